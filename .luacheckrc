@@ -1,0 +1,12 @@
+-- Scripts see the sandbox's short list of names (core/sandbox.c), nothing else.
+std = {
+   read_globals = {
+      "assert", "error", "getmetatable", "ipairs", "next", "pairs", "pcall", "print", "require",
+      "select", "setmetatable", "tonumber", "tostring", "type", "xpcall", "_VERSION",
+      "math", "string", "table", "utf8", "arg",
+   },
+}
+files["baton.lua"] = { read_globals = { "env" } }
+files["examples/*.baton.lua"] = { read_globals = { "env" } }
+max_line_length = 110
+unused_args = false

@@ -1,0 +1,78 @@
+/* effect - the seam: everything a script can learn or cause outside its own memory.
+ * SPDX-License-Identifier: MIT
+ *
+ * "live" (effect_live.c) does it. Later "record" wraps another one and writes down what it answered, and
+ * "replay" reads that back. Nobody above asks which one it is: ranks 2 and 3 use no clock, no random
+ * number, no socket and no file of their own (make lint). */
+#ifndef EFFECT_H
+#define EFFECT_H
+
+#include "buf.h"
+#include "err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct effect;
+struct op;
+
+enum ask_kind { ASK_SLEEP, ASK_CALL };
+
+/* A request to a provider. Borrowed by start(). */
+struct ask_call {
+    const char *method, *url;
+    const char *const *headers; /* "name: value" lines; may hold secrets: never logged, never recorded */
+    size_t header_count;
+    char *body; /* malloc'ed or NULL; start() takes it over, also on failure */
+    size_t body_len;
+    int connect_ms, first_byte_ms, stall_ms, total_ms; /* 0: none (connect: 10 s) */
+    size_t answer_max;                                 /* ceiling of the answer's body in bytes */
+    bool http2;
+};
+
+struct ask {
+    enum ask_kind kind;
+    int64_t sleep_us;      /* ASK_SLEEP */
+    struct ask_call call;  /* ASK_CALL */
+};
+
+enum answer_kind {
+    ANSWER_HEAD, /* the provider's status and headers; not the end */
+    ANSWER_DATA, /* bytes of the body; not the end */
+    ANSWER_DONE, /* the end, all well */
+    ANSWER_FAIL  /* the end, err says why */
+};
+
+/* Borrowed by the handler. */
+struct answer {
+    enum answer_kind kind;
+    int status;
+    struct span headers; /* as in transfer_head */
+    struct span data;
+    const struct err *err;
+};
+
+/* Runs from the event loop, never before start() has returned. After DONE, FAIL or cancel() it runs no more. */
+typedef void op_handler(struct op *op, const struct answer *a);
+
+/* One operation under way. The owner embeds it, sets the handler, and keeps it until its end. */
+struct op {
+    op_handler *on_answer;
+    struct effect *effect; /* set by start, NULL when nothing is under way */
+    void *live;            /* belongs to the effect */
+};
+
+struct effect {
+    const char *name;
+    int64_t (*wall_us)(struct effect *e); /* since 1970 */
+    int64_t (*mono_us)(struct effect *e); /* never goes back */
+    uint64_t (*random)(struct effect *e);
+    int (*read_file)(struct effect *e, const char *path, struct buf *out, struct err *err);
+    int (*write_file)(struct effect *e, const char *path, struct span data, bool append, struct err *err);
+    int (*start)(struct effect *e, struct op *op, const struct ask *ask, struct err *err);
+    void (*cancel)(struct effect *e, struct op *op); /* safe when nothing is under way */
+    void (*pause)(struct effect *e, struct op *op, bool on); /* back-pressure of an ASK_CALL */
+    void (*free)(struct effect *e);
+};
+
+#endif
