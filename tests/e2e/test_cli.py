@@ -1,0 +1,438 @@
+"""The command line: every command helps, says what is wrong, and ends with the right status.
+
+SPDX-License-Identifier: MIT
+"""
+
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from harness import (ROOT, Gateway, Lua, Process, Sim, Stream, baton, behind, chat_body, check,
+                     clean_env, completion, config, equal, eventually, provider, request, stage)
+
+COMMANDS = ("serve", "run", "ask", "check", "sim", "version", "help")
+
+
+def folder():
+    return tempfile.TemporaryDirectory(prefix="baton-e2e-")
+
+
+def write(directory, name, text):
+    path = Path(directory, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+# ---- help and usage -----------------------------------------------------------------------------
+
+
+def test_version_says_a_version():
+    done = baton("version")
+    equal(done.returncode, 0)
+    check(re.search(r"baton \d+\.\d+\.\d+", done.stdout), done.output)
+
+
+def test_help_lists_every_command():
+    for arguments in (("help",), ("--help",)):
+        done = baton(*arguments)
+        equal(done.returncode, 0, done.output)
+        for command in COMMANDS:
+            check(re.search(rf"\b{command}\b", done.stdout), f"{command} is not in the help")
+
+
+def test_every_command_has_help():
+    for command in COMMANDS:
+        done = baton(command, "--help")
+        equal(done.returncode, 0, command + done.output)
+        check(f"baton {command}" in done.stdout, command + done.output)
+        if command not in ("version", "help"):
+            equal(baton("help", command).stdout, done.stdout, command)
+
+
+def test_options_stand_in_the_help():
+    for command, options in (("serve", ("--listen", "--policies", "-c")), ("ask", ("-p", "-m")),
+                             ("run", ("--allow-read", "--allow-write")),
+                             ("sim", ("--listen", "--log", "--seed", "--answers", "--pace"))):
+        text = baton(command, "--help").stdout
+        for option in options:
+            check(option in text, f"baton {command} --help lacks {option}")
+
+
+def test_wrong_usage_is_2_and_says_what_to_do():
+    for arguments in ((), ("no-such-command",), ("serve", "--no-such-option"), ("sim", "--log"),
+                      ("sim", "--seed", "many"), ("serve", "-x"), ("help", "no-such-command"),
+                      ("run",), ("ask",), ("version", "--no-such-option")):
+        done = baton(*arguments)
+        equal(done.returncode, 2, repr(arguments) + done.output)
+        check(done.stderr.strip(), f"{arguments}: nothing on stderr")
+        check("help" in done.stderr or "usage" in done.stderr.lower(), done.stderr)
+        if arguments:
+            check(not arguments[-1].startswith("-") or arguments[-1].lstrip("-") in done.stderr, done.stderr)
+
+
+# ---- check and broken files ---------------------------------------------------------------------
+
+GOOD_POLICY = '''local llm, policy = require "llm", require "policy"
+
+return policy.define {
+   name = "good",
+   run = function(req) return llm.chat("sim/mini", req) end,
+}
+'''
+
+BROKEN_POLICIES = {  # what is wrong: text, line (None: the file alone)
+    "syntax": (GOOD_POLICY.replace("run = function", "run = funktion"), 5),
+    "raises": ("local x = nil\n\nreturn x.y\n", 3),
+    "unknown_module": ('local x = require "no_such_module"\nreturn x\n', 1),
+    "no_definition": ("return 42\n", None),
+    "no_run": ('return require("policy").define { name = "no_run" }\n', 1),
+    "unknown_field": ('return require("policy").define { name = "unknown_field", rum = 1, run = print }\n', 1),
+    "loops": ("while true do end\n", 1),
+    "global": ("x = 1\nreturn {}\n", 1),
+}
+
+BROKEN_CONFIGS = {  # text, what the message names
+    'return { listne = "127.0.0.1:0" }\n': "listne",
+    'return { timeouts = { first_bite = 3 } }\n': "first_bite",
+    'return { limits = { boddy = 3 } }\n': "boddy",
+    'return { listen = 7 }\n': "listen",
+    'return { listen = "not an address" }\n': "listen",
+    'return { timeouts = { connect = "soon" } }\n': "connect",
+    'return { timeouts = { connect = -1 } }\n': "connect",
+    'return { providers = { x = { codec = "openai" } } }\n': "base_url",
+    'return { providers = { x = { codec = "morse", base_url = "http://127.0.0.1:1" } } }\n': "morse",
+    'return { providers = { x = { codec = "openai", base_url = "ftp://127.0.0.1" } } }\n': "base_url",
+    'return { default_policy = "no_such_policy" }\n': "no_such_policy",
+    'return { tls = { certificate = "no-such.pem", key = "no-such.pem" } }\n': "no-such.pem",
+    'return {\n   listen = "127.0.0.1:0",\n   oops\n': "baton.lua:",
+    'local x = nil\nreturn x.y\n': "baton.lua:2",
+    'return 42\n': "baton.lua",
+    'while true do end\n': "baton.lua",
+    'return io.open("/etc/passwd")\n': "baton.lua:1",
+}
+
+
+def test_check_finds_the_shipped_policies_right():
+    done = baton("check")
+    equal(done.returncode, 0, done.output)
+    with folder() as d:
+        done = baton("check", write(d, "good.lua", GOOD_POLICY))
+        equal(done.returncode, 0, done.output)
+        done = baton("check", write(d, "baton.lua", 'return { listen = "127.0.0.1:0" }\n'))
+        equal(done.returncode, 0, done.output)
+
+
+def test_check_names_file_and_line_of_a_broken_policy():
+    with folder() as d:
+        for name, (text, line) in BROKEN_POLICIES.items():
+            path = write(d, f"{name}/{name}.lua", text)
+            for target in (path, path.parent):
+                done = baton("check", target)
+                equal(done.returncode, 1, f"check {name}: {done.output}")
+                wanted = f"{name}.lua:{line}" if line else f"{name}.lua"
+                check(wanted in done.output, f"{wanted} is not named: {done.output}")
+
+
+def test_check_names_the_wrong_field_of_a_configuration():
+    with folder() as d:
+        path = Path(d, "baton.lua")
+        for text, wanted in BROKEN_CONFIGS.items():
+            path.write_text(text)
+            done = baton("check", path)
+            equal(done.returncode, 1, f"{text}: {done.output}")
+            check(wanted in done.output, f"{text}: {wanted} is not named: {done.output}")
+            check("baton.lua" in done.output, f"{text}: the file is not named: {done.output}")
+
+
+def test_serve_refuses_what_check_refuses():
+    with folder() as d:
+        path = Path(d, "baton.lua")
+        for text, wanted in list(BROKEN_CONFIGS.items())[:14:2]:
+            path.write_text(text)
+            done = baton("serve", "--listen", "127.0.0.1:0", "-c", path, timeout=10)
+            equal(done.returncode, 1, f"{text}: {done.output}")
+            check(wanted in done.output, f"{text}: {wanted} is not named: {done.output}")
+        path.write_text("return {}\n")
+        for name in ("syntax", "raises", "no_run"):
+            write(d, f"{name}/{name}.lua", BROKEN_POLICIES[name][0])
+            done = baton("serve", "--listen", "127.0.0.1:0", "-c", path, "--policies", Path(d, name), timeout=10)
+            equal(done.returncode, 1, f"{name}: {done.output}")
+            check(f"{name}.lua:" in done.output, f"{name}: {done.output}")
+
+
+def test_a_missing_file_is_named():
+    for arguments in (("check", "/no/such/file.lua"), ("run", "/no/such/script.lua"),
+                      ("serve", "-c", "/no/such/baton.lua"), ("serve", "--policies", "/no/such/dir"),
+                      ("sim", "--answers", "/no/such/answers", "--listen", "127.0.0.1:0"),
+                      ("sim", "--log", "/no/such/dir/log", "--listen", "127.0.0.1:0")):
+        done = baton(*arguments, timeout=10)
+        equal(done.returncode, 1, repr(arguments) + done.output)
+        check("/no/such" in done.stderr, f"{arguments}: {done.stderr}")
+
+
+def test_an_address_in_use_is_named():
+    _, gateway = stage()
+    for command in ("serve", "sim"):
+        if command == "serve":
+            continue_on = baton(command, "--listen", "300.1.2.3:80", timeout=10)
+            equal(continue_on.returncode, 1, continue_on.output)
+        done = baton(command, "--listen", gateway.address, timeout=10)
+        equal(done.returncode, 1, command + done.output)
+        check(gateway.address in done.stderr, done.stderr)
+
+
+# ---- serve without a configuration --------------------------------------------------------------
+
+
+def test_without_any_configuration_the_simulated_providers_answer_and_say_so():
+    with folder() as d, Process(["serve", "--listen", "127.0.0.1:0"], cwd=d, env=clean_env(HOME=d)) as engine:
+        for model in ("direct", "auto", "sim/mini", "cascade"):
+            for stream in (False, True):
+                answer = request(engine.address, "POST", "/v1/chat/completions", chat_body(model, stream=stream))
+                equal(answer.status, 200, model + repr(answer))
+                equal(answer.header("x-baton-simulated"), "true")
+        check("simulated" in engine.stderr, "nothing is said about it at start: " + engine.stderr)
+
+
+def test_a_real_provider_s_answer_is_not_called_simulated():
+    with behind(lambda x: x.reply(completion())) as (_, gateway):
+        equal(gateway.chat("raw/echo").header("x-baton-simulated"), None)
+
+
+def test_a_key_in_the_environment_registers_its_provider():
+    with folder() as d:
+        env = clean_env(HOME=d, OPENAI_API_KEY="sk-secret-of-the-test")
+        with Process(["serve", "--listen", "127.0.0.1:0"], cwd=d, env=env) as engine:
+            ids = [m["id"] for m in request(engine.address, "GET", "/v1/models").json()["data"]]
+            check(any(i.startswith("openai/") for i in ids), f"no model of openai: {ids}")
+            check(not any(i.startswith("sim/") for i in ids), f"simulated beside real ones: {ids}")
+        check("sk-secret-of-the-test" not in engine.stderr + engine.stdout, "the key stands in the log")
+
+
+def test_a_configuration_in_the_working_directory_is_not_needed_but_named_ones_are_read():
+    sim, _ = stage()
+    with folder() as d:
+        path = write(d, "other.lua", config({"sim": provider(sim.base_url)}, aliases={"mine": "sim/mini"}))
+        with Process(["serve", "--listen", "127.0.0.1:0", "-c", path], cwd="/") as engine:
+            equal(request(engine.address, "POST", "/v1/chat/completions", chat_body("mine")).status, 200)
+
+
+def test_serve_listens_on_a_unix_socket():
+    with folder() as d:
+        path = f"{d}/baton.sock"
+        import subprocess
+        from harness import BATON
+        process = subprocess.Popen([BATON, "serve", "--listen", "unix:" + path], env=clean_env(), cwd=d,
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        try:
+            eventually(lambda: os.path.exists(path), "the socket's file", 10)
+            eventually(lambda: livez("unix:" + path), "an answer on the socket")
+        finally:
+            process.terminate()
+        equal(process.wait(15), 0)
+        process.stdout.close()
+
+
+def livez(address):
+    try:
+        return request(address, "GET", "/livez").status == 200
+    except OSError:
+        return False
+
+
+# ---- ask ----------------------------------------------------------------------------------------
+
+
+def test_ask_prints_the_answer_and_one_line_of_what_it_cost():
+    with folder() as d:
+        for arguments, policy in ((("What is 17 plus 25?",), None), (("-p", "cascade", "What is 17 plus 25?"), "cascade"),
+                                  (("-m", "sim/pro", "What is 17 plus 25?"), "direct")):
+            done = baton("ask", *arguments, cwd=d, env=clean_env(HOME=d))
+            equal(done.returncode, 0, done.output)
+            check(done.stdout.strip(), "no answer")
+            last = (done.stdout.strip() + "\n" + done.stderr.strip()).strip().splitlines()[-1]
+            check("42" in done.output or done.stdout.strip(), done.output)
+            for needle in filter(None, (policy, "sim/", "token", "$")):
+                check(needle in last, f"{needle!r} is not in the last line: {last!r}")
+            check(re.search(r"\d ?(ms|s)\b", last), f"no time in the last line: {last!r}")
+
+
+def test_ask_says_what_failed():
+    with folder() as d:
+        for arguments in (("-p", "no-such-policy", "Hi"), ("-m", "nobody/x", "Hi")):
+            done = baton("ask", *arguments, cwd=d, env=clean_env(HOME=d))
+            equal(done.returncode, 1, done.output)
+            check(arguments[1] in done.stderr, done.stderr)
+
+
+# ---- run ----------------------------------------------------------------------------------------
+
+
+def run(text, *arguments, options=()):
+    with folder() as d:
+        path = write(d, "script.lua", text)
+        return baton("run", *options, path, *arguments, cwd=d, env=clean_env(HOME=d))
+
+
+def test_examples_run_without_any_configuration():
+    examples = sorted(ROOT.glob("examples/*.lua"))
+    check(len(examples) >= 6, f"{len(examples)} examples")
+    with folder() as d:
+        for path in examples:
+            done = baton("run", path, cwd=d, env=clean_env(HOME=d), timeout=60)
+            equal(done.returncode, 0, f"{path.name}: {done.output}")
+            check(done.stdout.strip(), f"{path.name} printed nothing")
+            check(path.read_text().startswith("--"), f"{path.name} opens without a word of explanation")
+
+
+def test_a_script_sees_its_arguments_and_the_library():
+    done = run('local llm = require "llm"\nprint(arg[1], arg[2], #arg)\n'
+               'local reply = assert(llm.chat("sim/mini", { messages = {{ role = "user", content = "Hi" }} }))\n'
+               'print(#reply.text > 0, reply.model, reply.cost > 0)\n', "one", "--two")
+    equal(done.returncode, 0, done.output)
+    equal(done.stdout.splitlines()[0].split(), ["one", "--two", "2"])
+    check(done.stdout.splitlines()[1].startswith("true"), done.stdout)
+
+
+BANNED = ("io", "os", "debug", "package", "load", "loadstring", "loadfile", "dofile", "collectgarbage",
+          "coroutine", "rawset", "rawget")
+
+
+def test_a_script_has_no_dangerous_names():
+    lines = [f'local ok, v = pcall(function() return {n} end) print("{n}", ok and v ~= nil and "THERE" or "absent")'
+             for n in BANNED]
+    lines = [f"do {line} end" for line in lines]
+    lines.append('do local ok, v = pcall(function() return math.random end) '
+                 'print("math.random", ok and v ~= nil and "THERE" or "absent") end')
+    lines.append('do local ok, v = pcall(function() return string.dump end) '
+                 'print("string.dump", ok and v ~= nil and "THERE" or "absent") end')
+    done = run("\n".join(lines))
+    equal(done.returncode, 0, done.output)
+    equal(done.stdout.count("absent"), len(lines), done.stdout)
+
+
+def test_a_script_cannot_require_outside_of_its_folders():
+    for name in ("/etc/passwd", "../script", "..script", "socket", "io", "os"):
+        done = run(f'local ok = pcall(require, "{name}") print(ok)')
+        equal(done.stdout.strip(), "false", name + done.output)
+
+
+FILES = '''
+local fs = require "fs"
+local text, err = fs.read(arg[1])
+print(text and "read: " .. text or "refused: " .. tostring(err))
+local ok, why = fs.write(arg[2], "new")
+print(ok and "written" or "refused: " .. tostring(why))
+'''
+
+
+def test_files_need_permission():
+    with folder() as d:
+        inside, outside = write(d, "in/a.txt", "hello"), write(d, "out/b.txt", "secret")
+        Path(d, "in/link.txt").symlink_to(outside)
+        done = run(FILES, inside, f"{d}/in/new.txt")
+        equal(done.returncode, 0, done.output)
+        equal(done.stdout.count("refused: "), 2, done.stdout)
+        check("--allow-read" in done.stdout, "the refusal does not say what would allow it: " + done.stdout)
+        done = run(FILES, inside, f"{d}/in/new.txt", options=("--allow-read", f"{d}/in"))
+        check("read: hello" in done.stdout and done.stdout.count("refused: ") == 1, done.stdout)
+        done = run(FILES, inside, f"{d}/in/new.txt", options=("--allow-write", f"{d}/in"))
+        check("written" in done.stdout and done.stdout.count("refused: ") == 1, done.stdout)
+        equal(Path(d, "in/new.txt").read_text(), "new")
+        for path in (outside, f"{d}/in/../out/b.txt", f"{d}/in/link.txt", f"{d}/inner.txt", "/etc/passwd"):
+            done = run(FILES, path, f"{d}/out/new.txt", options=("--allow-read", f"{d}/in", "--allow-write", f"{d}/in"))
+            equal(done.stdout.count("refused: "), 2, f"{path}: {done.stdout}")
+
+
+def test_a_script_that_fails_is_1_and_names_file_and_line():
+    for text, wanted in (('local x = 1\nerror("the reason")\n', "script.lua:2"), ("local x = \n", "script.lua:"),
+                         ("while true do end\n", "script.lua:1"), ("return nope\n", "script.lua:1")):
+        done = run(text)
+        equal(done.returncode, 1, text + done.output)
+        check(wanted in done.stderr, f"{text}: {wanted} is not in {done.stderr}")
+
+
+# ---- sim ----------------------------------------------------------------------------------------
+
+
+def test_the_simulator_answers_the_same_by_seed():
+    texts = []
+    for seed in (7, 7, 8):
+        with Sim("--seed", seed) as sim:
+            said = []
+            for i in range(12):
+                body = chat_body(["mini", "pro", "coder"][i % 3], f"What is {i} times {i + 3}?", stream=bool(i % 2))
+                answer = request(sim.address, "POST", "/v1/chat/completions", body)
+                equal(answer.status, 200, repr(answer))
+                said.append(Stream(answer.body).text if i % 2 else answer.text())
+            texts.append(said)
+    equal(texts[0], texts[1])
+
+
+def test_the_simulator_lists_its_models():
+    with Sim() as sim:
+        body = request(sim.address, "GET", "/v1/models").json()
+        check({"mini", "base", "pro", "coder", "math"} <= {m["id"] for m in body["data"]}, body)
+
+
+def test_the_simulator_logs_what_it_saw_without_secrets():
+    with Sim() as sim:
+        body = b'{ "model":"mini", "messages":[{"role":"user","content":"h\\u00e9llo \xc3\xa9"}],"x":1.0 }\n'
+        headers = {"Authorization": "Bearer sk-1-secret", "x-api-key": "sk-2-secret", "api-key": "sk-3-secret",
+                   "Cookie": "sk-4-secret", "X-Seen": "yes"}
+        equal(request(sim.address, "POST", "/v1/chat/completions", body, headers).status, 200)
+        entry = eventually(sim.log, "a log entry")[0]
+        equal(set(entry), {"time", "model", "stream", "method", "path", "headers", "body", "answered", "client_left"})
+        equal((entry["model"], entry["stream"], entry["method"], entry["path"], entry["client_left"]),
+              ("mini", False, "POST", "/v1/chat/completions", False))
+        equal(entry["body"].encode(), body)
+        seen = {k.lower(): v for k, v in entry["headers"].items()}
+        equal(seen.get("x-seen"), "yes")
+        equal(entry["answered"]["status"], 200)
+        equal(entry["answered"]["finish_reason"], "stop")
+        check(entry["answered"]["bytes"] > 0, entry)
+        check("secret" not in Path(sim.log_path).read_text() + sim.stderr, "a secret stands in the log")
+        check(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", entry["time"]), entry["time"])
+
+
+def test_a_fault_can_be_asked_for_by_a_header():
+    with Sim() as sim:
+        body = chat_body("mini")
+        answer = request(sim.address, "POST", "/v1/chat/completions", body, {"x-sim-fault": "429=7"})
+        equal((answer.status, answer.header("retry-after")), (429, "7"))
+        answer.error()
+        for status in (429, 200):
+            answer = request(sim.address, "POST", "/v1/chat/completions", chat_body("base:429*1"))
+            equal(answer.status, status)
+
+
+# ---- logs ---------------------------------------------------------------------------------------
+
+
+def test_secrets_never_reach_the_logs_or_the_client():
+    def play(exchange):  # a provider that says the key back, as some do in their errors
+        key = exchange.headers["authorization"]
+        exchange.reply({"error": {"message": f"Incorrect API key provided: {key}", "type": "x", "param": None,
+                                  "code": "invalid_api_key"}}, status=401)
+    with behind(play, env={"RAW_KEY": "sk-provider-secret"}, provider_members={"key": Lua('env "RAW_KEY"')},
+                keys=["client-secret"]) as (_, gateway):
+        for key in ("client-secret", "wrong-secret"):
+            for model in ("raw/echo", "cascade", "nobody/x"):
+                for stream in (False, True):
+                    answer = gateway.chat(model, stream=stream, headers={"Authorization": "Bearer " + key})
+                    check(answer.status >= 400, repr(answer))
+                    check(b"sk-provider-secret" not in answer.head + answer.body, f"the key went out: {answer}")
+        gateway.request("GET", "/v1/models?key=client-secret", headers={"Authorization": "Bearer client-secret"})
+        for secret in ("sk-provider-secret", "client-secret", "wrong-secret"):
+            check(secret not in gateway.stderr + gateway.stdout, f"{secret} stands in the log")
+
+
+def test_every_line_of_the_log_is_json():
+    with Gateway("return {}\n") as gateway:
+        gateway.chat("direct")
+        gateway.chat("nobody/x\n\"quoted\" \u00e9")
+    for line in gateway.stderr.splitlines():
+        check(isinstance(json.loads(line), dict), line)

@@ -1,0 +1,148 @@
+"""Memory and descriptors: what a waiting request costs, and that nothing is kept.
+
+SPDX-License-Identifier: MIT
+"""
+
+import contextlib
+import selectors
+import socket
+import threading
+
+from harness import (Client, Gateway, chat_body, check, config, equal, eventually, many_descriptors, provider,
+                     request_bytes, sanitized, skip, stage)
+
+
+class Hole:
+    """A provider that takes any number of requests and answers none; .taken counts them."""
+
+    def __init__(self):
+        self.server = socket.create_server(("127.0.0.1", 0), backlog=4096)
+        self.server.setblocking(False)
+        self.base_url = "http://127.0.0.1:%d/v1" % self.server.getsockname()[1]
+        self.taken, self.open = 0, 0
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.server, selectors.EVENT_READ)
+            while not self.ended.is_set():
+                for key, _ in selector.select(0.1):
+                    if key.fileobj is self.server:
+                        self._accept(selector)
+                    else:
+                        self._read(selector, key.fileobj)
+
+    def _accept(self, selector):
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                sock, _ = self.server.accept()
+                sock.setblocking(False)
+                selector.register(sock, selectors.EVENT_READ)
+                self.open += 1
+
+    def _read(self, selector, sock):
+        try:
+            data = sock.recv(65536)
+        except OSError:
+            data = b""
+        if not data:
+            selector.unregister(sock)
+            sock.close()
+            self.open -= 1
+        self.taken += data.count(b"POST /")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.thread.join()
+        self.server.close()
+
+
+def wait_many(gateway, hole, n, **members):
+    raw = request_bytes("POST", "/v1/chat/completions", chat_body("hole/x", "x" * 900, **members))
+    start, clients = hole.taken, []
+    for _ in range(n):
+        client = Client(gateway.address)
+        client.send(raw)
+        clients.append(client)
+    eventually(lambda: hole.taken >= start + n, f"{n} requests at the provider", 30)
+    return clients
+
+
+def test_a_waiting_request_takes_at_most_40_kb():
+    if sanitized():
+        skip_quietly()
+    if many_descriptors() < 5000:
+        skip("fewer than 5000 descriptors")
+    patient = {"connect": 10, "first_byte": 300, "stall": 300, "total": 600}
+    with Hole() as hole:
+        text = config({"hole": provider(hole.base_url)}, default_model="hole/x", timeouts=patient)
+        with Gateway(text) as gateway:
+            for client in wait_many(gateway, hole, 20):
+                client.close()
+            eventually(lambda: hole.open == 0, "the warm-up's connections closed")
+            descriptors = gateway.descriptors()
+            for stream in (False, True):
+                before = gateway.rss()
+                clients = wait_many(gateway, hole, 1000, stream=stream)
+                each = (gateway.rss() - before) / 1000
+                check(each <= 40 * 1024, f"{each / 1024:.1f} KB a waiting request (stream={stream})")
+                equal(gateway.request("GET", "/livez").status, 200)
+                for client in clients:
+                    client.close()
+                eventually(lambda: hole.open == 0, "1,000 connections to the provider closed", 10)
+                eventually(lambda: gateway.descriptors() <= descriptors, "descriptors as at the start", 10)
+
+
+def skip_quietly():
+    """Sanitizers keep freed memory: nothing to judge, and REQUIRE_ALL does not mean this."""
+    from harness import Skip
+    raise Skip("built with a sanitizer")
+
+
+def many(gateway, n, stream):
+    """n requests over one connection, eight ahead."""
+    raw = request_bytes("POST", "/v1/chat/completions", chat_body("sim/mini", "x" * 500, stream=stream))
+    with Client(gateway.address, timeout=60) as client:
+        for _ in range(n // 8):
+            client.send(raw * 8)
+            for _ in range(8):
+                equal(client.answer().status, 200)
+
+
+def test_thousands_of_requests_leave_no_memory_behind():
+    if sanitized():
+        skip_quietly()
+    sim, _ = stage()
+    with Gateway(config({"sim": provider(sim.base_url)}, default_model="sim/mini")) as gateway:
+        def rounds(n):
+            for stream in (False, True):
+                many(gateway, n, stream)
+        rounds(1500)
+        before, descriptors = gateway.rss(), gateway.descriptors()
+        rounds(3000)
+        grown = gateway.rss() - before
+        check(grown < 1.5e6, f"{grown / 1e6:.2f} MB more after 6,000 requests")
+        eventually(lambda: gateway.descriptors() <= descriptors + 1, "descriptors as before")
+
+
+def test_failures_leave_no_memory_behind():
+    if sanitized():
+        skip_quietly()
+    sim, _ = stage()
+    with Gateway(config({"sim": provider(sim.base_url)}, default_model="sim/mini")) as gateway:
+        def rounds(n):
+            for _ in range(n):
+                for fault in ("500", "reset", "cut", "wrong-json", "truncated", "no-finish"):
+                    for stream in (False, True):
+                        gateway.chat("sim/mini:" + fault, stream=stream)
+        rounds(15)
+        before, descriptors = gateway.rss(), gateway.descriptors()
+        rounds(40)
+        grown = gateway.rss() - before
+        check(grown < 2e6, f"{grown / 1e6:.2f} MB more after 480 failures")
+        eventually(lambda: gateway.descriptors() <= descriptors + 2, "descriptors as before")
