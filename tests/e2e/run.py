@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""run - finds the functions test_… in the files test_*.py beside it and runs them, one after another.
+"""run - finds the functions test_… in the files test_*.py beside it and runs them in turn.
 
 SPDX-License-Identifier: MIT
 
@@ -16,14 +16,18 @@ import traceback
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import base  # noqa: E402
 import harness  # noqa: E402
 
 
 def find(filters):
     for path in sorted(Path(__file__).resolve().parent.glob("test_*.py")):
         module = importlib.import_module(path.stem)
-        own = [(name, f) for name, f in vars(module).items()
-               if name.startswith("test_") and callable(f) and f.__module__ == path.stem]
+        own = [
+            (name, f)
+            for name, f in vars(module).items()
+            if name.startswith("test_") and callable(f) and f.__module__ == path.stem
+        ]
         for name, function in sorted(own, key=lambda pair: pair[1].__code__.co_firstlineno):
             title = f"{path.stem.removeprefix('test_')}.{name.removeprefix('test_')}"
             if not filters or any(f in title for f in filters):
@@ -36,7 +40,7 @@ def run(function):
         function()
         text = harness.stage_broken()
         return ("failed", text) if text else ("passed", "")
-    except harness.Skip as e:
+    except base.Skip as e:
         return "skipped", str(e)
     except Exception:
         text = traceback.format_exc()
@@ -46,7 +50,10 @@ def run(function):
 def report(counts, title, outcome, text, seconds, verbose):
     counts[outcome] += 1
     if outcome == "failed":
-        print(f"FAILED  {title} ({seconds:.1f} s)\n" + "\n".join("    " + t for t in text.splitlines()))
+        print(
+            f"FAILED  {title} ({seconds:.1f} s)\n"
+            + "\n".join("    " + t for t in text.splitlines())
+        )
     elif outcome == "skipped" or verbose:
         print(f"{outcome:7} {title} ({seconds:.1f} s)" + (f": {text}" if text else ""))
     sys.stdout.flush()
@@ -62,15 +69,21 @@ def main(arguments):
         return 1
     harness.many_descriptors()
     if harness.sanitized():
-        harness.set_slow(4.0)
+        base.set_slow(4.0)
     for title, function in find(filters):
         begin = time.monotonic()
         outcome, text = run(function)
         report(counts, title, outcome, text, time.monotonic() - begin, verbose)
     begin = time.monotonic()
     outcome, text = run(harness.stage_stop)
-    report(counts, "the shared gateway and simulator end cleanly", outcome, text,
-           time.monotonic() - begin, verbose)
+    report(
+        counts,
+        "the shared gateway and simulator end cleanly",
+        outcome,
+        text,
+        time.monotonic() - begin,
+        verbose,
+    )
     print("e2e: {passed} passed, {failed} failed, {skipped} skipped".format(**counts))
     return 1 if counts["failed"] else 0
 

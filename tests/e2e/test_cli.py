@@ -9,8 +9,10 @@ import re
 import tempfile
 from pathlib import Path
 
-from harness import (ROOT, Gateway, Lua, Process, Sim, Stream, baton, behind, chat_body, check,
-                     clean_env, completion, config, equal, eventually, provider, request, stage)
+from base import ROOT, check, equal, eventually
+from client import Stream, chat_body, request
+from harness import Gateway, Lua, Process, Sim, baton, behind, clean_env, config, provider, stage
+from upstream import completion
 
 COMMANDS = ("serve", "run", "ask", "check", "sim", "version", "help")
 
@@ -53,35 +55,50 @@ def test_every_command_has_help():
 
 
 def test_options_stand_in_the_help():
-    for command, options in (("serve", ("--listen", "--policies", "-c")), ("ask", ("-p", "-m")),
-                             ("run", ("--allow-read", "--allow-write")),
-                             ("sim", ("--listen", "--log", "--seed", "--answers", "--pace"))):
+    for command, options in (
+        ("serve", ("--listen", "--policies", "-c")),
+        ("ask", ("-p", "-m")),
+        ("run", ("--allow-read", "--allow-write")),
+        ("sim", ("--listen", "--log", "--seed", "--answers", "--pace")),
+    ):
         text = baton(command, "--help").stdout
         for option in options:
             check(option in text, f"baton {command} --help lacks {option}")
 
 
 def test_wrong_usage_is_2_and_says_what_to_do():
-    for arguments in ((), ("no-such-command",), ("serve", "--no-such-option"), ("sim", "--log"),
-                      ("sim", "--seed", "many"), ("serve", "-x"), ("help", "no-such-command"),
-                      ("run",), ("ask",), ("version", "--no-such-option")):
+    for arguments in (
+        (),
+        ("no-such-command",),
+        ("serve", "--no-such-option"),
+        ("sim", "--log"),
+        ("sim", "--seed", "many"),
+        ("serve", "-x"),
+        ("help", "no-such-command"),
+        ("run",),
+        ("ask",),
+        ("version", "--no-such-option"),
+    ):
         done = baton(*arguments)
         equal(done.returncode, 2, repr(arguments) + done.output)
         check(done.stderr.strip(), f"{arguments}: nothing on stderr")
         check("help" in done.stderr or "usage" in done.stderr.lower(), done.stderr)
         if arguments:
-            check(not arguments[-1].startswith("-") or arguments[-1].lstrip("-") in done.stderr, done.stderr)
+            check(
+                not arguments[-1].startswith("-") or arguments[-1].lstrip("-") in done.stderr,
+                done.stderr,
+            )
 
 
 # ---- check and broken files ---------------------------------------------------------------------
 
-GOOD_POLICY = '''local llm, policy = require "llm", require "policy"
+GOOD_POLICY = """local llm, policy = require "llm", require "policy"
 
 return policy.define {
    name = "good",
    run = function(req) return llm.chat("sim/mini", req) end,
 }
-'''
+"""
 
 BROKEN_POLICIES = {  # what is wrong: text, line (None: the file alone)
     "syntax": (GOOD_POLICY.replace("run = function", "run = funktion"), 5),
@@ -89,28 +106,31 @@ BROKEN_POLICIES = {  # what is wrong: text, line (None: the file alone)
     "unknown_module": ('local x = require "no_such_module"\nreturn x\n', 1),
     "no_definition": ("return 42\n", None),
     "no_run": ('return require("policy").define { name = "no_run" }\n', 1),
-    "unknown_field": ('return require("policy").define { name = "unknown_field", rum = 1, run = print }\n', 1),
+    "unknown_field": (
+        'return require("policy").define { name = "unknown_field", rum = 1, run = print }\n',
+        1,
+    ),
     "loops": ("while true do end\n", 1),
     "global": ("x = 1\nreturn {}\n", 1),
 }
 
 BROKEN_CONFIGS = {  # text, what the message names
     'return { listne = "127.0.0.1:0" }\n': "listne",
-    'return { timeouts = { first_bite = 3 } }\n': "first_bite",
-    'return { limits = { boddy = 3 } }\n': "boddy",
-    'return { listen = 7 }\n': "listen",
+    "return { timeouts = { first_bite = 3 } }\n": "first_bite",
+    "return { limits = { boddy = 3 } }\n": "boddy",
+    "return { listen = 7 }\n": "listen",
     'return { listen = "not an address" }\n': "listen",
     'return { timeouts = { connect = "soon" } }\n': "connect",
-    'return { timeouts = { connect = -1 } }\n': "connect",
+    "return { timeouts = { connect = -1 } }\n": "connect",
     'return { providers = { x = { codec = "openai" } } }\n': "base_url",
     'return { providers = { x = { codec = "morse", base_url = "http://127.0.0.1:1" } } }\n': "morse",
     'return { providers = { x = { codec = "openai", base_url = "ftp://127.0.0.1" } } }\n': "base_url",
     'return { default_policy = "no_such_policy" }\n': "no_such_policy",
     'return { tls = { certificate = "no-such.pem", key = "no-such.pem" } }\n': "no-such.pem",
     'return {\n   listen = "127.0.0.1:0",\n   oops\n': "baton.lua:",
-    'local x = nil\nreturn x.y\n': "baton.lua:2",
-    'return 42\n': "baton.lua",
-    'while true do end\n': "baton.lua",
+    "local x = nil\nreturn x.y\n": "baton.lua:2",
+    "return 42\n": "baton.lua",
+    "while true do end\n": "baton.lua",
     'return io.open("/etc/passwd")\n': "baton.lua:1",
 }
 
@@ -158,16 +178,29 @@ def test_serve_refuses_what_check_refuses():
         path.write_text("return {}\n")
         for name in ("syntax", "raises", "no_run"):
             write(d, f"{name}/{name}.lua", BROKEN_POLICIES[name][0])
-            done = baton("serve", "--listen", "127.0.0.1:0", "-c", path, "--policies", Path(d, name), timeout=10)
+            done = baton(
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "-c",
+                path,
+                "--policies",
+                Path(d, name),
+                timeout=10,
+            )
             equal(done.returncode, 1, f"{name}: {done.output}")
             check(f"{name}.lua:" in done.output, f"{name}: {done.output}")
 
 
 def test_a_missing_file_is_named():
-    for arguments in (("check", "/no/such/file.lua"), ("run", "/no/such/script.lua"),
-                      ("serve", "-c", "/no/such/baton.lua"), ("serve", "--policies", "/no/such/dir"),
-                      ("sim", "--answers", "/no/such/answers", "--listen", "127.0.0.1:0"),
-                      ("sim", "--log", "/no/such/dir/log", "--listen", "127.0.0.1:0")):
+    for arguments in (
+        ("check", "/no/such/file.lua"),
+        ("run", "/no/such/script.lua"),
+        ("serve", "-c", "/no/such/baton.lua"),
+        ("serve", "--policies", "/no/such/dir"),
+        ("sim", "--answers", "/no/such/answers", "--listen", "127.0.0.1:0"),
+        ("sim", "--log", "/no/such/dir/log", "--listen", "127.0.0.1:0"),
+    ):
         done = baton(*arguments, timeout=10)
         equal(done.returncode, 1, repr(arguments) + done.output)
         check("/no/such" in done.stderr, f"{arguments}: {done.stderr}")
@@ -188,10 +221,14 @@ def test_an_address_in_use_is_named():
 
 
 def test_without_any_configuration_the_simulated_providers_answer_and_say_so():
-    with folder() as d, Process(["serve", "--listen", "127.0.0.1:0"], cwd=d, env=clean_env(HOME=d)) as engine:
+    with folder() as d, Process(
+        ["serve", "--listen", "127.0.0.1:0"], cwd=d, env=clean_env(HOME=d)
+    ) as engine:
         for model in ("direct", "auto", "sim/mini", "cascade"):
             for stream in (False, True):
-                answer = request(engine.address, "POST", "/v1/chat/completions", chat_body(model, stream=stream))
+                answer = request(
+                    engine.address, "POST", "/v1/chat/completions", chat_body(model, stream=stream)
+                )
                 equal(answer.status, 200, model + repr(answer))
                 equal(answer.header("x-baton-simulated"), "true")
         check("simulated" in engine.stderr, "nothing is said about it at start: " + engine.stderr)
@@ -209,15 +246,23 @@ def test_a_key_in_the_environment_registers_its_provider():
             ids = [m["id"] for m in request(engine.address, "GET", "/v1/models").json()["data"]]
             check(any(i.startswith("openai/") for i in ids), f"no model of openai: {ids}")
             check(not any(i.startswith("sim/") for i in ids), f"simulated beside real ones: {ids}")
-        check("sk-secret-of-the-test" not in engine.stderr + engine.stdout, "the key stands in the log")
+        check(
+            "sk-secret-of-the-test" not in engine.stderr + engine.stdout,
+            "the key stands in the log",
+        )
 
 
 def test_a_configuration_in_the_working_directory_is_not_needed_but_named_ones_are_read():
     sim, _ = stage()
     with folder() as d:
-        path = write(d, "other.lua", config({"sim": provider(sim.base_url)}, aliases={"mine": "sim/mini"}))
+        path = write(
+            d, "other.lua", config({"sim": provider(sim.base_url)}, aliases={"mine": "sim/mini"})
+        )
         with Process(["serve", "--listen", "127.0.0.1:0", "-c", path], cwd="/") as engine:
-            equal(request(engine.address, "POST", "/v1/chat/completions", chat_body("mine")).status, 200)
+            equal(
+                request(engine.address, "POST", "/v1/chat/completions", chat_body("mine")).status,
+                200,
+            )
 
 
 def test_serve_listens_on_a_unix_socket():
@@ -225,8 +270,14 @@ def test_serve_listens_on_a_unix_socket():
         path = f"{d}/baton.sock"
         import subprocess
         from harness import BATON
-        process = subprocess.Popen([BATON, "serve", "--listen", "unix:" + path], env=clean_env(), cwd=d,
-                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+        process = subprocess.Popen(
+            [BATON, "serve", "--listen", "unix:" + path],
+            env=clean_env(),
+            cwd=d,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
         try:
             eventually(lambda: os.path.exists(path), "the socket's file", 10)
             eventually(lambda: livez("unix:" + path), "an answer on the socket")
@@ -248,8 +299,11 @@ def livez(address):
 
 def test_ask_prints_the_answer_and_one_line_of_what_it_cost():
     with folder() as d:
-        for arguments, policy in ((("What is 17 plus 25?",), None), (("-p", "cascade", "What is 17 plus 25?"), "cascade"),
-                                  (("-m", "sim/pro", "What is 17 plus 25?"), "direct")):
+        for arguments, policy in (
+            (("What is 17 plus 25?",), None),
+            (("-p", "cascade", "What is 17 plus 25?"), "cascade"),
+            (("-m", "sim/pro", "What is 17 plus 25?"), "direct"),
+        ):
             done = baton("ask", *arguments, cwd=d, env=clean_env(HOME=d))
             equal(done.returncode, 0, done.output)
             check(done.stdout.strip(), "no answer")
@@ -285,30 +339,55 @@ def test_examples_run_without_any_configuration():
             done = baton("run", path, cwd=d, env=clean_env(HOME=d), timeout=60)
             equal(done.returncode, 0, f"{path.name}: {done.output}")
             check(done.stdout.strip(), f"{path.name} printed nothing")
-            check(path.read_text().startswith("--"), f"{path.name} opens without a word of explanation")
+            check(
+                path.read_text().startswith("--"),
+                f"{path.name} opens without a word of explanation",
+            )
 
 
 def test_a_script_sees_its_arguments_and_the_library():
-    done = run('local llm = require "llm"\nprint(arg[1], arg[2], #arg)\n'
-               'local reply = assert(llm.chat("sim/mini", { messages = {{ role = "user", content = "Hi" }} }))\n'
-               'print(#reply.text > 0, reply.model, reply.cost > 0)\n', "one", "--two")
+    done = run(
+        'local llm = require "llm"\nprint(arg[1], arg[2], #arg)\n'
+        'local reply = assert(llm.chat("sim/mini", { messages = {{ role = "user", content = "Hi" }} }))\n'
+        "print(#reply.text > 0, reply.model, reply.cost > 0)\n",
+        "one",
+        "--two",
+    )
     equal(done.returncode, 0, done.output)
     equal(done.stdout.splitlines()[0].split(), ["one", "--two", "2"])
     check(done.stdout.splitlines()[1].startswith("true"), done.stdout)
 
 
-BANNED = ("io", "os", "debug", "package", "load", "loadstring", "loadfile", "dofile", "collectgarbage",
-          "coroutine", "rawset", "rawget")
+BANNED = (
+    "io",
+    "os",
+    "debug",
+    "package",
+    "load",
+    "loadstring",
+    "loadfile",
+    "dofile",
+    "collectgarbage",
+    "coroutine",
+    "rawset",
+    "rawget",
+)
 
 
 def test_a_script_has_no_dangerous_names():
-    lines = [f'local ok, v = pcall(function() return {n} end) print("{n}", ok and v ~= nil and "THERE" or "absent")'
-             for n in BANNED]
+    lines = [
+        f'local ok, v = pcall(function() return {n} end) print("{n}", ok and v ~= nil and "THERE" or "absent")'
+        for n in BANNED
+    ]
     lines = [f"do {line} end" for line in lines]
-    lines.append('do local ok, v = pcall(function() return math.random end) '
-                 'print("math.random", ok and v ~= nil and "THERE" or "absent") end')
-    lines.append('do local ok, v = pcall(function() return string.dump end) '
-                 'print("string.dump", ok and v ~= nil and "THERE" or "absent") end')
+    lines.append(
+        "do local ok, v = pcall(function() return math.random end) "
+        'print("math.random", ok and v ~= nil and "THERE" or "absent") end'
+    )
+    lines.append(
+        "do local ok, v = pcall(function() return string.dump end) "
+        'print("string.dump", ok and v ~= nil and "THERE" or "absent") end'
+    )
     done = run("\n".join(lines))
     equal(done.returncode, 0, done.output)
     equal(done.stdout.count("absent"), len(lines), done.stdout)
@@ -320,13 +399,13 @@ def test_a_script_cannot_require_outside_of_its_folders():
         equal(done.stdout.strip(), "false", name + done.output)
 
 
-FILES = '''
+FILES = """
 local fs = require "fs"
 local text, err = fs.read(arg[1])
 print(text and "read: " .. text or "refused: " .. tostring(err))
 local ok, why = fs.write(arg[2], "new")
 print(ok and "written" or "refused: " .. tostring(why))
-'''
+"""
 
 
 def test_files_need_permission():
@@ -336,20 +415,38 @@ def test_files_need_permission():
         done = run(FILES, inside, f"{d}/in/new.txt")
         equal(done.returncode, 0, done.output)
         equal(done.stdout.count("refused: "), 2, done.stdout)
-        check("--allow-read" in done.stdout, "the refusal does not say what would allow it: " + done.stdout)
+        check(
+            "--allow-read" in done.stdout,
+            "the refusal does not say what would allow it: " + done.stdout,
+        )
         done = run(FILES, inside, f"{d}/in/new.txt", options=("--allow-read", f"{d}/in"))
         check("read: hello" in done.stdout and done.stdout.count("refused: ") == 1, done.stdout)
         done = run(FILES, inside, f"{d}/in/new.txt", options=("--allow-write", f"{d}/in"))
         check("written" in done.stdout and done.stdout.count("refused: ") == 1, done.stdout)
         equal(Path(d, "in/new.txt").read_text(), "new")
-        for path in (outside, f"{d}/in/../out/b.txt", f"{d}/in/link.txt", f"{d}/inner.txt", "/etc/passwd"):
-            done = run(FILES, path, f"{d}/out/new.txt", options=("--allow-read", f"{d}/in", "--allow-write", f"{d}/in"))
+        for path in (
+            outside,
+            f"{d}/in/../out/b.txt",
+            f"{d}/in/link.txt",
+            f"{d}/inner.txt",
+            "/etc/passwd",
+        ):
+            done = run(
+                FILES,
+                path,
+                f"{d}/out/new.txt",
+                options=("--allow-read", f"{d}/in", "--allow-write", f"{d}/in"),
+            )
             equal(done.stdout.count("refused: "), 2, f"{path}: {done.stdout}")
 
 
 def test_a_script_that_fails_is_1_and_names_file_and_line():
-    for text, wanted in (('local x = 1\nerror("the reason")\n', "script.lua:2"), ("local x = \n", "script.lua:"),
-                         ("while true do end\n", "script.lua:1"), ("return nope\n", "script.lua:1")):
+    for text, wanted in (
+        ('local x = 1\nerror("the reason")\n', "script.lua:2"),
+        ("local x = \n", "script.lua:"),
+        ("while true do end\n", "script.lua:1"),
+        ("return nope\n", "script.lua:1"),
+    ):
         done = run(text)
         equal(done.returncode, 1, text + done.output)
         check(wanted in done.stderr, f"{text}: {wanted} is not in {done.stderr}")
@@ -364,7 +461,11 @@ def test_the_simulator_answers_the_same_by_seed():
         with Sim("--seed", seed) as sim:
             said = []
             for i in range(12):
-                body = chat_body(["mini", "pro", "coder"][i % 3], f"What is {i} times {i + 3}?", stream=bool(i % 2))
+                body = chat_body(
+                    ["mini", "pro", "coder"][i % 3],
+                    f"What is {i} times {i + 3}?",
+                    stream=bool(i % 2),
+                )
                 answer = request(sim.address, "POST", "/v1/chat/completions", body)
                 equal(answer.status, 200, repr(answer))
                 said.append(Stream(answer.body).text if i % 2 else answer.text())
@@ -381,27 +482,52 @@ def test_the_simulator_lists_its_models():
 def test_the_simulator_logs_what_it_saw_without_secrets():
     with Sim() as sim:
         body = b'{ "model":"mini", "messages":[{"role":"user","content":"h\\u00e9llo \xc3\xa9"}],"x":1.0 }\n'
-        headers = {"Authorization": "Bearer sk-1-secret", "x-api-key": "sk-2-secret", "api-key": "sk-3-secret",
-                   "Cookie": "sk-4-secret", "X-Seen": "yes"}
+        headers = {
+            "Authorization": "Bearer sk-1-secret",
+            "x-api-key": "sk-2-secret",
+            "api-key": "sk-3-secret",
+            "Cookie": "sk-4-secret",
+            "X-Seen": "yes",
+        }
         equal(request(sim.address, "POST", "/v1/chat/completions", body, headers).status, 200)
         entry = eventually(sim.log, "a log entry")[0]
-        equal(set(entry), {"time", "model", "stream", "method", "path", "headers", "body", "answered", "client_left"})
-        equal((entry["model"], entry["stream"], entry["method"], entry["path"], entry["client_left"]),
-              ("mini", False, "POST", "/v1/chat/completions", False))
+        equal(
+            set(entry),
+            {
+                "time",
+                "model",
+                "stream",
+                "method",
+                "path",
+                "headers",
+                "body",
+                "answered",
+                "client_left",
+            },
+        )
+        equal(
+            (entry["model"], entry["stream"], entry["method"], entry["path"], entry["client_left"]),
+            ("mini", False, "POST", "/v1/chat/completions", False),
+        )
         equal(entry["body"].encode(), body)
         seen = {k.lower(): v for k, v in entry["headers"].items()}
         equal(seen.get("x-seen"), "yes")
         equal(entry["answered"]["status"], 200)
         equal(entry["answered"]["finish_reason"], "stop")
         check(entry["answered"]["bytes"] > 0, entry)
-        check("secret" not in Path(sim.log_path).read_text() + sim.stderr, "a secret stands in the log")
+        check(
+            "secret" not in Path(sim.log_path).read_text() + sim.stderr,
+            "a secret stands in the log",
+        )
         check(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", entry["time"]), entry["time"])
 
 
 def test_a_fault_can_be_asked_for_by_a_header():
     with Sim() as sim:
         body = chat_body("mini")
-        answer = request(sim.address, "POST", "/v1/chat/completions", body, {"x-sim-fault": "429=7"})
+        answer = request(
+            sim.address, "POST", "/v1/chat/completions", body, {"x-sim-fault": "429=7"}
+        )
         equal((answer.status, answer.header("retry-after")), (429, "7"))
         answer.error()
         for status in (429, 200):
@@ -415,17 +541,38 @@ def test_a_fault_can_be_asked_for_by_a_header():
 def test_secrets_never_reach_the_logs_or_the_client():
     def play(exchange):  # a provider that says the key back, as some do in their errors
         key = exchange.headers["authorization"]
-        exchange.reply({"error": {"message": f"Incorrect API key provided: {key}", "type": "x", "param": None,
-                                  "code": "invalid_api_key"}}, status=401)
-    with behind(play, env={"RAW_KEY": "sk-provider-secret"}, provider_members={"key": Lua('env "RAW_KEY"')},
-                keys=["client-secret"]) as (_, gateway):
+        exchange.reply(
+            {
+                "error": {
+                    "message": f"Incorrect API key provided: {key}",
+                    "type": "x",
+                    "param": None,
+                    "code": "invalid_api_key",
+                }
+            },
+            status=401,
+        )
+
+    with behind(
+        play,
+        env={"RAW_KEY": "sk-provider-secret"},
+        provider_members={"key": Lua('env "RAW_KEY"')},
+        keys=["client-secret"],
+    ) as (_, gateway):
         for key in ("client-secret", "wrong-secret"):
             for model in ("raw/echo", "cascade", "nobody/x"):
                 for stream in (False, True):
-                    answer = gateway.chat(model, stream=stream, headers={"Authorization": "Bearer " + key})
+                    answer = gateway.chat(
+                        model, stream=stream, headers={"Authorization": "Bearer " + key}
+                    )
                     check(answer.status >= 400, repr(answer))
-                    check(b"sk-provider-secret" not in answer.head + answer.body, f"the key went out: {answer}")
-        gateway.request("GET", "/v1/models?key=client-secret", headers={"Authorization": "Bearer client-secret"})
+                    check(
+                        b"sk-provider-secret" not in answer.head + answer.body,
+                        f"the key went out: {answer}",
+                    )
+        gateway.request(
+            "GET", "/v1/models?key=client-secret", headers={"Authorization": "Bearer client-secret"}
+        )
         for secret in ("sk-provider-secret", "client-secret", "wrong-secret"):
             check(secret not in gateway.stderr + gateway.stdout, f"{secret} stands in the log")
 
@@ -433,6 +580,6 @@ def test_secrets_never_reach_the_logs_or_the_client():
 def test_every_line_of_the_log_is_json():
     with Gateway("return {}\n") as gateway:
         gateway.chat("direct")
-        gateway.chat("nobody/x\n\"quoted\" \u00e9")
+        gateway.chat('nobody/x\n"quoted" \u00e9')
     for line in gateway.stderr.splitlines():
         check(isinstance(json.loads(line), dict), line)

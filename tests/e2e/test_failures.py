@@ -1,4 +1,4 @@
-"""Providers that fail: the client gets a complete answer or an honest error, and the engine lives on.
+"""Providers that fail: the client gets a complete answer or an honest error; the engine lives on.
 
 SPDX-License-Identifier: MIT
 """
@@ -7,8 +7,10 @@ import contextlib
 import socket
 import time
 
-from harness import (Gateway, Provider, Sim, Stream, behind, check, completion,
-                     config, equal, event, eventually, provider, slow, words)
+from base import check, equal, eventually, slow
+from client import Stream
+from harness import Gateway, Sim, behind, config, provider
+from upstream import Provider, completion, event, words
 
 SHORT = {"connect": 1, "first_byte": 0.6, "stall": 0.6, "total": 8}
 
@@ -16,18 +18,19 @@ _place = None
 
 
 def place():
-    """A simulator and a gateway with short timeouts, shared by this file; ended at interpreter's end."""
+    """A simulator and a gateway with short timeouts, shared by this file."""
     global _place
     if _place is None or not all(p.alive() for p in _place):
         sim = Sim()
         short = {k: v * slow() for k, v in SHORT.items()}
-        _place = sim, Gateway(config({"sim": provider(sim.base_url)}, timeouts=short,
-                                     default_model="sim/mini"))
+        _place = sim, Gateway(
+            config({"sim": provider(sim.base_url)}, timeouts=short, default_model="sim/mini")
+        )
     return _place
 
 
 def outcome(answer, stream):
-    """"complete" or "error", by what a client can know. Anything between fails the test."""
+    """ "complete" or "error", by what a client can know. Anything between fails the test."""
     if answer.status != 200:
         check(answer.complete, lambda: f"a cut error answer: {answer}")
         answer.error()
@@ -64,8 +67,13 @@ def names(error, *needles):
 def ask(fault, stream, prompt=None, **members):
     """One question to sim/mini with a fault; the engine must be as alive afterwards."""
     sim, gateway = place()
-    answer = gateway.chat(f"sim/mini:{fault}", prompt or f"What is {len(fault)} plus 4?", stream=stream,
-                          timeout=30, **members)
+    answer = gateway.chat(
+        f"sim/mini:{fault}",
+        prompt or f"What is {len(fault)} plus 4?",
+        stream=stream,
+        timeout=30,
+        **members,
+    )
     check(gateway.alive(), lambda: "the gateway died: " + gateway._drained()[-3000:])
     check(sim.alive(), lambda: "the simulator died: " + sim._drained()[-3000:])
     equal(gateway.chat("sim/mini").status, 200, "a healthy request after " + fault)
@@ -73,13 +81,15 @@ def ask(fault, stream, prompt=None, **members):
 
 
 def fails(fault, stream, statuses, *codes, mid=False):
-    """The fault ends in an honest error; before any content with a real status, else in the stream."""
+    """Ends in an honest error: with a real status before any content, else in the stream."""
     answer = ask(fault, stream)
     equal(outcome(answer, stream), "error", f"{fault} stream={stream} {answer}")
     if mid and stream:
         equal(answer.status, 200, f"{fault}: content came first {answer}")
     else:
-        check(answer.status in statuses, f"{fault} stream={stream}: {answer.status}, not {statuses}")
+        check(
+            answer.status in statuses, f"{fault} stream={stream}: {answer.status}, not {statuses}"
+        )
     if codes:
         names(error_of(answer), *codes)
     return answer
@@ -98,6 +108,7 @@ def test_429_stays_429_with_its_retry_after():
         answer = fails("429=30", stream, (429,), "rate_limit")
         seconds = int(answer.header("retry-after") or -1)
         check(25 <= seconds <= 30, f"retry-after: {seconds}")
+
     both(one)
 
 
@@ -122,6 +133,7 @@ def test_a_prompt_too_long_is_400_context_length_exceeded():
     def one(stream):
         answer = fails("context", stream, (400,))
         equal(answer.error()["code"], "context_length_exceeded")
+
     both(one)
 
 
@@ -129,9 +141,13 @@ def test_a_filtered_answer_says_so():
     def one(stream):
         answer = ask("filter", stream)
         equal(outcome(answer, stream), "complete")
-        reason = Stream(answer.body).finish_reason if stream else \
-            answer.json()["choices"][0]["finish_reason"]
+        reason = (
+            Stream(answer.body).finish_reason
+            if stream
+            else answer.json()["choices"][0]["finish_reason"]
+        )
         equal(reason, "content_filter")
+
     both(one)
 
 
@@ -142,7 +158,9 @@ def test_a_reset_connection_is_502_or_503():
 def test_nobody_listening_is_502_or_503():
     with Provider(None) as gone:
         url = gone.base_url
-    with Gateway(config({"gone": provider(url)}, default_model="gone/x", timeouts=SHORT)) as gateway:
+    with Gateway(
+        config({"gone": provider(url)}, default_model="gone/x", timeouts=SHORT)
+    ) as gateway:
         for stream in (False, True):
             answer = gateway.chat("gone/x", stream=stream)
             check(answer.status in (502, 503), f"{answer}")
@@ -150,8 +168,11 @@ def test_nobody_listening_is_502_or_503():
 
 
 def test_a_host_that_does_not_exist_is_502_or_503_and_stops_nobody():
-    text = config({"gone": provider("http://no-such-host.invalid/v1"), "sim": provider(place()[0].base_url)},
-                  default_model="sim/mini", timeouts=SHORT)
+    text = config(
+        {"gone": provider("http://no-such-host.invalid/v1"), "sim": provider(place()[0].base_url)},
+        default_model="sim/mini",
+        timeouts=SHORT,
+    )
     with Gateway(text) as gateway, gateway.open_chat("gone/x") as client:
         begin = time.monotonic()
         equal(gateway.chat("sim/mini").status, 200)
@@ -180,6 +201,7 @@ def test_waiting_is_not_failing():
     def one(stream):
         for fault in ("latency=200", "drip=5", "slow-first-token=200"):
             equal(outcome(ask(fault, stream), stream), "complete", fault)
+
     both(one)
 
 
@@ -195,6 +217,7 @@ def test_a_truncated_answer_never_looks_complete():
         answer = ask("truncated", stream)
         equal(outcome(answer, stream), "error", repr(answer))
         check(answer.status in (200, 502, 503), f"{answer}")
+
     both(one)
 
 
@@ -204,6 +227,7 @@ def test_a_malformed_event_is_survived_or_reported():
         if outcome(answer, stream) == "complete":
             wanted = place()[0].log(model="mini:malformed")[-1]["answered"]["text"]
             equal(text_of(answer, stream), wanted)
+
     both(one)
 
 
@@ -212,6 +236,7 @@ def test_a_missing_done_after_a_finish_reason_is_complete():
         answer = ask("no-done", stream)
         equal(outcome(answer, stream), "complete", repr(answer))
         equal(text_of(answer, stream), place()[0].log(model="mini:no-done")[-1]["answered"]["text"])
+
     both(one)
 
 
@@ -231,10 +256,15 @@ def test_answers_that_are_none_are_bad_responses():
 def test_an_endless_answer_has_a_ceiling():
     _, gateway = place()
     before = gateway.rss()
+
     def one(stream):
         answer = ask("huge", stream)
         outcome(answer, stream)
-        check(gateway.rss() - before < 160e6, f"{(gateway.rss() - before) / 1e6:.0f} MB more than before")
+        check(
+            gateway.rss() - before < 160e6,
+            f"{(gateway.rss() - before) / 1e6:.0f} MB more than before",
+        )
+
     both(one)
 
 
@@ -244,6 +274,7 @@ def test_the_first_failures_of_a_model_end_with_it():
         answers = [ask("503*1", stream, prompt) for _ in range(2)]
         outcome(answers[0], stream)
         equal(outcome(answers[1], stream), "complete", repr(answers[1]))
+
     both(one)
 
 
@@ -256,6 +287,7 @@ def raw_stream(raw, head=HEAD + b"Connection: close\r\n\r\n"):
     def play(exchange):
         exchange.send(head + raw)
         exchange.close()
+
     return play
 
 
@@ -265,9 +297,15 @@ def through(play, **members):
 
 
 def test_failures_before_content_have_a_real_status():
-    for raw in (b"", b": nothing\n\n", b"data: [DONE]\n\n",
-                b'data: {"error":{"message":"overloaded","type":"server_error","code":"overloaded"}}\n\n',
-                b"data: no json\n\n", event({"role": "assistant", "content": ""}), b"event: x\n\n"):
+    for raw in (
+        b"",
+        b": nothing\n\n",
+        b"data: [DONE]\n\n",
+        b'data: {"error":{"message":"overloaded","type":"server_error","code":"overloaded"}}\n\n',
+        b"data: no json\n\n",
+        event({"role": "assistant", "content": ""}),
+        b"event: x\n\n",
+    ):
         answer = through(raw_stream(raw))
         check(answer.status in (500, 502, 503, 529), f"{raw}: {answer}")
         answer.error()
@@ -291,6 +329,7 @@ def test_a_chunked_stream_cut_between_chunks_is_an_error():
     def play(exchange):
         exchange.stream(*words("one", "two")[:2], end=False)
         exchange.close()
+
     answer = through(play)
     equal((answer.status, outcome(answer, True)), (200, "error"), repr(answer))
 
@@ -310,8 +349,17 @@ def test_a_whole_answer_to_a_stream_is_an_answer_or_an_error():
 
 
 def test_an_error_body_of_any_shape_gives_an_error_object():
-    for body in (b"", b"oops", b"[]", b"null", b'{"error":"text"}', b'{"error":{"message":7}}', b"\xff" * 500,
-                 b'{"error":{"message":"' + b"x" * 100_000 + b'"}}', b'{"detail":"FastAPI"}'):
+    for body in (
+        b"",
+        b"oops",
+        b"[]",
+        b"null",
+        b'{"error":"text"}',
+        b'{"error":{"message":7}}',
+        b"\xff" * 500,
+        b'{"error":{"message":"' + b"x" * 100_000 + b'"}}',
+        b'{"detail":"FastAPI"}',
+    ):
         with behind(lambda x, body=body: x.reply(body, status=400), timeouts=SHORT) as (_, gateway):
             answer = gateway.chat("raw/echo")
             equal(answer.status, 400, repr(body[:60]))
@@ -321,8 +369,13 @@ def test_an_error_body_of_any_shape_gives_an_error_object():
 
 def test_odd_statuses_of_a_provider_are_errors():
     for status in (204, 301, 402, 403, 409, 418, 422, 451, 599):
+
         def play(exchange, status=status):
-            exchange.send(b"HTTP/1.1 %d X\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n" % status)
+            exchange.send(
+                b"HTTP/1.1 %d X\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
+                % status
+            )
+
         with behind(play, timeouts=SHORT) as (_, gateway):
             answer = gateway.chat("raw/echo")
             check(400 <= answer.status < 600, f"{status}: {answer}")
@@ -330,10 +383,16 @@ def test_odd_statuses_of_a_provider_are_errors():
 
 
 def test_no_http_at_all_is_a_502():
-    for raw in (b"hello\r\n\r\n", b"\x16\x03\x01\x02\x00", b"HTTP/1.1 200 OK\r\nContent-Length: abc\r\n\r\n{}"):
+    for raw in (
+        b"hello\r\n\r\n",
+        b"\x16\x03\x01\x02\x00",
+        b"HTTP/1.1 200 OK\r\nContent-Length: abc\r\n\r\n{}",
+    ):
+
         def play(exchange, raw=raw):
             exchange.send(raw)
             exchange.close()
+
         with behind(play, timeouts=SHORT) as (_, gateway):
             answer = gateway.chat("raw/echo")
             check(answer.status in (502, 503), f"{raw}: {answer}")
@@ -345,11 +404,13 @@ def test_no_http_at_all_is_a_502():
 
 def hold(*parts):
     """A provider that says these parts (or nothing) and then waits until the peer has gone."""
+
     def play(exchange):
         if parts:
             exchange.stream(*parts, end=False)
         exchange.wait_left(20)
         exchange.close()
+
     return play
 
 
@@ -360,7 +421,10 @@ def test_a_client_that_leaves_while_waiting_stops_the_provider_at_once():
                 client = gateway.open_chat("raw/echo", stream=stream)
                 upstream.received()
                 getattr(client, how)()
-                check(upstream.exchanges[0].left.wait(2 * slow()), f"stream={stream} {how}: not seen in 2 s")
+                check(
+                    upstream.exchanges[0].left.wait(2 * slow()),
+                    f"stream={stream} {how}: not seen in 2 s",
+                )
                 equal(gateway.request("GET", "/livez").status, 200)
 
 
@@ -394,7 +458,9 @@ def test_many_clients_that_leave_leave_nothing():
         upstream.received(100)
         for client in clients:
             client.reset()
-        eventually(lambda: all(e.left.is_set() for e in upstream.exchanges), "100 closed connections")
+        eventually(
+            lambda: all(e.left.is_set() for e in upstream.exchanges), "100 closed connections"
+        )
         eventually(lambda: gateway.descriptors() <= before, "descriptors as before")
 
 
@@ -411,7 +477,9 @@ def test_a_half_closed_client_is_answered_or_cut_but_not_leaked():
 
 def test_sigterm_ends_in_good_order_while_requests_run():
     with Provider(hold()) as upstream:
-        text = config({"raw": provider(upstream.base_url)}, default_model="raw/echo", timeouts=SHORT)
+        text = config(
+            {"raw": provider(upstream.base_url)}, default_model="raw/echo", timeouts=SHORT
+        )
         gateway = Gateway(text)
         client = gateway.open_chat("raw/echo")
         upstream.received()
@@ -420,14 +488,37 @@ def test_sigterm_ends_in_good_order_while_requests_run():
 
 
 def test_all_faults_at_once_end_each_in_its_own_way():
-    faults = ["", ":429=30", ":500", ":reset", ":no-answer", ":stall", ":cut", ":malformed", ":no-done",
-              ":error-event", ":wrong-json", ":html", ":empty", ":truncated"]
+    faults = [
+        "",
+        ":429=30",
+        ":500",
+        ":reset",
+        ":no-answer",
+        ":stall",
+        ":cut",
+        ":malformed",
+        ":no-done",
+        ":error-event",
+        ":wrong-json",
+        ":html",
+        ":empty",
+        ":truncated",
+    ]
     _, gateway = place()
     clients = []
     for i in range(4 * len(faults)):
-        clients.append((faults[i % len(faults)], bool(i // len(faults) % 2),
-                        gateway.open_chat("sim/mini" + faults[i % len(faults)], f"p{i}", timeout=30,
-                                          stream=bool(i // len(faults) % 2))))
+        clients.append(
+            (
+                faults[i % len(faults)],
+                bool(i // len(faults) % 2),
+                gateway.open_chat(
+                    "sim/mini" + faults[i % len(faults)],
+                    f"p{i}",
+                    timeout=30,
+                    stream=bool(i // len(faults) % 2),
+                ),
+            )
+        )
     for fault, stream, client in clients:
         with client:
             answer = client.answer()

@@ -7,8 +7,10 @@ import base64
 import json
 import re
 
-from harness import (DONE, Stream, behind, chat_body, check, completion, config, equal, event,
-                     eventually, provider, stage, vectors, words, Client, Gateway, Lua, request_bytes)
+from base import check, equal, eventually, vectors
+from client import Client, Stream, chat_body, request_bytes
+from harness import Gateway, Lua, behind, config, provider, stage
+from upstream import DONE, completion, event, words
 
 
 def echo(exchange):
@@ -24,9 +26,11 @@ def echo(exchange):
 
 # ---- bytes --------------------------------------------------------------------------------------
 
-ODD = (b'{ "messages" : [ {"role":"user","content":"h\\u00e9llo \\/ \\ud83d\\ude00 \xc3\xa9\\u0000"} ],'
-       b'\r\n\t"x_unknown":{"b":[ ],"a":{ }},"seed":123456789012345678, "temperature":1.0,"top_p":1e0,\n'
-       b' "big":123456789012345678901234567890, "neg":-0, "stop":[],%s "model" : "%s" , "zz":null }\n')
+ODD = (
+    b'{ "messages" : [ {"role":"user","content":"h\\u00e9llo \\/ \\ud83d\\ude00 \xc3\xa9\\u0000"} ],'
+    b'\r\n\t"x_unknown":{"b":[ ],"a":{ }},"seed":123456789012345678, "temperature":1.0,"top_p":1e0,\n'
+    b' "big":123456789012345678901234567890, "neg":-0, "stop":[],%s "model" : "%s" , "zz":null }\n'
+)
 
 
 def test_a_whole_request_arrives_unchanged_but_for_the_model():
@@ -48,11 +52,13 @@ def test_a_streamed_request_gains_only_the_wish_for_usage():
         answer = gateway.request(body=ODD % (b'"stream":true,', b"raw/echo"))
         equal(answer.status, 200, repr(answer))
         want, got = ODD % (b'"stream":true,', b"echo"), upstream.received().body
-        start = next(i for i in range(len(want) + 1) if got[:i + 1] != want[:i + 1])
+        start = next(i for i in range(len(want) + 1) if got[: i + 1] != want[: i + 1])
         added = len(got) - len(want)
-        check(added > 0 and got[start + added:] == want[start:],
-              f"more than one insertion:\n{got}\n{want}")
-        # The same insertion can be read as starting a few bytes earlier: compare what the body means.
+        check(
+            added > 0 and got[start + added :] == want[start:],
+            f"more than one insertion:\n{got}\n{want}",
+        )
+        # The same insertion can be read as starting a few bytes earlier: compare the meaning.
         sent = json.loads(got)
         equal(sent.pop("stream_options"), {"include_usage": True})
         equal(sent, json.loads(want))
@@ -61,8 +67,10 @@ def test_a_streamed_request_gains_only_the_wish_for_usage():
 def test_stream_options_of_the_client_are_kept_beside_the_wish_for_usage():
     with behind(echo) as (upstream, gateway):
         gateway.chat("raw/echo", stream=True, stream_options={"include_obfuscation": False})
-        equal(upstream.received(1).json()["stream_options"],
-              {"include_obfuscation": False, "include_usage": True})
+        equal(
+            upstream.received(1).json()["stream_options"],
+            {"include_obfuscation": False, "include_usage": True},
+        )
         gateway.chat("raw/echo", stream=True, stream_options={"include_usage": False})
         equal(upstream.received(2).json()["stream_options"], {"include_usage": True})
         gateway.chat("raw/echo", stream=True, stream_options=None)
@@ -77,10 +85,12 @@ def test_a_stream_whose_client_asked_for_usage_is_sent_on_unchanged():
 
 
 def test_the_provider_s_answer_comes_back_byte_for_byte():
-    raw = (b'{ "id":"x","object" : "chat.completion","created":1700000000,"model":"echo","odd":[ ],'
-           b'"big":123456789012345678901,"one":1.0,"choices":[{"index":0,"message":{"role":"assistant",'
-           b'"content":"h\\u00e9 \\/"},"logprobs":null,"finish_reason":"stop"}],\r\n'
-           b'"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}\n')
+    raw = (
+        b'{ "id":"x","object" : "chat.completion","created":1700000000,"model":"echo","odd":[ ],'
+        b'"big":123456789012345678901,"one":1.0,"choices":[{"index":0,"message":{"role":"assistant",'
+        b'"content":"h\\u00e9 \\/"},"logprobs":null,"finish_reason":"stop"}],\r\n'
+        b'"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}\n'
+    )
     with behind(lambda x: x.reply(raw)) as (_, gateway):
         answer = gateway.chat("raw/echo")
         equal((answer.status, answer.body), (200, raw))
@@ -88,14 +98,17 @@ def test_the_provider_s_answer_comes_back_byte_for_byte():
 
 
 def test_a_stream_without_usage_members_passes_byte_for_byte():
-    parts = [b": hello\n\n",
-             b'data: { "id":"1", "object":"chat.completion.chunk","created":1,"model":"echo","x":[ ],'
-             b'"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}\n\n',
-             b'data: {"id":"1","object":"chat.completion.chunk","created":1,"model":"echo","choices":'
-             b'[{"index":0,"delta":{"content":"h\\u00e9 \\"usage\\":null \\/"},"n":1.0}]}\n\n',
-             b": keep-alive\n\n",
-             b'data:{"id":"1","object":"chat.completion.chunk","created":1,"model":"echo","choices":'
-             b'[{"index":0,"delta":{},"finish_reason":"stop"}]}\r\n\r\n', DONE]
+    parts = [
+        b": hello\n\n",
+        b'data: { "id":"1", "object":"chat.completion.chunk","created":1,"model":"echo","x":[ ],'
+        b'"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}\n\n',
+        b'data: {"id":"1","object":"chat.completion.chunk","created":1,"model":"echo","choices":'
+        b'[{"index":0,"delta":{"content":"h\\u00e9 \\"usage\\":null \\/"},"n":1.0}]}\n\n',
+        b": keep-alive\n\n",
+        b'data:{"id":"1","object":"chat.completion.chunk","created":1,"model":"echo","choices":'
+        b'[{"index":0,"delta":{},"finish_reason":"stop"}]}\r\n\r\n',
+        DONE,
+    ]
     with behind(lambda x: x.stream(*parts)) as (_, gateway):
         answer = gateway.chat("raw/echo", stream=True)
         equal((answer.status, answer.complete, answer.body), (200, True, b"".join(parts)))
@@ -104,33 +117,53 @@ def test_a_stream_without_usage_members_passes_byte_for_byte():
 
 def test_a_stream_split_at_every_byte_passes_byte_for_byte():
     raw = b"".join(words("one ", "tw\u00f6 ", "\U0001f600"))
-    with behind(lambda x: x.stream(*[raw[i:i + 1] for i in range(len(raw))])) as (_, gateway):
+    with behind(lambda x: x.stream(*[raw[i : i + 1] for i in range(len(raw))])) as (_, gateway):
         answer = gateway.chat("raw/echo", stream=True)
         equal((answer.status, answer.complete, answer.body), (200, True, raw))
 
 
-USAGE = {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150,
-         "prompt_tokens_details": {"cached_tokens": 40}}
+USAGE = {
+    "prompt_tokens": 100,
+    "completion_tokens": 50,
+    "total_tokens": 150,
+    "prompt_tokens_details": {"cached_tokens": 40},
+}
 
 
 def with_usage(exchange):
-    exchange.stream(event({"role": "assistant", "content": ""}, usage=None),
-                    event({"content": 'the word "usage":null'}, usage=None),
-                    event(finish="stop", usage=None), event(choices=[], usage=USAGE), DONE)
+    exchange.stream(
+        event({"role": "assistant", "content": ""}, usage=None),
+        event({"content": 'the word "usage":null'}, usage=None),
+        event(finish="stop", usage=None),
+        event(choices=[], usage=USAGE),
+        DONE,
+    )
 
 
 def test_usage_that_only_we_asked_for_is_taken_out_of_the_stream():
-    want = b"".join([event({"role": "assistant", "content": ""}),
-                     event({"content": 'the word "usage":null'}), event(finish="stop"), DONE])
+    want = b"".join(
+        [
+            event({"role": "assistant", "content": ""}),
+            event({"content": 'the word "usage":null'}),
+            event(finish="stop"),
+            DONE,
+        ]
+    )
     with behind(with_usage) as (_, gateway):
         answer = gateway.chat("raw/echo", stream=True)
         equal((answer.complete, answer.body), (True, want))
 
 
 def test_usage_that_the_client_asked_for_passes():
-    want = b"".join([event({"role": "assistant", "content": ""}, usage=None),
-                     event({"content": 'the word "usage":null'}, usage=None),
-                     event(finish="stop", usage=None), event(choices=[], usage=USAGE), DONE])
+    want = b"".join(
+        [
+            event({"role": "assistant", "content": ""}, usage=None),
+            event({"content": 'the word "usage":null'}, usage=None),
+            event(finish="stop", usage=None),
+            event(choices=[], usage=USAGE),
+            DONE,
+        ]
+    )
     with behind(with_usage) as (_, gateway):
         answer = gateway.chat("raw/echo", stream=True, stream_options={"include_usage": True})
         equal((answer.complete, answer.body), (True, want))
@@ -148,7 +181,9 @@ def test_events_reach_the_client_as_they_come():
 
     def play(exchange):
         exchange.stream(*parts[:2], end=False)
-        exchange.go = eventually(lambda: getattr(exchange, "may_go_on", False), "the client's sight")
+        exchange.go = eventually(
+            lambda: getattr(exchange, "may_go_on", False), "the client's sight"
+        )
         for part in parts[2:]:
             exchange.part(part)
         exchange.send(b"0\r\n\r\n")
@@ -166,21 +201,40 @@ def test_events_reach_the_client_as_they_come():
 
 # ---- tools --------------------------------------------------------------------------------------
 
-CALL = {"id": "call_1", "type": "function", "function": {"name": "weather",
-                                                         "arguments": '{"city": "K\u00f6ln"}'}}
-TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": {
-    "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}}]
+CALL = {
+    "id": "call_1",
+    "type": "function",
+    "function": {"name": "weather", "arguments": '{"city": "K\u00f6ln"}'},
+}
+TOOLS = [
+    {
+        "type": "function",
+        "function": {
+            "name": "weather",
+            "parameters": {
+                "type": "object",
+                "properties": {"city": {"type": "string"}},
+                "required": ["city"],
+            },
+        },
+    }
+]
 
 
 def test_tool_calls_pass_whole_and_streamed():
     whole = completion()
-    whole["choices"][0].update(message={"role": "assistant", "content": None, "tool_calls": [CALL]},
-                               finish_reason="tool_calls")
+    whole["choices"][0].update(
+        message={"role": "assistant", "content": None, "tool_calls": [CALL]},
+        finish_reason="tool_calls",
+    )
     first = {"index": 0, **CALL, "function": {"name": "weather", "arguments": ""}}
-    parts = [event({"role": "assistant", "content": None, "tool_calls": [first]}),
-             event({"tool_calls": [{"index": 0, "function": {"arguments": '{"city": '}}]}),
-             event({"tool_calls": [{"index": 0, "function": {"arguments": '"K\u00f6ln"}'}}]}),
-             event(finish="tool_calls"), DONE]
+    parts = [
+        event({"role": "assistant", "content": None, "tool_calls": [first]}),
+        event({"tool_calls": [{"index": 0, "function": {"arguments": '{"city": '}}]}),
+        event({"tool_calls": [{"index": 0, "function": {"arguments": '"K\u00f6ln"}'}}]}),
+        event(finish="tool_calls"),
+        DONE,
+    ]
 
     def play(exchange):
         exchange.stream(*parts) if exchange.json().get("stream") else exchange.reply(whole)
@@ -194,10 +248,18 @@ def test_tool_calls_pass_whole_and_streamed():
 
 
 def test_a_conversation_with_tool_results_arrives_whole():
-    messages = [{"role": "system", "content": "s"}, {"role": "user", "content": [
-        {"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": "data:x;base64,AA=="}}]},
+    messages = [
+        {"role": "system", "content": "s"},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "look"},
+                {"type": "image_url", "image_url": {"url": "data:x;base64,AA=="}},
+            ],
+        },
         {"role": "assistant", "content": None, "tool_calls": [CALL]},
-        {"role": "tool", "tool_call_id": "call_1", "content": "{}"}]
+        {"role": "tool", "tool_call_id": "call_1", "content": "{}"},
+    ]
     with behind(echo) as (upstream, gateway):
         body = chat_body("raw/echo", messages=messages, tools=TOOLS, metadata={"who": "me"})
         equal(gateway.request(body=body).status, 200)
@@ -209,7 +271,10 @@ def test_a_conversation_with_tool_results_arrives_whole():
 
 def test_a_request_id_is_echoed_or_made():
     _, gateway = stage()
-    equal(gateway.chat("sim/mini", headers={"X-Request-Id": "mine-42"}).header("x-request-id"), "mine-42")
+    equal(
+        gateway.chat("sim/mini", headers={"X-Request-Id": "mine-42"}).header("x-request-id"),
+        "mine-42",
+    )
     ids = {gateway.chat("sim/mini").header("x-request-id") for _ in range(3)}
     check(None not in ids and len(ids) == 3, f"request ids: {ids}")
     check(gateway.chat("nobody/x").header("x-request-id"), "an error without a request id")
@@ -221,8 +286,10 @@ def test_whole_answers_say_which_policy_model_attempts_and_cost():
     equal(answer.status, 200, repr(answer))
     equal(answer.header("x-baton-model"), "sim/mini")
     equal(answer.header("x-baton-attempts"), "1")
-    check(re.fullmatch(r"direct@[0-9a-f]{6,64}", answer.header("x-baton-policy") or ""),
-          f"x-baton-policy: {answer.header('x-baton-policy')}")
+    check(
+        re.fullmatch(r"direct@[0-9a-f]{6,64}", answer.header("x-baton-policy") or ""),
+        f"x-baton-policy: {answer.header('x-baton-policy')}",
+    )
     check(answer.header("x-baton-trace"), "no x-baton-trace")
     check(float(answer.header("x-baton-cost-usd")) > 0, "a cost of nothing")
 
@@ -247,8 +314,10 @@ def test_a_stream_ends_with_a_debug_comment_only_when_asked():
     equal((debug["model"], debug["attempts"]), ("sim/mini", 1))
     check(debug["cost_usd"] > 0, f"cost: {debug}")
     check(debug["usage"], f"usage: {debug}")
-    check(said.done and answer.body.index(b": baton ") < answer.body.index(b"data: [DONE]"),
-          "the comment stands before [DONE]")
+    check(
+        said.done and answer.body.index(b": baton ") < answer.body.index(b"data: [DONE]"),
+        "the comment stands before [DONE]",
+    )
 
 
 # ---- cost ---------------------------------------------------------------------------------------
@@ -290,8 +359,12 @@ def test_models_lists_policies_and_models():
         ids = {m["id"] for m in body["data"]}
         for name in ("direct", "cascade", "ensemble", "sim/mini", "sim/pro"):
             check(name in ids or "baton/" + name in ids, f"{name} is not listed: {sorted(ids)}")
-        check(all(m["object"] == "model" and "created" in m and "owned_by" in m for m in body["data"]),
-              "not OpenAI's model objects")
+        check(
+            all(
+                m["object"] == "model" and "created" in m and "owned_by" in m for m in body["data"]
+            ),
+            "not OpenAI's model objects",
+        )
 
 
 def test_one_model_is_shown_by_its_name():
@@ -304,13 +377,25 @@ def test_one_model_is_shown_by_its_name():
 
 def test_every_kind_of_model_name_chooses():
     sim, _ = stage()
-    text = config({"sim": provider(sim.base_url)}, default_policy="direct", default_model="sim/mini",
-                  aliases={"cheap": "sim/mini", "best": "sim/pro"})
+    text = config(
+        {"sim": provider(sim.base_url)},
+        default_policy="direct",
+        default_model="sim/mini",
+        aliases={"cheap": "sim/mini", "best": "sim/pro"},
+    )
     with Gateway(text) as gateway:
-        for name, model in (("sim/base", "sim/base"), ("cheap", "sim/mini"), ("best", "sim/pro"),
-                            ("auto", "sim/mini"), ("direct", "sim/mini"), ("baton/direct", "sim/mini")):
+        for name, model in (
+            ("sim/base", "sim/base"),
+            ("cheap", "sim/mini"),
+            ("best", "sim/pro"),
+            ("auto", "sim/mini"),
+            ("direct", "sim/mini"),
+            ("baton/direct", "sim/mini"),
+        ):
             answer = gateway.chat(name)
-            equal((answer.status, answer.header("x-baton-model")), (200, model), name + repr(answer))
+            equal(
+                (answer.status, answer.header("x-baton-model")), (200, model), name + repr(answer)
+            )
             check(answer.header("x-baton-policy").startswith("direct@"), name)
 
 
@@ -330,8 +415,13 @@ def test_with_keys_only_their_holders_are_served():
     keys = Lua('{ env "CLIENT_KEY", "second-key" }')
     text = config({"sim": provider(sim.base_url)}, keys=keys, default_model="sim/mini")
     with Gateway(text, env={"CLIENT_KEY": "client-secret-1"}) as gateway:
-        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer "},
-                        {"Authorization": "client-secret-1x"}, {"Authorization": "Basic client-secret-1"}):
+        for headers in (
+            {},
+            {"Authorization": "Bearer wrong"},
+            {"Authorization": "Bearer "},
+            {"Authorization": "client-secret-1x"},
+            {"Authorization": "Basic client-secret-1"},
+        ):
             answer = gateway.chat("sim/mini", headers=headers)
             equal(answer.status, 401, repr(headers))
             equal(answer.error()["code"], "invalid_api_key")
@@ -345,8 +435,11 @@ def test_with_keys_only_their_holders_are_served():
 
 
 def test_the_client_s_key_never_reaches_a_provider():
-    with behind(echo, env={"RAW_KEY": "provider-secret-9"},
-                provider_members={"key": Lua('env "RAW_KEY"'), "headers": {"X-Own": "yes"}}) as (up, gw):
+    with behind(
+        echo,
+        env={"RAW_KEY": "provider-secret-9"},
+        provider_members={"key": Lua('env "RAW_KEY"'), "headers": {"X-Own": "yes"}},
+    ) as (up, gw):
         equal(gw.chat("raw/echo", headers={"Authorization": "Bearer client-secret-7"}).status, 200)
         seen = up.received()
         equal(seen.headers["authorization"], "Bearer provider-secret-9")
@@ -359,8 +452,18 @@ def test_the_client_s_key_never_reaches_a_provider():
 
 def test_unknown_models_and_policies_are_404_model_not_found():
     _, gateway = stage()
-    for name in ("nobody/gpt", "no-such-policy", "baton/no-such-policy", "x" * 5000, "sim", "/", "sim/",
-                 "../direct", "direct\u0000", "\u00fc"):
+    for name in (
+        "nobody/gpt",
+        "no-such-policy",
+        "baton/no-such-policy",
+        "x" * 5000,
+        "sim",
+        "/",
+        "sim/",
+        "../direct",
+        "direct\u0000",
+        "\u00fc",
+    ):
         answer = gateway.chat(name)
         equal(answer.status, 404, repr(name[:30]))
         error = answer.error()
@@ -368,8 +471,15 @@ def test_unknown_models_and_policies_are_404_model_not_found():
 
 
 BAD = [  # body, the field that the error names
-    (b"", None), (b"hello", None), (b"{", None), (b"{}x", None), (b"[]", None), (b"null", None),
-    (b'"text"', None), (b'{"model":"sim/mini","messages":[],}', None), (b"\xff\xfe{}", None),
+    (b"", None),
+    (b"hello", None),
+    (b"{", None),
+    (b"{}x", None),
+    (b"[]", None),
+    (b"null", None),
+    (b'"text"', None),
+    (b'{"model":"sim/mini","messages":[],}', None),
+    (b"\xff\xfe{}", None),
     (b'{"model":"sim/mini","messages":[{"role":"user","content":"\xff"}]}', None),
     (b'{"messages":[{"role":"user","content":"x"}]}', "model"),
     (b'{"model":7,"messages":[{"role":"user","content":"x"}]}', "model"),
@@ -383,8 +493,10 @@ BAD = [  # body, the field that the error names
     (b'{"model":"sim/mini","messages":["hello"]}', "messages"),
     (b'{"model":"sim/mini","messages":[{"role":"user","content":"x"}],"stream":"yes"}', "stream"),
     (b'{"model":"sim/mini","messages":[{"role":"user","content":"x"}],"stream":1}', "stream"),
-    (b'{"model":"sim/mini","messages":[{"role":"user","content":"x"}],"stream":true,"stream_options":7}',
-     "stream_options"),
+    (
+        b'{"model":"sim/mini","messages":[{"role":"user","content":"x"}],"stream":true,"stream_options":7}',
+        "stream_options",
+    ),
 ]
 
 
@@ -423,12 +535,23 @@ def test_a_body_over_the_limit_is_413():
 
 def test_other_methods_are_405_and_other_paths_404():
     _, gateway = stage()
-    for method, path in (("GET", "/v1/chat/completions"), ("DELETE", "/v1/models"), ("PUT", "/livez")):
+    for method, path in (
+        ("GET", "/v1/chat/completions"),
+        ("DELETE", "/v1/models"),
+        ("PUT", "/livez"),
+    ):
         answer = gateway.request(method, path)
         equal(answer.status, 405, method + path)
         answer.error()
         check(answer.header("allow"), "405 without Allow")
-    for path in ("/", "/v1", "/v1/chat/completion", "/v1/chat/completions/", "/etc/passwd", "/v1/../v1/models"):
+    for path in (
+        "/",
+        "/v1",
+        "/v1/chat/completion",
+        "/v1/chat/completions/",
+        "/etc/passwd",
+        "/v1/../v1/models",
+    ):
         answer = gateway.request("POST", path, chat_body("sim/mini"))
         equal(answer.status, 404, path)
         answer.error()
@@ -443,12 +566,15 @@ def cases(expect):
             case = json.loads(line)
             if case["expect"] == expect:
                 repeat = case.get("repeat")
-                yield case["name"], (repeat["text"] * repeat["count"] + repeat.get("suffix", "")).encode() \
-                    if repeat else base64.b64decode(case["b64"])
+                yield case["name"], (
+                    (repeat["text"] * repeat["count"] + repeat.get("suffix", "")).encode()
+                    if repeat
+                    else base64.b64decode(case["b64"])
+                )
 
 
 def pipelined(gateway, bodies):
-    """The answers to many bodies, one after another on one connection (a new one where it closed)."""
+    """The answers to many bodies in turn, on one connection (a new one where it closed)."""
     client = Client(gateway.address)
     try:
         for name, body in bodies:
@@ -484,6 +610,7 @@ def test_requests_that_hold_no_json_in_a_member_are_400():
 def is_json(raw):
     def refuse(_):
         raise ValueError
+
     try:
         json.loads(raw.decode("utf-8"), parse_constant=refuse)
         return True
@@ -514,8 +641,16 @@ def naughty():
 
 
 def test_naughty_prompts_come_back_byte_for_byte():
-    bodies = [(repr(s), json.dumps({"model": "raw/echo", "messages": [{"role": "user", "content": s}]},
-                                   ensure_ascii=bool(i % 2)).encode()) for i, s in enumerate(naughty())]
+    bodies = [
+        (
+            repr(s),
+            json.dumps(
+                {"model": "raw/echo", "messages": [{"role": "user", "content": s}]},
+                ensure_ascii=bool(i % 2),
+            ).encode(),
+        )
+        for i, s in enumerate(naughty())
+    ]
     with behind(echo) as (_, gateway):
         for name, body, answer in pipelined(gateway, bodies):
             equal(answer.status, 200, name + repr(answer))
@@ -546,7 +681,11 @@ def test_naughty_metadata_arrives_unchanged():
 
 def test_naughty_request_ids_are_echoed_or_refused():
     _, gateway = stage()
-    usable = [s for s in naughty() if s and s == s.strip() and not re.search(r"[\x00-\x08\x0a-\x1f\x7f]", s)]
+    usable = [
+        s
+        for s in naughty()
+        if s and s == s.strip() and not re.search(r"[\x00-\x08\x0a-\x1f\x7f]", s)
+    ]
     for text in usable[::5]:
         with Client(gateway.address) as client:
             client.send(request_bytes("GET", "/livez", headers={"X-Request-Id": text}))
@@ -559,7 +698,9 @@ def test_naughty_request_ids_are_echoed_or_refused():
 
 def test_requests_side_by_side_get_their_own_answers():
     with behind(echo) as (_, gateway):
-        clients = [gateway.open_chat("raw/echo", f"prompt {i}", stream=bool(i % 2)) for i in range(200)]
+        clients = [
+            gateway.open_chat("raw/echo", f"prompt {i}", stream=bool(i % 2)) for i in range(200)
+        ]
         for i, client in enumerate(clients):
             with client:
                 answer = client.answer()

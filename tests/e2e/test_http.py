@@ -14,8 +14,10 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from harness import (Client, Gateway, Stream, behind, chat_body, check, completion, config, equal, event,
-                     eventually, provider, request_bytes, sanitized, skip, slow, stage, vectors)
+from base import check, equal, eventually, skip, slow, vectors
+from client import Client, Stream, chat_body, request_bytes
+from harness import Gateway, behind, config, provider, sanitized, stage
+from upstream import completion, event
 
 GET = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -26,8 +28,13 @@ def connect(gateway, **more):
 
 def post(body, extra=b"", framing=None):
     framing = framing if framing is not None else b"Content-Length: %d\r\n" % len(body)
-    return (b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-            + framing + extra + b"\r\n" + body)
+    return (
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        + framing
+        + extra
+        + b"\r\n"
+        + body
+    )
 
 
 # ---- connections --------------------------------------------------------------------------------
@@ -45,7 +52,10 @@ def test_a_connection_is_kept_over_many_requests():
 
 def test_connection_close_and_http_1_0_are_honoured():
     _, gateway = stage()
-    for raw in (b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"GET /livez HTTP/1.0\r\n\r\n"):
+    for raw in (
+        b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        b"GET /livez HTTP/1.0\r\n\r\n",
+    ):
         with connect(gateway) as client:
             client.send(raw)
             equal(client.answer().status, 200)
@@ -68,6 +78,7 @@ def test_a_stream_to_http_1_0_ends_with_the_connection():
 def test_pipelined_requests_are_answered_in_order():
     def play(exchange):
         exchange.reply(completion(exchange.json()["messages"][-1]["content"]))
+
     with behind(play) as (_, gateway), connect(gateway) as client:
         client.send(b"".join(post(chat_body("raw/echo", f"q{i}")) for i in range(30)))
         for i in range(30):
@@ -86,7 +97,7 @@ def test_requests_come_in_any_pieces():
     raw = post(chat_body("sim/mini", "in pieces"))
     with connect(gateway) as client:
         for i in range(len(raw)):
-            client.send(raw[i:i + 1])
+            client.send(raw[i : i + 1])
         equal(client.answer().status, 200)
 
 
@@ -94,17 +105,30 @@ def test_requests_come_in_any_pieces():
 
 
 def chunked(body, size, extension=b"", trailer=b""):
-    parts = [body[i:i + size] for i in range(0, len(body), size)]
-    return b"".join(b"%x%s\r\n%s\r\n" % (len(p), extension, p) for p in parts) + b"0\r\n" + trailer + b"\r\n"
+    parts = [body[i : i + size] for i in range(0, len(body), size)]
+    return (
+        b"".join(b"%x%s\r\n%s\r\n" % (len(p), extension, p) for p in parts)
+        + b"0\r\n"
+        + trailer
+        + b"\r\n"
+    )
 
 
 def test_chunked_bodies_are_read():
     def play(exchange):
         exchange.reply(completion())
+
     body = chat_body("raw/echo", "\u00e9" * 3000)
     with behind(play) as (upstream, gateway), connect(gateway) as client:
-        for n, coded in enumerate((chunked(body, 1), chunked(body, 1000, b";a=b"), chunked(body, len(body)),
-                                   chunked(body, 7, b"", b"X-Trailer: 1\r\n")), 1):
+        for n, coded in enumerate(
+            (
+                chunked(body, 1),
+                chunked(body, 1000, b";a=b"),
+                chunked(body, len(body)),
+                chunked(body, 7, b"", b"X-Trailer: 1\r\n"),
+            ),
+            1,
+        ):
             client.send(post(b"", framing=b"Transfer-Encoding: chunked\r\n") + coded)
             equal(client.answer().status, 200)
             equal(upstream.received(n).body, body.replace(b"raw/echo", b"echo"))
@@ -115,7 +139,7 @@ def test_expect_100_continue_is_answered_before_the_body():
     body = chat_body("sim/mini")
     raw = post(body, b"Expect: 100-continue\r\n")
     with connect(gateway) as client:
-        client.send(raw[:-len(body)])
+        client.send(raw[: -len(body)])
         equal(client.until(b"\r\n\r\n"), b"HTTP/1.1 100 Continue\r\n\r\n")
         client.send(body)
         equal(client.answer().status, 200)
@@ -131,6 +155,7 @@ def test_expectations_over_the_limit_are_refused_before_the_body():
 def test_large_bodies_arrive_whole():
     def play(exchange):
         exchange.reply(completion(str(len(exchange.body))))
+
     with behind(play) as (upstream, gateway):
         body = chat_body("raw/echo", "x" * 20_000_000)
         answer = gateway.request(body=body)
@@ -144,13 +169,16 @@ def test_large_bodies_arrive_whole():
 def test_limits_have_their_status():
     _, gateway = stage()
     many = b"".join(b"X-%d: 1\r\n" % i for i in range(300))
-    for raw, status in ((b"GET /" + b"a" * 20000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
-                        (b"GET / HTTP/1.1\r\nHost: x\r\n" + many + b"\r\n", 431),
-                        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 200_000 + b"\r\n\r\n", 431),
-                        (post(b"", framing=b"Content-Length: 99999999999\r\n"), 413),
-                        (post(b"", framing=b"Transfer-Encoding: gzip, chunked\r\n") + b"0\r\n\r\n", 501),
-                        (b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505), (b"GET / HTTP/1.1\r\n\r\n", 400),
-                        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n", 400)):
+    for raw, status in (
+        (b"GET /" + b"a" * 20000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n" + many + b"\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 200_000 + b"\r\n\r\n", 431),
+        (post(b"", framing=b"Content-Length: 99999999999\r\n"), 413),
+        (post(b"", framing=b"Transfer-Encoding: gzip, chunked\r\n") + b"0\r\n\r\n", 501),
+        (b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n", 400),
+    ):
         with connect(gateway) as client:
             try:
                 client.send(raw)
@@ -204,14 +232,20 @@ def test_a_client_that_does_not_read_holds_its_provider_back():
             client.send_request("POST", "/v1/chat/completions", chat_body("raw/echo", stream=True))
             exchange = upstream.received()
             standing(exchange)
-            check(exchange.sent < 30e6, f"{exchange.sent / 1e6:.0f} MB were taken from the provider")
+            check(
+                exchange.sent < 30e6, f"{exchange.sent / 1e6:.0f} MB were taken from the provider"
+            )
             grown = gateway.rss() - before
             check(sanitized() or grown < 8e6, f"{grown / 1e6:.1f} MB for one slow reader")
             begin = time.monotonic()
             equal(gateway.request("GET", "/livez").status, 200)
             check(time.monotonic() - begin < slow(), "another request waits for the slow reader")
             answer = client.answer()
-        equal((answer.complete, len(answer.body) > total * 16000), (True, True), f"{len(answer.body)} bytes")
+        equal(
+            (answer.complete, len(answer.body) > total * 16000),
+            (True, True),
+            f"{len(answer.body)} bytes",
+        )
         check(Stream(answer.body).done, "the end is missing")
 
 
@@ -224,6 +258,7 @@ def standing(exchange):
         if exchange.sent != seen:
             seen, since = exchange.sent, time.monotonic()
         return seen > 0 and time.monotonic() - since > 0.5
+
     eventually(stands, "the provider being held back", 30)
 
 
@@ -280,9 +315,16 @@ def test_hostile_requests_end_as_the_vectors_say():
     with Gateway(config({"sim": provider(sim.base_url)}, default_model="sim/mini")) as gateway:
         host, port = gateway.address.rsplit(":", 1)
         with ThreadPoolExecutor(24) as pool:
-            outcomes = list(pool.map(lambda c: responses((host, int(port)), base64.b64decode(c["raw_b64"])), cases))
-        problems = [f"{c['id']} ({c['expect']}): {why}: {outcome} {c['raw_text'][:150]!r} {c['why']}"
-                    for c, outcome in zip(cases, outcomes) if (why := wrong(c, *outcome))]
+            outcomes = list(
+                pool.map(
+                    lambda c: responses((host, int(port)), base64.b64decode(c["raw_b64"])), cases
+                )
+            )
+        problems = [
+            f"{c['id']} ({c['expect']}): {why}: {outcome} {c['raw_text'][:150]!r} {c['why']}"
+            for c, outcome in zip(cases, outcomes)
+            if (why := wrong(c, *outcome))
+        ]
         check(gateway.alive(), lambda: "the gateway died: " + gateway._drained()[-3000:])
         check("/smuggled" not in gateway.stderr, "a smuggled request was taken for one")
         check(not problems, lambda: f"{len(problems)} of {len(cases)}:\n" + "\n".join(problems))
@@ -290,12 +332,20 @@ def test_hostile_requests_end_as_the_vectors_say():
 
 
 OWN = [  # one of each class, so that the vectors' absence does not leave a hole
-    {"expect": "reject", "max_responses": 1, "raw": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n"
-     b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"},
+    {
+        "expect": "reject",
+        "max_responses": 1,
+        "raw": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n",
+    },
     {"expect": "reject", "max_responses": 1, "raw": b"GET / HTTP/1.1\r\nHost : x\r\n\r\n"},
     {"expect": "accept", "requests": 2, "raw": GET + GET},
-    {"expect": "one-response", "max_responses": 1, "raw": b"POST /livez HTTP/1.1\r\nHost: x\r\n"
-     b"Content-Length: 44\r\nContent-Length: 0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"},
+    {
+        "expect": "one-response",
+        "max_responses": 1,
+        "raw": b"POST /livez HTTP/1.1\r\nHost: x\r\n"
+        b"Content-Length: 44\r\nContent-Length: 0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n",
+    },
     {"expect": "either", "raw": b"GET /livez HTTP/1.1\nHost: x\n\n"},
     {"expect": "incomplete", "raw": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{"},
 ]
@@ -312,6 +362,7 @@ def test_a_case_of_each_class_ends_as_it_should():
 
 def test_random_bytes_do_no_harm():
     import random
+
     rng = random.Random(4)
     _, gateway = stage()
     raw = post(chat_body("sim/mini"))
@@ -331,17 +382,41 @@ def test_random_bytes_do_no_harm():
 def make_certificate(folder):
     if not shutil.which("openssl"):
         skip("no openssl program")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-                    "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-                    "-keyout", f"{folder}/key.pem", "-out", f"{folder}/cert.pem"], check=True, capture_output=True)
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=DNS:localhost",
+            "-keyout",
+            f"{folder}/key.pem",
+            "-out",
+            f"{folder}/cert.pem",
+        ],
+        check=True,
+        capture_output=True,
+    )
 
 
 def test_tls_clients_are_served_whole_and_streamed():
     sim, _ = stage()
     with tempfile.TemporaryDirectory(prefix="baton-e2e-") as folder:
         make_certificate(folder)
-        text = config({"sim": provider(sim.base_url)}, default_model="sim/mini",
-                      tls={"certificate": f"{folder}/cert.pem", "key": f"{folder}/key.pem"})
+        text = config(
+            {"sim": provider(sim.base_url)},
+            default_model="sim/mini",
+            tls={"certificate": f"{folder}/cert.pem", "key": f"{folder}/key.pem"},
+        )
         context = ssl.create_default_context(cafile=f"{folder}/cert.pem")
         with Gateway(text) as gateway:
             equal(gateway.scheme, "https")

@@ -8,8 +8,9 @@ import selectors
 import socket
 import threading
 
-from harness import (Client, Gateway, chat_body, check, config, equal, eventually, many_descriptors, provider,
-                     request_bytes, sanitized, skip, stage)
+from base import check, equal, eventually, skip
+from client import Client, chat_body, request_bytes
+from harness import Gateway, config, many_descriptors, provider, sanitized, stage
 
 
 class Hole:
@@ -90,23 +91,30 @@ def test_a_waiting_request_takes_at_most_40_kb():
                 before = gateway.rss()
                 clients = wait_many(gateway, hole, 1000, stream=stream)
                 each = (gateway.rss() - before) / 1000
-                check(each <= 40 * 1024, f"{each / 1024:.1f} KB a waiting request (stream={stream})")
+                check(
+                    each <= 40 * 1024, f"{each / 1024:.1f} KB a waiting request (stream={stream})"
+                )
                 equal(gateway.request("GET", "/livez").status, 200)
                 for client in clients:
                     client.close()
                 eventually(lambda: hole.open == 0, "1,000 connections to the provider closed", 10)
-                eventually(lambda: gateway.descriptors() <= descriptors, "descriptors as at the start", 10)
+                eventually(
+                    lambda: gateway.descriptors() <= descriptors, "descriptors as at the start", 10
+                )
 
 
 def skip_quietly():
     """Sanitizers keep freed memory: nothing to judge, and REQUIRE_ALL does not mean this."""
-    from harness import Skip
+    from base import Skip
+
     raise Skip("built with a sanitizer")
 
 
 def many(gateway, n, stream):
     """n requests over one connection, eight ahead."""
-    raw = request_bytes("POST", "/v1/chat/completions", chat_body("sim/mini", "x" * 500, stream=stream))
+    raw = request_bytes(
+        "POST", "/v1/chat/completions", chat_body("sim/mini", "x" * 500, stream=stream)
+    )
     with Client(gateway.address, timeout=60) as client:
         for _ in range(n // 8):
             client.send(raw * 8)
@@ -119,9 +127,11 @@ def test_thousands_of_requests_leave_no_memory_behind():
         skip_quietly()
     sim, _ = stage()
     with Gateway(config({"sim": provider(sim.base_url)}, default_model="sim/mini")) as gateway:
+
         def rounds(n):
             for stream in (False, True):
                 many(gateway, n, stream)
+
         rounds(1500)
         before, descriptors = gateway.rss(), gateway.descriptors()
         rounds(3000)
@@ -135,11 +145,13 @@ def test_failures_leave_no_memory_behind():
         skip_quietly()
     sim, _ = stage()
     with Gateway(config({"sim": provider(sim.base_url)}, default_model="sim/mini")) as gateway:
+
         def rounds(n):
             for _ in range(n):
                 for fault in ("500", "reset", "cut", "wrong-json", "truncated", "no-finish"):
                     for stream in (False, True):
                         gateway.chat("sim/mini:" + fault, stream=stream)
+
         rounds(15)
         before, descriptors = gateway.rss(), gateway.descriptors()
         rounds(40)

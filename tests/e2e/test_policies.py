@@ -1,4 +1,4 @@
-"""Policies: the shipped ones answer, your own are picked up, and a wrong one hurts only its own request.
+"""Policies: the shipped ones answer, yours are picked up, a wrong one hurts only its own request.
 
 SPDX-License-Identifier: MIT
 """
@@ -6,7 +6,9 @@ SPDX-License-Identifier: MIT
 import time
 
 import harness
-from harness import (Gateway, Stream, check, config, equal, provider, slow, stage)
+from base import check, equal, slow
+from client import Stream
+from harness import Gateway, config, provider, stage
 from test_failures import outcome
 
 SHIPPED = ("direct", "complexity", "task", "cascade", "ensemble", "chain")
@@ -20,18 +22,30 @@ PROMPTS = (
 
 
 def flaky(faults, **members):
-    """A gateway whose only models are those of the simulator with these faults, at their real prices."""
+    """A gateway whose only models are those of the simulator, with these faults."""
     sim, _ = stage()
     models = {}
     for name, (tier, price_in, price_out) in harness.PRICES.items():
         fault = faults.get(name, "")
         models[f"flaky/{name}{fault}"] = {
-            "tier": tier, "input": price_in, "output": price_out, "context": 128000,
-            "capabilities": ["tools"] + ({"coder": ["code"], "math": ["math", "reasoning"]}.get(name, []))}
+            "tier": tier,
+            "input": price_in,
+            "output": price_out,
+            "context": 128000,
+            "capabilities": ["tools"]
+            + ({"coder": ["code"], "math": ["math", "reasoning"]}.get(name, [])),
+        }
     first = next(iter(models))
     timeouts = {"connect": 1, "first_byte": slow(), "stall": slow(), "total": 10 * slow()}
-    return Gateway(config({"flaky": provider(sim.base_url)}, models=models, default_model=first,
-                          timeouts=timeouts, **members))
+    return Gateway(
+        config(
+            {"flaky": provider(sim.base_url)},
+            models=models,
+            default_model=first,
+            timeouts=timeouts,
+            **members,
+        )
+    )
 
 
 # ---- shipped ------------------------------------------------------------------------------------
@@ -61,11 +75,16 @@ def test_a_policy_s_stream_has_one_id_and_one_model():
     for policy in SHIPPED:
         said = Stream(gateway.chat(policy, PROMPTS[1], stream=True).body)
         for member in ("id", "model"):
-            equal(len({c.get(member) for c in said.chunks}), 1, f"{policy}: {member} changes in the stream")
+            equal(
+                len({c.get(member) for c in said.chunks}),
+                1,
+                f"{policy}: {member} changes in the stream",
+            )
 
 
 def test_the_debug_comment_counts_every_attempt_of_a_policy():
     import json
+
     _, gateway = stage()
     answer = gateway.chat("ensemble", PROMPTS[0], stream=True, headers={"x-baton-debug": "1"})
     comment = next(c for c in Stream(answer.body).comments if c.startswith("baton "))
@@ -85,7 +104,11 @@ def test_a_cascade_answers_while_its_cheap_model_fails():
         with flaky({"mini": fault}) as gateway:
             for stream in (False, True):
                 answer = gateway.chat("cascade", PROMPTS[0], stream=stream)
-                equal((answer.status, outcome(answer, stream)), (200, "complete"), fault + repr(answer))
+                equal(
+                    (answer.status, outcome(answer, stream)),
+                    (200, "complete"),
+                    fault + repr(answer),
+                )
 
 
 def test_an_ensemble_answers_while_one_of_its_models_fails():
@@ -93,7 +116,9 @@ def test_an_ensemble_answers_while_one_of_its_models_fails():
         with flaky({name: ":503"}) as gateway:
             for stream in (False, True):
                 answer = gateway.chat("ensemble", PROMPTS[0], stream=stream)
-                equal((answer.status, outcome(answer, stream)), (200, "complete"), name + repr(answer))
+                equal(
+                    (answer.status, outcome(answer, stream)), (200, "complete"), name + repr(answer)
+                )
 
 
 def test_each_policy_is_honest_when_every_model_fails():
@@ -131,21 +156,28 @@ def test_each_policy_survives_failures_that_end():
 
 
 def define(name, body):
-    return (f'local llm, policy = require "llm", require "policy"\n\n'
-            f'return policy.define {{\n   name = "{name}",\n   params = {{ model = "sim/mini" }},\n'
-            f'   run = function(req, p)\n{body}\n   end,\n}}\n')
+    return (
+        f'local llm, policy = require "llm", require "policy"\n\n'
+        f'return policy.define {{\n   name = "{name}",\n   params = {{ model = "sim/mini" }},\n'
+        f"   run = function(req, p)\n{body}\n   end,\n}}\n"
+    )
 
 
 def own(bodies, **members):
     sim, _ = stage()
     members.setdefault("default_model", "sim/mini")
-    return Gateway(config({"sim": provider(sim.base_url)}, **members),
-                   policies={name: define(name, body) for name, body in bodies.items()})
+    return Gateway(
+        config({"sim": provider(sim.base_url)}, **members),
+        policies={name: define(name, body) for name, body in bodies.items()},
+    )
 
 
 def test_an_own_policy_is_picked_by_its_name_and_takes_parameters():
-    with own({"mine": "      return llm.chat(p.model, req)"}, policies={"mine": {"model": "sim/pro"}},
-             default_policy="mine") as gateway:
+    with own(
+        {"mine": "      return llm.chat(p.model, req)"},
+        policies={"mine": {"model": "sim/pro"}},
+        default_policy="mine",
+    ) as gateway:
         for name in ("mine", "baton/mine", "auto"):
             for stream in (False, True):
                 answer = gateway.chat(name, stream=stream)
@@ -163,7 +195,9 @@ def test_an_own_policy_sees_the_request():
       return llm.chat("sim/mini", req)"""
     with own({"look": body}) as gateway:
         equal(gateway.chat("look", "short").header("x-baton-model"), "sim/mini")
-        equal(gateway.chat("look", "a prompt that is long enough").header("x-baton-model"), "sim/pro")
+        equal(
+            gateway.chat("look", "a prompt that is long enough").header("x-baton-model"), "sim/pro"
+        )
 
 
 def test_children_of_a_policy_run_side_by_side():
@@ -188,26 +222,53 @@ def test_children_of_a_policy_run_side_by_side():
 WRONG = {  # name: (body, does the message name a line?)
     "loops": ("      while true do end", True),
     "loops_in_pcall": ("      while true do pcall(function() while true do end end) end", True),
-    "loops_in_xpcall": ("      local function again() while true do end end\n"
-                        "      while true do xpcall(again, again) end", True),
-    "swallows": ("      pcall(function() while true do end end)\n      return llm.chat(p.model, req)", True),
+    "loops_in_xpcall": (
+        "      local function again() while true do end end\n"
+        "      while true do xpcall(again, again) end",
+        True,
+    ),
+    "swallows": (
+        "      pcall(function() while true do end end)\n      return llm.chat(p.model, req)",
+        True,
+    ),
     "grows_a_table": ("      local t = {}\n      for i = 1, 1e12 do t[i] = { i } end", True),
     "grows_a_string": ('      local s = "x"\n      while true do s = s .. s end', True),
-    "grows_in_pcall": ('      local s = "x"\n      while true do pcall(function() s = s .. s end) end', True),
+    "grows_in_pcall": (
+        '      local s = "x"\n      while true do pcall(function() s = s .. s end) end',
+        True,
+    ),
     "repeats": ('      local s = string.rep("x", 1e12)\n      return s', True),
-    "formats": ('      local t = {}\n      for i = 1, 1e9 do t[i] = string.format("%99d", i) end', True),
-    "concatenates": ('      local t = {}\n      for i = 1, 1e6 do t[i] = ("y"):rep(1000) end\n'
-                     "      return table.concat(t)", True),
+    "formats": (
+        '      local t = {}\n      for i = 1, 1e9 do t[i] = string.format("%99d", i) end',
+        True,
+    ),
+    "concatenates": (
+        '      local t = {}\n      for i = 1, 1e6 do t[i] = ("y"):rep(1000) end\n'
+        "      return table.concat(t)",
+        True,
+    ),
     "matches": ('      return (("a"):rep(50000)):find(("a*"):rep(30) .. "b")', True),
     "matches_each": ('      for _ in (("a"):rep(200000)):gmatch(".-b") do end', True),
     "replaces": ('      return (("a"):rep(300000)):gsub(".-b", "c")', True),
     "recurses": ("      local function f(n) return 1 + f(n + 1) end\n      return f(1)", True),
-    "recurses_in_pcall": ("      local function f() return (pcall(f)) end\n      while true do f() end", True),
-    "sorts": ("      local t = {}\n      for i = 1, 1e5 do t[i] = i end\n"
-              "      while true do table.sort(t, function(a, b) return a > b end) end", True),
+    "recurses_in_pcall": (
+        "      local function f() return (pcall(f)) end\n      while true do f() end",
+        True,
+    ),
+    "sorts": (
+        "      local t = {}\n      for i = 1, 1e5 do t[i] = i end\n"
+        "      while true do table.sort(t, function(a, b) return a > b end) end",
+        True,
+    ),
     "raises_text": ('      error("the reason given")', True),
-    "raises_a_table": ('      error({ code = "unavailable", message = "the reason given" })', False),
-    "raises_an_object": ('      error(setmetatable({}, { __tostring = function() error("again") end }))', False),
+    "raises_a_table": (
+        '      error({ code = "unavailable", message = "the reason given" })',
+        False,
+    ),
+    "raises_an_object": (
+        '      error(setmetatable({}, { __tostring = function() error("again") end }))',
+        False,
+    ),
     "raises_nil": ("      error(nil)", False),
     "indexes_nil": ("      return req.no_such_thing.deeper", True),
     "reads_an_unknown_global": ("      return no_such_global", True),
@@ -266,13 +327,18 @@ def test_others_are_served_in_time_beside_a_wrong_policy():
 
 
 def test_many_wrong_requests_leave_no_memory_behind():
-    with own({"raises": '      local t = { ("x"):rep(1000000) }\n      error("no " .. #t)'}) as gateway:
+    with own(
+        {"raises": '      local t = { ("x"):rep(1000000) }\n      error("no " .. #t)'}
+    ) as gateway:
         for _ in range(30):
             gateway.chat("raises")
         before = gateway.rss()
         for _ in range(200):
             equal(gateway.chat("raises").status // 100, 5)
-        check(gateway.rss() - before < 16e6, f"{(gateway.rss() - before) / 1e6:.1f} MB after 200 errors")
+        check(
+            gateway.rss() - before < 16e6,
+            f"{(gateway.rss() - before) / 1e6:.1f} MB after 200 errors",
+        )
 
 
 def test_globals_do_not_travel_from_request_to_request():
