@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <limits.h>
+#include <stdint.h>
 #include <string.h>
 
 enum { RAW_KEEP = 16 * 1024 }; /* a larger buffer is given back after its block */
@@ -15,7 +16,8 @@ enum { RAW_KEEP = 16 * 1024 }; /* a larger buffer is given back after its block 
 void sse_init(struct sse *s, enum sse_framing framing, size_t event_max, sse_handler *on_event, void *arg)
 {
     *s = (struct sse){.framing = framing, .on_event = on_event, .arg = arg, .retry_ms = -1};
-    buf_init(&s->raw, event_max);
+    s->event_max = event_max < SIZE_MAX / 2 ? event_max : SIZE_MAX / 2;
+    buf_init(&s->raw, s->event_max + 2); /* the LFs that are not counted */
     buf_init(&s->data, event_max);
     buf_init(&s->id, event_max);
 }
@@ -29,7 +31,7 @@ void sse_deinit(struct sse *s)
 
 static int too_large(const struct sse *s, struct err *err)
 {
-    return err_set(err, ERR_BAD_RESPONSE, "a stream event is larger than %zu bytes", s->raw.max);
+    return err_set(err, ERR_BAD_RESPONSE, "a stream event is larger than %zu bytes", s->event_max);
 }
 
 static int no_memory(struct err *err)
@@ -207,9 +209,25 @@ static const char *scan_line(const char *p, const char *end)
     return lf ? lf + 1 : NULL;
 }
 
+/* Is a block of raw and p[0..n) too large? An LF that belongs to a CR does not count at either end: in
+ * which block it stands depends on how the input was cut, and the limit must not. */
+static bool over(const struct sse *s, const char *p, size_t n)
+{
+    size_t size = s->raw.len + n;
+
+    if (size > s->raw.max)
+        return true;
+    if (size > 1 && (s->raw.len ? *s->raw.data : *p) == '\n')
+        size--;
+    char before = n > 1 ? p[n - 2] : s->raw.len ? s->raw.data[s->raw.len - 1] : 0;
+    if (p[n - 1] == '\n' && before == '\r')
+        size--;
+    return size > s->event_max;
+}
+
 static int collect(struct sse *s, const char *p, size_t n, struct err *err)
 {
-    if (n > s->raw.max - s->raw.len)
+    if (over(s, p, n))
         return too_large(s, err);
     return buf_add(&s->raw, p, n) < 0 ? no_memory(err) : 0;
 }
@@ -223,7 +241,7 @@ static int take(struct sse *s, struct span raw, struct err *err)
 static int take_ending(struct sse *s, const char *p, size_t n, struct err *err)
 {
     if (!s->raw.len)
-        return n > s->raw.max ? too_large(s, err) : take(s, (struct span){p, n}, err);
+        return over(s, p, n) ? too_large(s, err) : take(s, (struct span){p, n}, err);
     if (collect(s, p, n, err) < 0 || take(s, buf_span(&s->raw), err) < 0)
         return -1;
     s->raw.len = 0;

@@ -30,7 +30,8 @@ struct sse {
     sse_handler *on_event;
     void *arg;
     long retry_ms;   /* the last valid retry field, -1 before any */
-    struct buf raw;  /* the beginning of a block that is not complete yet; its ceiling bounds a block */
+    struct buf raw;  /* the beginning of a block that is not complete yet; bounded */
+    size_t event_max;
     struct buf data; /* more than one data line, joined */
     struct buf id;
     bool line_open;  /* the last line of raw has bytes but no end yet */
