@@ -17,7 +17,7 @@ enum { JSON_DEPTH_MAX = 512 }; /* arrays and objects inside each other */
 enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
 /* Is 'doc' one JSON text and nothing but white space around it? UTF-8 is checked, lone surrogate
- * escapes are refused, depth is bounded. On failure *err says what and at which byte offset
+ * escapes and a byte order mark are refused, depth is bounded. On failure *err says what and at which byte offset
  * ("line 3, column 7: ..."), code ERR_BAD_REQUEST. */
 int json_check(struct span doc, struct err *err);
 
@@ -44,10 +44,16 @@ bool json_next(struct span doc, struct json_iter *it, struct span *key, struct s
 
 /* A string value's text, unescaped, appended to 'out'. -1 when it is no string or out is full. */
 int json_text(struct span value, struct buf *out);
+/* The same into 'to', which has room for value.n bytes (a text is never longer than its spelling);
+ * its length. 'value' must be a string. */
+size_t json_unescape(struct span value, char *to);
 /* Is this value the string 'text'? */
 bool json_is_text(struct span value, const char *text);
+bool json_text_is(struct span value, struct span text); /* the same for any bytes */
 /* The integer, when the value is one that fits; else -1. 1.0 and 1e3 are not integers here. */
 int json_int(struct span value, int64_t *out);
+/* The nearest double of a number, when that says all of it: at most 17 digits, in range; else -1. */
+int json_double(struct span value, double *out);
 
 /* One change to an object's direct members. */
 struct json_edit {
@@ -57,7 +63,8 @@ struct json_edit {
 
 /* Appends 'doc' to 'out' with the changes made: a member that exists is replaced in its place (all of
  * one name when it occurs more than once are reduced to the last), a new one goes to the end. Every
- * other byte is as it was. -1 when doc is no object, memory is out, or out is full. */
+ * other byte is as it was. Of two edits of one key the later counts. -1, with nothing appended, when
+ * doc is no object, memory is out, or out is full. */
 int json_splice(struct span doc, const struct json_edit *edits, size_t n, struct buf *out);
 
 /* Appends the text as a JSON string with quotes, escaping only what must be escaped (RFC 8259 7).
@@ -67,6 +74,7 @@ int json_write_text(struct buf *out, struct span text);
  * digits, always with a '.' or an exponent ("1.0"). -1 for NaN and infinities. */
 int json_write_double(struct buf *out, double d);
 int json_write_int(struct buf *out, int64_t i);
+bool json_is_utf8(struct span text); /* is it well-formed UTF-8? */
 
 /* ---- the reader the functions above and lua_json stand on: one token after the other ---- */
 
