@@ -10,6 +10,7 @@ The last line is `e2e: N passed, N failed, N skipped`; exit status 1 when one fa
 
 import importlib
 import os
+import signal
 import sys
 import time
 import traceback
@@ -67,6 +68,7 @@ def main(arguments):
         print(f"e2e: {harness.BATON} is not there; run make first")
         print("e2e: 0 passed, 1 failed, 0 skipped")
         return 1
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # leaves through atexit: ends what runs
     harness.many_descriptors()
     if harness.sanitized():
         base.set_slow(4.0)
