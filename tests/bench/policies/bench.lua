@@ -8,6 +8,6 @@ return policy.define {
    run = function(req, p)
       local last = req.messages[#req.messages]
       local model = #last.content > p.long and "large" or "small"
-      return llm.chat((req.stream and "flow/" or "up/") .. model, req)
+      return llm.stream((req.stream and "flow/" or "up/") .. model, req)
    end,
 }
