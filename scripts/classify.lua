@@ -1,0 +1,381 @@
+-- classify: how hard a request is, and what kind of work it asks for, from its words alone.
+-- SPDX-License-Identifier: MIT
+--
+-- Heuristics that cost no model call: some microseconds a request, no state. The weights were set by hand
+-- and looked at on public prompts; they are defaults, not truths, and every one can be overridden.
+-- Patterns here are linear on any text: two repetitions never compete for the same bytes.
+local text = require "text"
+
+local classify = {}
+
+local LOOK = 8000 -- bytes that are looked at: the first half and the last half of them, of a long prompt
+
+local function set(words)
+   local out = {}
+   for word in words:gmatch("%S+") do out[word] = true end
+   return out
+end
+
+local function clamp(x)
+   return x < 0 and 0 or x > 1 and 1 or x
+end
+
+local function excerpt(s)
+   if #s <= LOOK then return s end
+   return s:sub(1, LOOK // 2) .. "\n" .. s:sub(-LOOK // 2)
+end
+
+-- Words in a row of a set, and phrases of a list.
+local function count(words, members)
+   local n = 0
+   for _, word in ipairs(words) do
+      if members[word] then n = n + 1 end
+   end
+   return n
+end
+
+local function count_phrases(spaced, phrases)
+   local n = 0
+   for _, phrase in ipairs(phrases) do
+      if text.has(spaced, phrase) then n = n + 1 end
+   end
+   return n
+end
+
+-- Complexity ----------------------------------------------------------------------------------------
+
+local TECHNICAL = set [[algorithm algorithms api architecture asymptotic asynchronous async authentication
+bayesian
+   binary bytecode cache calculus cardinality causal cluster coefficient compiler complexity concurrency
+   concurrent
+   constraint constraints convergence correlation cryptographic database deadlock derivative deterministic
+   differential distributed distribution eigenvalue encryption entropy equation equations estimator
+   exponential
+   gradient graph heuristic hypothesis idempotent inference integral invariant kernel kubernetes latency
+   liability
+   linear logarithm matrix mechanism microservice microservices migration module molecular mutex normalization
+   optimisation optimization optimize orthogonal parallel partition pharmacology polynomial probability
+   protocol
+   protein quantum quorum recursion recursive regression replication scalability schema semantics sharding
+   sql stochastic statute synchronization tensor theorem thermodynamic thread throughput topology transaction
+   transactions transformer variance vector]]
+
+local VAGUE = set [[something somehow stuff thing things whatever maybe perhaps etc somewhat better best nice
+good
+   interesting appropriate suitable optimal]]
+local VAGUE_PHRASES = { "it depends", "and so on", "kind of", "sort of", "what do you think", "as needed",
+"or something" }
+
+local STEPS = set [[first firstly second secondly third then next afterwards finally lastly also additionally
+   step steps each]]
+local STEP_PHRASES = { "step by step", "as well as", "after that", "in detail", "trade offs", "trade off",
+"end to end" }
+local ORDERS = set [[analyze analyse argue build calculate compare construct contrast convert create critique
+debug
+   define demonstrate derive describe design determine develop discuss estimate evaluate explain extract find
+   formulate generate give identify implement include justify list optimize optimise outline plan propose
+   prove
+   provide rank recommend refactor rewrite show simulate solve specify suggest summarise summarize translate
+   verify write]]
+
+local LOGIC = set [[if unless therefore hence because whereas otherwise implies imply implication assume
+assuming
+   suppose given every exactly neither nor either cannot contradiction necessary sufficient prove proof proofs
+   consistent deduce infer conclude premise why whether]]
+local LOGIC_PHRASES = {
+   "if and only if", "at least", "at most", "such that", "for all", "there exists", "must be", "only if",
+   "in order to",
+   "how many", "prove that", "explain why",
+}
+
+-- How much of each factor raises the score, 0..1.
+local WEIGHTS = { length = 0.35, terms = 0.5, ambiguity = 0.2, steps = 0.55, logic = 0.5 }
+
+local function length_factor(s, words)
+   return clamp(math.log(1 + #words / 10) / math.log(41)) * (#s > 0 and 1 or 0) -- 1 at 400 words
+end
+
+local function terms_factor(s, words)
+   local long = 0
+   for _, word in ipairs(words) do
+      if #word >= 11 then long = long + 1 end
+   end
+   local _, symbols = s:gsub("[=<>^{}%[%]\\|]", "")
+   local code = s:find("```", 1, true) and 0.5 or 0
+   return clamp((count(words, TECHNICAL) + long * 0.4) / 5 + math.min(symbols, 20) / 40 + code)
+end
+
+local function ambiguity_factor(spaced, words)
+   local vague = count(words, VAGUE) + 2 * count_phrases(spaced, VAGUE_PHRASES)
+   return clamp(vague / 4)
+end
+
+local function steps_factor(s, spaced, words)
+   local _, listed = ("\n" .. s):gsub("\n[ \t]*%d+[%.%)]%s", "")
+   local _, bullets = ("\n" .. s):gsub("\n[ \t]*[%-%*]%s", "")
+   local _, questions = s:gsub("%?", "")
+   local orders = count(words, ORDERS)
+   return clamp((count(words, STEPS) + 2 * count_phrases(spaced, STEP_PHRASES)) / 8 + (listed + bullets) / 8
+      + math.max(0, questions - 1) / 6 + math.max(0, orders - 1) / 5)
+end
+
+local function logic_factor(spaced, words)
+   return clamp((count(words, LOGIC) + 1.5 * count_phrases(spaced, LOGIC_PHRASES)) / 6)
+end
+
+-- classify.complexity(req, opts?) -> score, factors
+--   req      a string, or anything with .messages (the last user text counts)
+--   score    0 (say hello) .. 1 (design a system and prove it): 1 - ∏(1 - weight × factor), so that one
+--            strong factor is enough and several weak ones add up
+--   factors  { length, terms, ambiguity, steps, logic }, each 0..1: words (1 at 400), technical and long
+--            terms and formulas, vague words, several steps or orders or questions, words of logic
+--   opts     { weights = { steps = 0.7, … } } changes weights; an unknown name raises
+function classify.complexity(req, opts)
+   local s = excerpt(text.of(req))
+   local words, spaced = text.words(s), text.spaced(s)
+   local factors = {
+      length = length_factor(s, words),
+      terms = terms_factor(s, words),
+      ambiguity = ambiguity_factor(spaced, words),
+      steps = steps_factor(s, spaced, words),
+      logic = logic_factor(spaced, words),
+   }
+   local own = opts and opts.weights or {}
+   for name in pairs(own) do
+      if not WEIGHTS[name] then error(("unknown factor '%s' of complexity"):format(tostring(name)), 2) end
+   end
+   local rest = 1
+   for _, name in ipairs { "length", "terms", "ambiguity", "steps", "logic" } do
+      rest = rest * (1 - clamp(own[name] or WEIGHTS[name]) * factors[name])
+   end
+   return 1 - rest, factors
+end
+
+-- Kinds of work --------------------------------------------------------------------------------------
+
+classify.kinds = {
+   "summarisation", "code", "translation", "analysis", "extraction", "creative", "chat", "qa", "mathematics",
+   "reasoning",
+}
+
+-- Weighted words and phrases of each kind.
+local KEYWORDS = {
+   summarisation = {
+      summarise = 4, summarize = 4, summary = 4, summaries = 3, tldr = 4, ["tl dr"] = 4, condense = 3,
+      shorten = 2,
+      abstract = 1.5,
+      ["key points"] = 2.5, ["main points"] = 2.5, ["in a nutshell"] = 3, ["in brief"] = 2,
+      ["boil down"] = 3, recap = 3,
+      headline = 2,
+   },
+   code = {
+      code = 2.5, python = 3, javascript = 3, typescript = 3, java = 2.5, rust = 1.5, golang = 3, sql = 3,
+      html = 2,
+      css = 2, bash = 2.5, regex = 3, ["function"] = 1.5, functions = 1, program = 1.5, script = 2,
+      debug = 3, bug = 2,
+      compile = 2, refactor = 3, implement = 2, api = 1.5, ["class"] = 0.5, algorithm = 1.5,
+      ["unit test"] = 3,
+      ["unit tests"] = 3, ["write a function"] = 3, ["write a program"] = 3, ["stack trace"] = 3,
+      exception = 1.5,
+      lua = 3, dockerfile = 3, git = 2, ["query"] = 1, snippet = 2, ["list comprehension"] = 3,
+   },
+   translation = {
+      translate = 5, translation = 4, translated = 3, translating = 3, ["into english"] = 2.5,
+      ["into french"] = 3,
+      ["into german"] = 3, ["into spanish"] = 3, ["in french"] = 2, ["in german"] = 2, ["in spanish"] = 2,
+      ["to french"] = 2,
+      ["to german"] = 2, ["to spanish"] = 2, ["to english"] = 2, ["to italian"] = 2, ["to japanese"] = 2,
+      ["into japanese"] = 3,
+      ["into italian"] = 3, ["how do you say"] = 4,
+   },
+   analysis = {
+      analyse = 3.5, analyze = 3.5, analysis = 3, evaluate = 2.5, assess = 2.5, compare = 2.5, contrast = 2,
+      critique = 3,
+      ["pros and cons"] = 3, advantages = 1.5, disadvantages = 1.5, strengths = 1.5, weaknesses = 1.5,
+      sentiment = 3,
+      implications = 2, impact = 1.5, review = 1.5, trends = 2, ["trade offs"] = 3, ["root cause"] = 3,
+      examine = 2,
+      interpret = 2, classify = 2, feedback = 1,
+   },
+   extraction = {
+      extract = 4.5, extraction = 4, ["pull out"] = 3, parse = 2, ["list all"] = 2, ["find all"] = 2.5,
+      entities = 3,
+      fields = 1.5, ["as json"] = 2.5, ["json object"] = 2, ["in json"] = 2, identify = 1.5, names = 1,
+      dates = 1.5,
+      ["email addresses"] = 2, ["phone numbers"] = 2, invoice = 1.5, ["from the text"] = 2,
+      ["following text"] = 0.5,
+   },
+   creative = {
+      poem = 4, haiku = 4, story = 3, limerick = 4, lyrics = 3.5, song = 2, novel = 2, fiction = 3,
+      imagine = 2, invent = 2,
+      slogan = 3, tagline = 3, joke = 3, creative = 2, brainstorm = 3, dialogue = 2, screenplay = 3.5,
+      character = 1,
+      ["write a story"] = 3, ["once upon a time"] = 3, rhyme = 3, sonnet = 4, ["blog post"] = 2, advert = 2,
+      ["short story"] = 3, ["sentence using"] = 2, ["make up"] = 1.5,
+   },
+   chat = {
+      hello = 4, hi = 4, hey = 4, thanks = 4, thank = 3, bye = 4, goodbye = 4, ["how are you"] = 5,
+      ["good morning"] = 4,
+      ["good evening"] = 4, ["nice to meet"] = 4, ["tell me about yourself"] = 4, ["who are you"] = 4,
+      lol = 3,
+      ["what's up"] = 4, ["how is it going"] = 4, ["i feel"] = 2, ["i am bored"] = 3,
+   },
+   qa = {
+      ["what is"] = 1.5, ["what are"] = 1.2, ["who is"] = 2, ["who was"] = 2, ["who wrote"] = 2.5,
+      ["when did"] = 2,
+      ["when was"] = 2, ["where is"] = 2, ["which"] = 1, who = 1, when = 0.5, where = 0.8, capital = 1.5,
+      ["in which"] = 1,
+      ["what year"] = 2, ["define"] = 1.5, ["what does"] = 1.5, ["is it true"] = 1.5, ["how do i"] = 1,
+      ["how does"] = 1,
+      ["which of the following"] = 2, ["answer the question"] = 1.5, ["multiple choice"] = 1.5,
+   },
+   mathematics = {
+      calculate = 3, compute = 2.5, equation = 3, solve = 2, integral = 3.5, derivative = 3.5, sum = 1.5,
+      product = 0.5,
+      percent = 1.5, percentage = 1.5, probability = 2.5, triangle = 2, integer = 1.5, integers = 2,
+      polynomial = 3,
+      theorem = 2.5, algebra = 3, geometry = 3, multiply = 2.5, divided = 2, average = 1.2,
+      ["how many"] = 1.6,
+      ["how much"] = 1.2, ["square root"] = 3, remainder = 2.5, ["what is the value"] = 2.5, fraction = 2,
+      total = 1,
+      twice = 1, ["per hour"] = 1, ["each"] = 0.4, cost = 0.6, costs = 0.8, ["find the"] = 1, math = 2.5,
+      mathematics = 2.5,
+      mathematical = 2.5, arithmetic = 3, prime = 2, perimeter = 3, ["times as many"] = 2.5, half = 0.8,
+   },
+   reasoning = {
+      clue = 3, puzzle = 3.5, riddle = 4, logic = 3, deduce = 3, infer = 2, premise = 3, hypothesis = 2,
+      conclusion = 2, entailment = 3,
+      contradiction = 2.5, ["step by step"] = 1.5, ["if and only if"] = 2, therefore = 2,
+      ["must be true"] = 3.5,
+      ["which house"] = 3, clues = 3.5, ["in a row"] = 2, ["next to"] = 1.5, ["lives in"] = 1, suppose = 2,
+      paradox = 3, reason = 1, reasoning = 2.5,
+      ["who is lying"] = 4,
+      knights = 2, knaves = 3, ["truth teller"] = 3, ["taller than"] = 2.5, ["older than"] = 2.5,
+      ["to the left of"] = 2.5,
+      ["logical fallacy"] = 3, ["why would"] = 1.5, plan = 0.8, strategy = 0.8, prove = 1.5,
+   },
+}
+
+local QUESTION = set "who what when where which why how is are was were do does did can could will would"
+local EARLY = 12 -- words at the start that count twice: that is where the order stands
+
+-- Keywords by word, and the phrases, in an order that does not depend on the tables.
+local function index(keywords)
+   local by_word, phrases = {}, {}
+   for _, kind in ipairs(classify.kinds) do
+      local names = {}
+      for name in pairs(keywords[kind]) do names[#names + 1] = name end
+      table.sort(names)
+      for _, name in ipairs(names) do
+         local entry = { name = name, kind = kind, weight = keywords[kind][name] }
+         if name:find(" ", 1, true) then
+            phrases[#phrases + 1] = entry
+         else
+            by_word[name] = by_word[name] or {}
+            table.insert(by_word[name], entry)
+         end
+      end
+   end
+   return { by_word = by_word, phrases = phrases }
+end
+
+local DEFAULT = index(KEYWORDS)
+
+-- Each word and phrase counts once, twice when it stands at the start.
+local function keyword_scores(words, keywords)
+   local scores, seen = {}, {}
+   for _, kind in ipairs(classify.kinds) do scores[kind] = 0 end
+   for i, word in ipairs(words) do
+      if not seen[word] then
+         seen[word] = true
+         for _, entry in ipairs(keywords.by_word[word] or {}) do
+            scores[entry.kind] = scores[entry.kind] + entry.weight * (i <= EARLY and 2 or 1)
+         end
+      end
+   end
+   local spaced = " " .. table.concat(words, " ") .. " "
+   local start = " " .. table.concat(words, " ", 1, math.min(#words, EARLY)) .. " "
+   for _, entry in ipairs(keywords.phrases) do
+      if text.has(spaced, entry.name) then
+         scores[entry.kind] = scores[entry.kind] + entry.weight * (text.has(start, entry.name) and 2 or 1)
+      end
+   end
+   return scores
+end
+
+-- Is there a formula between dollars?
+local function has_formula(s)
+   for inner in s:gmatch("%$([^$]*)%$") do
+      if inner:find("[\\^_=]") then return true end
+   end
+   return false
+end
+
+-- What shows in the shape of a text rather than in its words.
+local function add_shape(scores, s, words)
+   if s:find("```", 1, true) then scores.code = scores.code + 4 end
+   if s:find("def [%w_]+%(") or s:find("%([^()]*%)%s*[{;]") or s:find("#include", 1, true)
+      or (s:find("SELECT ", 1, true) and s:find(" FROM ", 1, true)) or s:find("=>", 1, true) then
+      scores.code = scores.code + 4
+   end
+   if s:find("%d%s*[%+%*/%^=]%s*%d") or has_formula(s) then
+      scores.mathematics = scores.mathematics + 6
+   end
+   local _, numbers = s:gsub("%f[%w]%d+", "")
+   if numbers >= 2 and s:find("[Hh]ow m[ua]") then scores.mathematics = scores.mathematics + 4 end
+   if s:find("\n[ \t]*%(?[A-D][%.%):]") then scores.qa = scores.qa + 1.5 end
+   if QUESTION[words[1]] then scores.qa = scores.qa + 1 end
+   if s:find("%?%s*$") then scores.qa = scores.qa + 1 end
+   if #words > 0 and #words < 4 and not s:find("[%d?]") then scores.chat = scores.chat + 0.5 end
+end
+
+local function check_kinds(own)
+   for kind, words in pairs(own) do
+      if not KEYWORDS[kind] then
+         error(("unknown kind '%s' (known: %s)"):format(tostring(kind), table.concat(classify.kinds, ", ")),
+         3)
+      end
+      if type(words) ~= "table" then error(("keywords of '%s' must be a table of weights"):format(kind),
+      3) end
+   end
+end
+
+local function merged(own)
+   local out = {}
+   for kind, words in pairs(KEYWORDS) do
+      out[kind] = {}
+      for word, weight in pairs(words) do out[kind][word] = weight end
+      for word, weight in pairs(own[kind] or {}) do out[kind][word] = weight end
+   end
+   return out
+end
+
+-- classify.task(req, opts?) -> kind, confidence, scores
+--   kind        one of classify.kinds
+--   confidence  0..1: the winner's share of all the evidence, less when there is little of it; below about
+--               0.4 treat the request as general
+--   scores      evidence by kind
+--   opts        { keywords = { code = { fortran = 3 } } } adds or changes words (lower case, phrases with
+--               blanks); an unknown kind raises
+-- Without any evidence: "chat" for a few words, "qa" for more, with confidence 0. Ties go to the kind named
+-- first in classify.kinds.
+function classify.task(req, opts)
+   local keywords = DEFAULT
+   if opts and opts.keywords then
+      check_kinds(opts.keywords)
+      keywords = index(merged(opts.keywords))
+   end
+   local s = excerpt(text.of(req))
+   local words = text.words(s)
+   local scores = keyword_scores(words, keywords)
+   add_shape(scores, s, words)
+   local best, sum = nil, 0
+   for _, kind in ipairs(classify.kinds) do
+      sum = sum + scores[kind]
+      if scores[kind] > 0 and (not best or scores[kind] > scores[best]) then best = kind end
+   end
+   if not best then return #words <= 6 and "chat" or "qa", 0, scores end
+   return best, scores[best] / (sum + 1), scores
+end
+
+return classify

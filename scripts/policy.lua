@@ -1,0 +1,86 @@
+-- policy: what a policy file returns, checked when it is loaded.
+-- SPDX-License-Identifier: MIT
+local policy = {}
+
+local FIELDS = {
+   name = "string", about = "string", params = "table", run = "function", checks = "function or table",
+}
+
+local function known()
+   local names = {}
+   for name in pairs(FIELDS) do names[#names + 1] = name end
+   table.sort(names)
+   return table.concat(names, ", ")
+end
+
+local function check_field(name, value)
+   local wanted = FIELDS[name]
+   if not wanted then
+      error(("unknown field '%s' in a policy (known: %s)"):format(tostring(name), known()), 4)
+   end
+   if not (" " .. wanted .. " "):find(" " .. type(value) .. " ", 1, true) then
+      error(("field '%s' of a policy must be a %s, not a %s"):format(name, wanted, type(value)), 4)
+   end
+end
+
+local function check(def)
+   if type(def) ~= "table" then error("policy.define takes a table, not a " .. type(def), 3) end
+   for name, value in pairs(def) do check_field(name, value) end
+   if not def.name then error("a policy needs a name", 3) end
+   if not def.name:find("^%a[%w_.-]*$") then
+      local rule = "'%s' is no name for a policy: letters, digits, '.', '_' and '-', a letter first"
+      error(rule:format(def.name), 3)
+   end
+   if not def.run then error(("policy '%s' has no function 'run'"):format(def.name), 3) end
+   for name in pairs(def.params or {}) do
+      if type(name) ~= "string" then error("params of policy '" .. def.name .. "' must have names", 3) end
+   end
+end
+
+-- policy.define{ name =, run =, params =, checks =, about = } -> the same table
+--   name    how requests call it ("cascade" or "baton/cascade"): letters, digits, '.', '_', '-'
+--   run     function(req, p) -> reply or stream | nil, err; p are the params as configured
+--   params  default values by name; the configuration's policies.NAME overrides them
+--   checks  a function, or functions by name, run when the policy is loaded; they raise on what is wrong
+--   about   one sentence for listings
+-- Raises on an unknown field, a wrong type, a missing name or run.
+function policy.define(def)
+   check(def)
+   if not def.params then def.params = {} end
+   return def
+end
+
+-- policy.params(def, overrides) -> the parameters a run gets: def.params under those of the configuration.
+-- Raises on a name the policy does not know, and on a value of another type than its default.
+function policy.params(def, overrides)
+   local merged = {}
+   for name, value in pairs(def.params) do merged[name] = value end
+   for name, value in pairs(overrides or {}) do
+      local place = ("configuration: policies.%s.%s"):format(def.name, name)
+      local default = def.params[name]
+      if default == nil then error(place .. ": the policy has no such parameter", 0) end
+      if type(default) ~= type(value) then
+         error(("%s: must be a %s, not a %s"):format(place, type(default), type(value)), 0)
+      end
+      merged[name] = value
+   end
+   return merged
+end
+
+-- policy.check(def): runs the policy's own checks; raises what they raise.
+function policy.check(def)
+   if type(def.checks) == "function" then return def.checks() end
+   for name, check_one in pairs(def.checks or {}) do
+      local ok, err = pcall(check_one)
+      if not ok then error(("policy '%s', check '%s': %s"):format(def.name, name, tostring(err)), 0) end
+   end
+end
+
+local FINISHED = { stop = true, tool_calls = true }
+
+-- Did the model say all it wanted to? False for a cut ("length"), filtered or broken answer, and for nil.
+function policy.finished(reply)
+   return reply ~= nil and FINISHED[reply.finish_reason] == true
+end
+
+return policy

@@ -1,0 +1,115 @@
+-- test_classify: scores are ordered as people would order the requests; kinds are recognised.
+-- SPDX-License-Identifier: MIT
+local t = require "test"
+local classify = require "classify"
+
+local HARD = [[First derive the closed form of the recurrence T(n) = 2T(n/2) + n,
+then prove by induction that it holds
+for all n,
+and finally explain why the constraint that n is a power of two is not necessary. Compare the asymptotic
+complexity with that of a distributed algorithm with p processors,
+assuming that communication has a latency of L.]]
+
+t.case("complexity is between 0 and 1 and ordered", function()
+   local ladder = {
+      "Hi!",
+      "What is the capital of France?",
+      "Explain how photosynthesis works and why plants need light, step by step.",
+      HARD,
+   }
+   local last = -1
+   for _, prompt in ipairs(ladder) do
+      local score = classify.complexity(prompt)
+      t.ok(score >= 0 and score <= 1, "score of " .. prompt)
+      t.ok(score > last, "harder than the one before: " .. prompt)
+      last = score
+   end
+   t.ok(classify.complexity("Hi!") < 0.35, "a greeting is easy")
+   t.ok(last > 0.6, "a proof is hard")
+end)
+
+t.case("factors", function()
+   local _, factors = classify.complexity(HARD)
+   for _, name in ipairs { "length", "terms", "ambiguity", "steps", "logic" } do
+      t.ok(factors[name] >= 0 and factors[name] <= 1, name)
+   end
+   t.ok(factors.logic > 0.5, "logic")
+   local _, vague = classify.complexity("Make something nice, or whatever, maybe better stuff")
+   t.ok(vague.ambiguity > 0.5, "ambiguity")
+   t.equal(classify.complexity(""), 0)
+   t.equal(classify.complexity { messages = {} }, 0)
+end)
+
+t.case("weights can be set", function()
+   local zero = { length = 0, terms = 0, ambiguity = 0, steps = 0, logic = 0 }
+   t.equal(classify.complexity(HARD, { weights = zero }), 0)
+   t.raises(function() classify.complexity("x", { weights = { size = 1 } }) end, "unknown factor 'size'")
+end)
+
+t.case("any shape of request, any size", function()
+   local parts = { { type = "text", text = HARD } }
+   t.equal(classify.complexity { messages = { { role = "user", content = parts } } },
+   (classify.complexity(HARD)))
+   t.ok(classify.complexity(("word "):rep(100000)) <= 1)
+   t.ok(classify.complexity(("("):rep(100000)) <= 1)
+   t.ok(classify.task(("a?"):rep(100000)) ~= nil)
+   t.ok(classify.complexity("\255\254\0 broken") >= 0)
+end)
+
+t.case("hostile texts", function()
+   for _, s in ipairs { "(", "\n", " ", "$=", "$", ".", "a", "SELECT ", "1 ", "1", "```", "f(",
+      "f() ", "def f", "\n ", "- ",
+      "é", "\0", "?", "a b c d " } do
+      local long = s:rep(5000)
+      t.ok(classify.complexity(long) <= 1)
+      t.ok(classify.task(long) ~= nil)
+      t.ok(classify.task(long .. "x$") ~= nil)
+   end
+end)
+
+local KINDS = {
+   summarisation = { "Summarize this article in three bullet points: …",
+   "Give me a summary of the text below.", "TL;DR please",
+      "Condense the following report to its main points." },
+   code = { "Write a Python function that checks whether a string is a palindrome.",
+   "Fix this bug:\n```js\nfoo()\n```",
+      "How do I write a SQL query that joins two tables?", "Refactor this class to use composition." },
+   translation = { "Translate 'good morning' into French.", "How do you say thank you in Japanese?",
+      "Translate the following sentence from English to German." },
+   analysis = { "Analyse the strengths and weaknesses of this business plan.",
+   "Compare the pros and cons of solar and wind power.",
+      "What is the sentiment of this review? Evaluate it." },
+   extraction = { "Extract all email addresses and dates from the following text.",
+   "Extract the names as JSON from this invoice." },
+   creative = { "Write a short story about a dragon who is afraid of fire.", "Compose a haiku about autumn.",
+      "Write a slogan for a bakery." },
+   chat = { "Hi there, how are you today?", "thanks!", "Hello", "good morning" },
+   qa = { "What is the capital of Australia?", "Who wrote Pride and Prejudice?",
+   "When did the Second World War end?" },
+   mathematics = { "What is 17 * 23?", "Solve the equation 2x + 3 = 11.", "Calculate the integral of x^2.",
+      "Tom has 5 apples and buys 7 more. How many apples does he have?" },
+   reasoning = { "A puzzle with three clues: who is lying, the knight or the knave?",
+      "Suppose all cats are animals. Which conclusion must be true? Use logic." },
+}
+
+t.case("kinds of work", function()
+   for kind, prompts in pairs(KINDS) do
+      for _, prompt in ipairs(prompts) do
+         local found, confidence = classify.task(prompt)
+         t.ok(found == kind, ("%s, not %s: %s"):format(kind, found, prompt))
+         t.ok(confidence > 0 and confidence <= 1, "confidence of " .. prompt)
+      end
+   end
+end)
+
+t.case("no evidence, own words", function()
+   local kind, confidence = classify.task("zzz")
+   t.equal(kind, "chat")
+   t.ok(confidence <= 0.5)
+   local _, nothing = classify.task("")
+   t.equal(nothing, 0)
+   t.equal(classify.task("fortran fortran", { keywords = { code = { fortran = 9 } } }), "code")
+   t.ok(classify.task("fortran, is it old?") ~= "code", "the change is for one call")
+   t.raises(function() classify.task("x", { keywords = { cooking = {} } }) end, "unknown kind 'cooking'")
+   t.raises(function() classify.task("x", { keywords = { code = 1 } }) end, "table of weights")
+end)
