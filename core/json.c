@@ -142,18 +142,13 @@ static const char *read_string(struct json_reader *r, const char *p)
     const char *end = doc_end(r), *start = p++, *why;
 
     r->escaped = false;
-    while ((p = json_plain_end(p, end)) < end && *p != '"') {
-        const char *next;
+    while ((p = json_text_end(p, end)) < end && *p != '"') {
+        const char *next = NULL;
         if (*p == '\\') {
             r->escaped = true;
             next = escape_end(p, end, &why);
-        } else if ((unsigned char)*p < 0x20) {
-            next = NULL;
-            why = "a control character in a string";
         } else {
-            size_t n = json_utf8_length(p, end);
-            next = n ? p + n : NULL;
-            why = "invalid UTF-8";
+            why = (unsigned char)*p < 0x20 ? "a control character in a string" : "invalid UTF-8";
         }
         if (!next) {
             fail(r, p, why);

@@ -14,15 +14,23 @@
 
 enum { JSON_DEPTH_MAX = 512 }; /* arrays and objects inside each other */
 
-enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+enum json_type {
+    JSON_NULL,
+    JSON_FALSE,
+    JSON_TRUE,
+    JSON_NUMBER,
+    JSON_STRING,
+    JSON_ARRAY,
+    JSON_OBJECT
+};
 
 /* Is 'doc' one JSON text and nothing but white space around it? UTF-8 is checked, lone surrogate
- * escapes and a byte order mark are refused, depth is bounded. On failure *err says what and at which byte offset
- * ("line 3, column 7: ..."), code ERR_BAD_REQUEST. */
+ * escapes and a byte order mark are refused, depth is bounded. On failure *err says what and
+ * at which byte ("line 3, column 7: ..."), code ERR_BAD_REQUEST. */
 int json_check(struct span doc, struct err *err);
 
-/* All functions below take a document (or a value's span inside one) that json_check accepted;
- * on other bytes they are safe (no read outside the span, they end) but their answer means nothing. */
+/* All functions below take a document (or a value's span inside one) that json_check accepted; on
+ * other bytes they are safe (no read outside the span, they end), the answer means nothing. */
 
 enum json_type json_type(struct span value);
 
@@ -31,8 +39,8 @@ enum json_type json_type(struct span value);
  * p is NULL when there is no such member or doc is no object. */
 struct span json_member(struct span doc, const char *key);
 
-/* json_member along a path of keys and array indexes: "choices.0.delta.content". The path is split at
- * dots; a part of digits indexes an array. */
+/* json_member along a path of keys and array indexes: "choices.0.delta.content". The path is split
+ * at dots; a part of digits indexes an array. */
 struct span json_path(struct span doc, const char *path);
 
 /* Walks members of an object, or elements of an array (then *key is empty, p NULL).
@@ -52,7 +60,7 @@ bool json_is_text(struct span value, const char *text);
 bool json_text_is(struct span value, struct span text); /* the same for any bytes */
 /* The integer, when the value is one that fits; else -1. 1.0 and 1e3 are not integers here. */
 int json_int(struct span value, int64_t *out);
-/* The nearest double of a number, when that says all of it: at most 17 digits, in range; else -1. */
+/* The nearest double, when that says all of a number: at most 17 digits, in range; else -1. */
 int json_double(struct span value, double *out);
 
 /* One change to an object's direct members. */
@@ -61,10 +69,10 @@ struct json_edit {
     struct span value; /* JSON bytes to stand there; p == NULL takes the member out */
 };
 
-/* Appends 'doc' to 'out' with the changes made: a member that exists is replaced in its place (all of
- * one name when it occurs more than once are reduced to the last), a new one goes to the end. Every
- * other byte is as it was. Of two edits of one key the later counts. -1, with nothing appended, when
- * doc is no object, memory is out, or out is full. */
+/* Appends 'doc' to 'out' with the changes made: a member that exists is replaced in its place (all
+ * of one name when it occurs more than once are reduced to the last), a new one goes to the end.
+ * Every other byte is as it was. Of two edits of one key the later counts. -1, with nothing
+ * appended, when doc is no object, memory is out, or out is full. */
 int json_splice(struct span doc, const struct json_edit *edits, size_t n, struct buf *out);
 
 /* Appends the text as a JSON string with quotes, escaping only what must be escaped (RFC 8259 7).
@@ -79,10 +87,10 @@ bool json_is_utf8(struct span text); /* is it well-formed UTF-8? */
 /* ---- the reader the functions above and lua_json stand on: one token after the other ---- */
 
 enum json_token {
-    JSON_T_END,    /* the document is complete */
-    JSON_T_ERROR,  /* err is filled */
-    JSON_T_VALUE,  /* a null, boolean, number or string: 'token' spans it */
-    JSON_T_KEY,    /* a member's name: 'token' spans it with its quotes */
+    JSON_T_END,   /* the document is complete */
+    JSON_T_ERROR, /* err is filled */
+    JSON_T_VALUE, /* a null, boolean, number or string: 'token' spans it */
+    JSON_T_KEY,   /* a member's name: 'token' spans it with its quotes */
     JSON_T_OPEN_ARRAY,
     JSON_T_CLOSE_ARRAY,
     JSON_T_OPEN_OBJECT,

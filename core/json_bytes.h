@@ -97,4 +97,21 @@ static inline size_t json_utf8_length(const char *p, const char *end)
     return fits && end - p > 3 && json_is_tail(p[2]) && json_is_tail(p[3]) ? 4 : 0;
 }
 
+/* The first byte from p on that cannot stand for itself in a string: a quote, a backslash, a
+ * control character or broken UTF-8; or 'end'. */
+static inline const char *json_text_end(const char *p, const char *end)
+{
+    for (;;) {
+        const char *start = p = json_plain_end(p, end);
+        while (p < end && (unsigned char)*p >= 0x80) {
+            size_t n = json_utf8_length(p, end);
+            if (n == 0)
+                return p;
+            p += n;
+        }
+        if (p == start)
+            return p;
+    }
+}
+
 #endif

@@ -15,58 +15,47 @@ bool json_is_utf8(struct span text)
     const char *p = text.p, *end = p ? p + text.n : p;
 
     while (p < end) {
-        if ((unsigned char)*p < 0x80) {
-            const char *after = json_plain_end(p, end);
-            p = after > p ? after : p + 1;
-            continue;
-        }
-        size_t n = json_utf8_length(p, end);
-        if (n == 0)
+        p = json_text_end(p, end);
+        if (p < end && (unsigned char)*p >= 0x80)
             return false;
-        p += n;
+        p += p < end;
     }
     return true;
 }
 
-/* Spells the character at *p, which is not plain, and steps over it. 'to' has room for 6 bytes. */
-static size_t spell_special(char *to, const char **p, const char *end)
+/* Spells a byte that json_text_end stopped at: escaped, or U+FFFD for broken UTF-8. 'to' has room
+ * for 6 bytes. */
+static size_t spell_special(char *to, char c)
 {
     static const char hex[] = "0123456789abcdef", from[] = "\"\\\n\t\r\b\f", into[] = "\"\\ntrbf";
-    const char *at = *p;
-    size_t n = (unsigned char)*at < 0x80 ? 1 : json_utf8_length(at, end);
 
-    *p = at + (n ? n : 1);
-    if (n > 1) {
-        memcpy(to, at, n);
-        return n;
-    }
-    if (n == 0) {
+    if ((unsigned char)c >= 0x80) {
         memcpy(to, "\xEF\xBF\xBD", 3);
         return 3;
     }
     for (size_t i = 0; i < sizeof into - 1; i++) {
-        if (*at == from[i]) {
+        if (c == from[i]) {
             to[0] = '\\';
             to[1] = into[i];
             return 2;
         }
     }
-    memcpy(to, (char[]){'\\', 'u', '0', '0', hex[*at >> 4], hex[*at & 15]}, 6);
+    memcpy(to, (char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6);
     return 6;
 }
 
 int json_write_text(struct buf *out, struct span text)
 {
     size_t before = out->len;
-    const char *p = text.p, *end = p ? p + text.n : p;
+    const char *p = text.p ? text.p : "", *end = p + (text.p ? text.n : 0);
 
     if (json_put(out, '"') < 0)
         return -1;
     for (;;) {
         char special[6], *to;
-        const char *after = json_plain_end(p, end), *next = after;
+        const char *after = json_text_end(p, end);
         size_t plain = (size_t)(after - p);
-        size_t n = after < end ? spell_special(special, &next, end) : 0;
+        size_t n = after < end ? spell_special(special, *after) : 0;
         to = json_room(out, plain + n);
         if (!to)
             break;
@@ -74,7 +63,7 @@ int json_write_text(struct buf *out, struct span text)
             memcpy(to, p, plain);
         memcpy(to + plain, special, n);
         out->len += plain + n;
-        p = next;
+        p = after + (after < end);
         if (p == end && json_put(out, '"') < 0)
             break;
         if (p == end)

@@ -50,7 +50,8 @@ fails('keys that are neither', e, json.object { 1 })
 fails('a value of type thread', e, coroutine.create(print))
 fails('a userdata', e, io.stdout)
 fails('value expected', e)
-local loop = {}; loop.loop = { loop }; fails('loop[1].loop[1]', e, loop); fails('does a table hold itself', e, loop)
+local loop = {}; loop.loop = { loop }
+fails('loop[1].loop[1]', e, loop); fails('does a table hold itself', e, loop)
 local fan = {}; for i = 1, 50 do fan[i] = fan end; fails('512 levels', e, fan)
 
 -- shapes: shared, locked
@@ -59,7 +60,8 @@ assert(debug.getmetatable(p) == debug.getmetatable(q))
 assert(debug.getmetatable(p) ~= debug.getmetatable(d '{"b":1,"a":2}'))
 assert(getmetatable(p) == 'json.object' and getmetatable(d '[]') == 'json.array')
 fails('protected', setmetatable, p, {}); fails('protected', setmetatable, d '[]', {})
-fails('metatable already', json.array, setmetatable({}, {})); fails('metatable already', json.object, setmetatable({}, {}))
+fails('metatable already', json.array, setmetatable({}, {}))
+fails('metatable already', json.object, setmetatable({}, {}))
 fails('table expected', json.array, 1)
 assert(json.object(p) == p and e(json.object(d '{"z":1,"a":2}')) == '{"z":1,"a":2}')
 assert(e(d '{"__gc":1,"__index":2,"__mode":"kv","__metatable":3}') ==
@@ -74,12 +76,17 @@ assert(not json.is_array(d '{}') and not json.is_array 'x' and not json.is_array
 -- numbers
 local n = d '12345678901234567890123'
 assert(tostring(n) == '12345678901234567890123' and e { n } == '[12345678901234567890123]')
-assert(n + 1 == 12345678901234567890123.0 and 2 * n > n and n < 1e23 and n <= n and -n < 0 and n == json.number(tostring(n)))
-assert(n ~= json.number '1' and n .. '!' == '12345678901234567890123!' and 1 .. n == '112345678901234567890123')
-assert(json.number '7' // 2 == 3.0 and json.number '7' % 4 == 3.0 and json.number '2' ^ 3 == 8.0 and json.number '7' / 2 == 3.5)
-assert(json.number '1' - 3 == -2.0 and e(json.number '1.10') == '1.10' and math.type(d '12345678901234567') == 'integer')
+assert(n + 1 == 12345678901234567890123.0 and 2 * n > n and n < 1e23 and n <= n and -n < 0)
+assert(n == json.number(tostring(n)))
+assert(n ~= json.number '1' and n .. '!' == '12345678901234567890123!')
+assert(1 .. n == '112345678901234567890123')
+assert(json.number '7' // 2 == 3.0 and json.number '7' % 4 == 3.0)
+assert(json.number '2' ^ 3 == 8.0 and json.number '7' / 2 == 3.5)
+assert(json.number '1' - 3 == -2.0 and e(json.number '1.10') == '1.10')
+assert(math.type(d '12345678901234567') == 'integer')
 assert(getmetatable(n) == 'json.number' and d '1e999' == json.number '1e999' and d '1e999' + 0 == math.huge)
-fails('not a number of JSON', json.number, '01'); fails('not a number', json.number, ' 1'); fails('not a number', json.number, '1 ')
+fails('not a number of JSON', json.number, '01'); fails('not a number', json.number, ' 1')
+fails('not a number', json.number, '1 ')
 fails('not a number', json.number, '[1]'); fails('not a number', json.number, '')
 fails('number expected', function() return n + {} end); fails('number expected', function() return n < {} end)
 
