@@ -21,7 +21,7 @@ which ended in March.]]
 
 local function ask(tier, order, about)
    local content = order .. "\n\n\"\"\"\n" .. about .. "\n\"\"\""
-   local reply, err = llm.chat({ tier = tier }, { messages = { { role = "user", content = content } } })
+   local reply, err = llm.chat({ tier = tier }, content)
    if reply then return reply.text end
    return nil, err
 end

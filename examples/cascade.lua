@@ -13,18 +13,15 @@ local llm = require "llm"
 local LADDER = { "fast", "standard", "expert" }
 local GOOD_ENOUGH = 0.8
 
-local request = {
-   messages = { { role = "user",
-   content = arg[1] or "How many days are there in a leap year? Answer with a number." } },
-}
+local question = arg[1] or "How many days are there in a leap year? Answer with a number."
 
 local cost = 0
 for _, tier in ipairs(LADDER) do
-   local reply, err = llm.chat({ tier = tier }, request)
+   local reply, err = llm.chat({ tier = tier }, question)
    if not reply then
       print(("%-8s failed: %s"):format(tier, err.message))
    else
-      local score, reasons = judge.quality(request, reply)
+      local score, reasons = judge.quality(question, reply)
       cost = cost + (reply.cost or 0)
       print(("%-8s %s scored %.2f %s"):format(tier, reply.model, score, table.concat(reasons, ", ")))
       if score >= GOOD_ENOUGH then

@@ -13,13 +13,12 @@ local models = require "models"
 local task = require "task"
 
 local question = arg[1] or "What is 15 * 12? Answer with the number."
-local request = { messages = { { role = "user", content = question } } }
 
 local names, calls = {}, {}
 for _, model in ipairs(models.find {}) do
    if #names == 3 then break end
    names[#names + 1] = model.name
-   calls[#calls + 1] = function() return llm.chat(model.name, request, { timeout = 30 }) end
+   calls[#calls + 1] = function() return llm.chat(model.name, question, { timeout = 30 }) end
 end
 
 local replies, errors = task.all(calls)

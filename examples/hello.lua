@@ -11,7 +11,7 @@ local llm = require "llm"
 
 local question = arg[1] or "Say hello in one short sentence."
 
-local reply, err = llm.chat({ tier = "fast" }, { messages = { { role = "user", content = question } } })
+local reply, err = llm.chat({ tier = "fast" }, question)
 if not reply then
    print("no answer: " .. tostring(err.message))
    return

@@ -35,7 +35,7 @@ for _, question in ipairs(questions) do
    local score, factors = classify.complexity(question)
    local tier = tier_of(score)
    print(("%.2f %-8s %s"):format(score, tier, question))
-   local reply, err = llm.chat({ tier = tier }, { messages = { { role = "user", content = question } } })
+   local reply, err = llm.chat({ tier = tier }, question)
    print(("     mostly %s; %s"):format(main_factor(factors), reply and reply.model or err.message))
    if reply then print("     " .. reply.text:sub(1, 200):gsub("\n", "\n     ")) end
 end

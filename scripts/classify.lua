@@ -318,7 +318,7 @@ local function add_shape(scores, s, words)
       or (s:find("SELECT ", 1, true) and s:find(" FROM ", 1, true)) or s:find("=>", 1, true) then
       scores.code = scores.code + 4
    end
-   if s:find("%d%s*[%+%*/%^=]%s*%d") or has_formula(s) then
+   if s:find("%d%s*[%+%*/%^=]%s*%d") or s:find("%d%% of ") or has_formula(s) then
       scores.mathematics = scores.mathematics + 6
    end
    local _, numbers = s:gsub("%f[%w]%d+", "")
