@@ -1,9 +1,9 @@
-/* sse - bytes in, events out, however the input is split: event streams (WHATWG HTML 9.2.6) and NDJSON.
+/* sse - bytes in, events out, however the input is split: event streams and NDJSON.
  * SPDX-License-Identifier: MIT
  *
- * Two steps. The scanner finds where a block ends; it is the only one that knows about splits, and needs
- * two bits of state for it. The reader then takes one whole block, in the caller's bytes where it lies
- * there in one piece, else collected in 'raw', and looks at its fields. */
+ * Two steps. The scanner finds where a block ends; it is the only one that knows about splits, and
+ * needs two bits of state for it. The reader then takes one whole block, in the caller's bytes
+ * where it lies there in one piece, else collected in 'raw', and looks at its fields. */
 #include "sse.h"
 
 #include <assert.h>
@@ -13,7 +13,8 @@
 
 enum { RAW_KEEP = 16 * 1024 }; /* a larger buffer is given back after its block */
 
-void sse_init(struct sse *s, enum sse_framing framing, size_t event_max, sse_handler *on_event, void *arg)
+void sse_init(struct sse *s, enum sse_framing framing, size_t event_max, sse_handler *on_event,
+              void *arg)
 {
     *s = (struct sse){.framing = framing, .on_event = on_event, .arg = arg, .retry_ms = -1};
     s->event_max = event_max < SIZE_MAX / 2 ? event_max : SIZE_MAX / 2;
@@ -107,8 +108,8 @@ static int read_line(struct sse *s, struct block *b, const char *p, size_t n)
     return 0;
 }
 
-/* The first LF or CR in [p, end), or end. 'cr' remembers the next CR (NULL at first): a text without any
- * is not searched again for each line, and an LF is only looked for in front of it. */
+/* The first LF or CR in [p, end), or end. 'cr' remembers the next CR (NULL at first): a text
+ * without any is not searched again for each line, and an LF is only looked for in front of it. */
 static const char *line_end(const char *p, const char *end, const char **cr)
 {
     if (!*cr || *cr < p)
@@ -126,8 +127,8 @@ static struct span without_mark(struct sse *s, struct span raw)
     return raw;
 }
 
-/* The lines of a block that have an end. A CR and its LF are read as two ends, an empty line between
- * them: empty lines inside a block mean nothing here. */
+/* The lines of a block that have an end. A CR and its LF are read as two ends, an empty line
+ * between them: empty lines inside a block mean nothing here. */
 static int read_block(struct sse *s, struct block *b, struct span raw)
 {
     struct span text = without_mark(s, raw);
@@ -176,7 +177,8 @@ static int take_line(struct sse *s, struct span raw)
 
 /* ---- the scanner: where a block ends ---- */
 
-/* One past the end of the block that begins or goes on at p; NULL when it does not end in [p, end), which is not empty. */
+/* One past the end of the block that begins or goes on at p; NULL when it does not end in [p, end),
+ * which is not empty. */
 static const char *scan_events(struct sse *s, const char *p, const char *end, const char **cr)
 {
     if (s->cr && *p == '\n')
@@ -209,8 +211,8 @@ static const char *scan_line(const char *p, const char *end)
     return lf ? lf + 1 : NULL;
 }
 
-/* Is a block of raw and p[0..n) too large? An LF that belongs to a CR does not count at either end: in
- * which block it stands depends on how the input was cut, and the limit must not. */
+/* Is a block of raw and p[0..n) too large? An LF that belongs to a CR does not count at either end:
+ * in which block it stands depends on how the input was cut, and the limit must not. */
 static bool over(const struct sse *s, const char *p, size_t n)
 {
     size_t size = s->raw.len + n;
@@ -258,7 +260,8 @@ int sse_feed(struct sse *s, const char *p, size_t n, struct err *err)
 
     assert(!s->stopped);
     while (p < end && !s->stopped) {
-        const char *next = s->framing == SSE_LINES ? scan_line(p, end) : scan_events(s, p, end, &cr);
+        const char *next =
+            s->framing == SSE_LINES ? scan_line(p, end) : scan_events(s, p, end, &cr);
         if (!next)
             return collect(s, p, (size_t)(end - p), err);
         if (take_ending(s, p, (size_t)(next - p), err) < 0)

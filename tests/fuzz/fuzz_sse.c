@@ -73,7 +73,8 @@ static void compare(const struct outcome *a, const struct outcome *b)
 {
     if (a->result != b->result || a->trace.events.len != b->trace.events.len)
         abort();
-    if (memcmp(buf_span(&a->trace.events).p, buf_span(&b->trace.events).p, a->trace.events.len) != 0)
+    if (memcmp(buf_span(&a->trace.events).p, buf_span(&b->trace.events).p, a->trace.events.len) !=
+        0)
         abort();
     if (a->result == 0 && a->retry_ms != b->retry_ms)
         abort();

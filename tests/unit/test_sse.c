@@ -8,8 +8,8 @@
 
 enum { EVENT_MAX = 64 * 1024, TRACE_MAX = 4 * 1024 * 1024 };
 
-/* What a stream said, as text: one JSON line an event, so that bytes which are no UTF-8 compare as the
- * U+FFFD a reader would make of them. */
+/* What a stream said, as text: one JSON line an event, so that bytes which are no UTF-8 compare as
+ * the U+FFFD a reader would make of them. */
 struct trace {
     struct buf events, raw;
     int blocks, with_data, stop_after;
@@ -71,7 +71,8 @@ static int feed_pieces(struct sse *s, const char *text, struct err *err)
     }
 }
 
-static int play(const struct play *how, const char *text, struct trace *t, long *retry, struct err *err)
+static int play(const struct play *how, const char *text, struct trace *t, long *retry,
+                struct err *err)
 {
     struct sse s;
 
@@ -125,7 +126,11 @@ static void test_line_ends(void)
     EXPECT(how, "data: a\r|\ndata: b\r|\n\r|\n", two);
     EXPECT(how, "data: a\r|data: b\r|\r", two);
     EXPECT(how, "da|ta: a|\nda|ta|:| b\n|\n", two);
-    EXPECT(how, "\xEF\xBB|\xBF" "data: a\n\n\xEF\xBB\xBF" "data: b\n\n", one);
+    EXPECT(how,
+           "\xEF\xBB|\xBF"
+           "data: a\n\n\xEF\xBB\xBF"
+           "data: b\n\n",
+           one);
 }
 
 /* A blank line that ends in CR is enough: nobody waits for an LF that may never come. */
@@ -202,7 +207,8 @@ static void test_comments(void)
 static void test_lines(void)
 {
     const struct play how = {.framing = SSE_LINES}, small = {.framing = SSE_LINES, .max = 8};
-    const char *three = "\"message\" \"{}\" \"\"\n\"message\" \"data: 1\" \"\"\n\"message\" \"2\" \"\"\n";
+    const char *three =
+        "\"message\" \"{}\" \"\"\n\"message\" \"data: 1\" \"\"\n\"message\" \"2\" \"\"\n";
     struct trace t;
     struct err err;
 
@@ -371,8 +377,10 @@ static void expected_events(struct span list, struct buf *out)
     buf_deinit(&id);
 }
 
-/* Feeds the bytes cut at the places given; true when events, raw and retry are as they should be. */
-static bool run_cut(const struct bytes *in, const size_t *cuts, size_t n, struct span expected, long retry)
+/* Feeds the bytes cut at the places given; true when events, raw and retry are as they should be.
+ */
+static bool run_cut(const struct bytes *in, const size_t *cuts, size_t n, struct span expected,
+                    long retry)
 {
     struct trace t;
     struct sse s;
@@ -391,8 +399,10 @@ static bool run_cut(const struct bytes *in, const size_t *cuts, size_t n, struct
         at = to;
     }
     ok = ok && sse_end(&s, false, &err) == 0 && s.retry_ms == retry;
-    ok = ok && t.events.len == expected.n && memcmp(buf_span(&t.events).p, expected.p, expected.n) == 0;
-    ok = ok && t.raw.len <= in->whole.len && memcmp(buf_span(&t.raw).p, in->whole.data, t.raw.len) == 0;
+    ok = ok && t.events.len == expected.n &&
+         memcmp(buf_span(&t.events).p, expected.p, expected.n) == 0;
+    ok = ok && t.raw.len <= in->whole.len &&
+         memcmp(buf_span(&t.raw).p, in->whole.data, t.raw.len) == 0;
     sse_deinit(&s);
     trace_deinit(&t);
     return ok;
@@ -474,8 +484,8 @@ static void test_vectors_file(void)
         SKIP("no sse-vectors");
         return;
     }
-    for (struct span all = json_member(buf_span(&text), "vectors"); json_next(all, &it, &key, &vector);
-         count++)
+    for (struct span all = json_member(buf_span(&text), "vectors");
+         json_next(all, &it, &key, &vector); count++)
         check_vector(vector);
     CHECK(count >= 69);
     buf_deinit(&text);

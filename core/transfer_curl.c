@@ -1,0 +1,455 @@
+/* transfer_curl - libcurl's multi interface on the event base, its easy handles, its errors in our
+ * words. SPDX-License-Identifier: MIT
+ *
+ * libcurl must not be entered again from its callbacks, so those only store; act() enters it, and
+ * when it is out again tells the consumers. */
+#include "transfer_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    RECEIVE_BUFFER = 8 * 1024, /* held by every waiting transfer */
+    UPLOAD_BUFFER =
+        16 * 1024,         /* TLS copies the request through it; libcurl's own choice is 64 KB */
+    DNS_KEPT_S = 24 * 3600 /* addresses we handed over; our resolver renews them long before */
+};
+
+/* ---- the loop's side ---- */
+
+static void collect(struct transfers *all)
+{
+    struct transfer *t;
+    CURLMsg *m;
+    long code = 0;
+    int left;
+
+    while ((m = curl_multi_info_read(all->multi, &left)) != NULL) {
+        if (m->msg != CURLMSG_DONE || curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &t) || !t)
+            continue;
+        t->result = m->data.result;
+        if (curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &code) == CURLE_OK)
+            t->os_errno = (int)code;
+        if (curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &code) == CURLE_OK)
+            t->connect_code = (int)code;
+        transfer_over(t, END_CURL); /* m is gone with it */
+    }
+}
+
+static void act(struct transfers *all, curl_socket_t fd, int what)
+{
+    int running;
+
+    curl_multi_socket_action(all->multi, fd, what, &running);
+    collect(all);
+    transfers_drain(all);
+}
+
+static void on_socket(evutil_socket_t fd, short what, void *arg)
+{
+    act(arg, fd, (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0));
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    act(arg, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int want_timer(CURLM *multi, long ms, void *arg)
+{
+    struct transfers *all = arg;
+    struct timeval after = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+    (void)multi;
+    if (ms < 0)
+        event_del(&all->timer);
+    else
+        event_add(&all->timer, &after);
+    return 0;
+}
+
+static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+    struct transfers *all = arg;
+    struct event *ev = socket_arg;
+    short flags = EV_PERSIST;
+
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        if (ev)
+            event_free(ev);
+        curl_multi_assign(all->multi, fd, NULL);
+        return 0;
+    }
+    flags |= what & CURL_POLL_IN ? EV_READ : 0;
+    flags |= what & CURL_POLL_OUT ? EV_WRITE : 0;
+    if (!ev) {
+        ev = event_new(all->base, fd, flags, on_socket, all);
+        if (!ev)
+            return -1;
+        curl_multi_assign(all->multi, fd, ev);
+    } else {
+        event_del(ev);
+        event_assign(ev, all->base, fd, flags, on_socket, all);
+    }
+    return event_add(ev, NULL);
+}
+
+/* ---- the callbacks of one transfer: they only store ---- */
+
+static int on_connected(void *arg, char *peer, char *own, int peer_port, int own_port)
+{
+    struct transfer *t = arg;
+
+    (void)peer, (void)own, (void)peer_port, (void)own_port;
+    t->connected = true;
+    return CURL_PREREQFUNC_OK;
+}
+
+static int status_of(const char *line, size_t n)
+{
+    const char *space = memchr(line, ' ', n);
+    int status = 0;
+
+    for (const char *p = space ? space + 1 : line + n; p < line + n && *p >= '0' && *p <= '9'; p++)
+        status = status < 1000 ? status * 10 + (*p - '0') : status;
+    return status;
+}
+
+/* One line of a head. An interim answer (1xx) starts over; what follows the body is left out. */
+static size_t on_header(char *line, size_t one, size_t n, void *arg)
+{
+    struct transfer *t = arg;
+
+    (void)one;
+    if (t->head_whole)
+        return n;
+    if (n >= 5 && memcmp(line, "HTTP/", 5) == 0) {
+        t->head.len = 0;
+        t->status = status_of(line, n);
+        return n;
+    }
+    if (n <= 2 && (*line == '\r' || *line == '\n')) {
+        t->head_whole = t->status >= 200;
+        if (t->head_whole)
+            transfer_mark_ready(t);
+        return n;
+    }
+    if (buf_add(&t->head, line, n) == 0)
+        return n;
+    t->refused = REFUSED_HEAD;
+    return 0;
+}
+
+static size_t on_body(char *p, size_t one, size_t n, void *arg)
+{
+    struct transfer *t = arg;
+
+    (void)one;
+    if (!t->head_whole) { /* after a 101 nobody asked for */
+        t->refused = REFUSED_NO_HEAD;
+        return 0;
+    }
+    if (n > t->body_max - t->received) {
+        t->refused = REFUSED_BODY;
+        return 0;
+    }
+    if (!t->in.data) { /* the buffer in turn, if it is free */
+        t->in = t->all->spare;
+        buf_init(&t->all->spare, 0);
+    }
+    t->in.max = t->body_max;
+    if (buf_add(&t->in, p, n) < 0) {
+        t->refused = REFUSED_MEMORY;
+        return 0;
+    }
+    t->received += n;
+    transfer_touched(t);
+    return n;
+}
+
+/* ---- easy handles ---- */
+
+static CURL *take_handle(struct transfers *all)
+{
+    return all->idle_count ? all->idle[--all->idle_count] : curl_easy_init();
+}
+
+/* A handle that failed is not used again: it would show its old errno for the next failure. */
+static void give_handle(struct transfers *all, CURL *easy, bool failed)
+{
+    if (failed || all->idle_count == HANDLES_KEPT) {
+        curl_easy_cleanup(easy);
+        return;
+    }
+    curl_easy_reset(easy);
+    all->idle[all->idle_count++] = easy;
+}
+
+/* The first failure of many settings; every one of them can only be out of memory or a wrong URL.
+ */
+#define SET(option, value) (code = code ? code : curl_easy_setopt(e, option, value))
+
+static CURLcode set_method(CURL *e, const struct transfer_request *r)
+{
+    CURLcode code = CURLE_OK;
+    bool get = strcmp(r->method, "GET") == 0, head = strcmp(r->method, "HEAD") == 0;
+    bool post = strcmp(r->method, "POST") == 0;
+
+    if (head && !r->body.n)
+        return SET(CURLOPT_NOBODY, 1L);
+    if (r->body.n || post) {
+        SET(CURLOPT_POST, 1L);
+        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.n);
+        SET(CURLOPT_POSTFIELDS, r->body.n ? r->body.p : "");
+    }
+    if (!post && !(get && !r->body.n))
+        SET(CURLOPT_CUSTOMREQUEST, r->method);
+    return code;
+}
+
+static CURLcode set_connection(CURL *e, const struct transfers *all, bool http2)
+{
+    CURLcode code = CURLE_OK;
+
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_TCP_NODELAY, 1L);
+    SET(CURLOPT_TCP_KEEPALIVE, 1L);
+    SET(CURLOPT_QUICK_EXIT, 1L);
+    SET(CURLOPT_SHARE, all->share);
+    SET(CURLOPT_DNS_CACHE_TIMEOUT, (long)DNS_KEPT_S);
+    SET(CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER);
+    SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BUFFER);
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_FOLLOWLOCATION, 0L);
+    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET(CURLOPT_HTTP_VERSION, (long)(http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+    if (http2)
+        SET(CURLOPT_PIPEWAIT, 1L);
+    if (all->ca_file)
+        SET(CURLOPT_CAINFO, all->ca_file);
+    return code;
+}
+
+static CURLcode set_callbacks(CURL *e, struct transfer *t)
+{
+    CURLcode code = CURLE_OK;
+
+    SET(CURLOPT_PRIVATE, t);
+    SET(CURLOPT_ERRORBUFFER, t->curl_text);
+    SET(CURLOPT_PREREQFUNCTION, on_connected);
+    SET(CURLOPT_PREREQDATA, t);
+    SET(CURLOPT_HEADERFUNCTION, on_header);
+    SET(CURLOPT_HEADERDATA, t);
+    SET(CURLOPT_WRITEFUNCTION, on_body);
+    SET(CURLOPT_WRITEDATA, t);
+    SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    return code;
+}
+
+int curl_prepare(struct transfer *t, const struct transfer_request *r, struct err *err)
+{
+    CURLcode code = CURLE_OK;
+    CURL *e = t->easy = take_handle(t->all);
+
+    if (!e)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    t->headers = headers_for_curl(r, err);
+    if (!t->headers)
+        return -1;
+    SET(CURLOPT_URL, r->url);
+    SET(CURLOPT_HTTPHEADER, t->headers);
+    SET(CURLOPT_USERAGENT, t->all->user_agent);
+    SET(CURLOPT_ACCEPT_ENCODING, ""); /* unpack what comes packed though nobody asked */
+    code = code ? code : set_method(e, r);
+    code = code ? code : set_connection(e, t->all, r->http2);
+    code = code ? code : set_callbacks(e, t);
+    if (code)
+        return err_set(err, ERR_INTERNAL, "cannot prepare a request: %s", curl_easy_strerror(code));
+    return 0;
+}
+
+/* "+": an entry that may age, so that names nobody uses any more do not stay for ever. */
+static int hand_over(struct transfer *t, const char *addresses)
+{
+    size_t size = strlen(t->host) + strlen(addresses) + 16;
+
+    t->resolved.data = malloc(size);
+    if (!t->resolved.data)
+        return -1;
+    snprintf(t->resolved.data, size, "+%s:%u:%s", t->host, t->port, addresses);
+    return curl_easy_setopt(t->easy, CURLOPT_RESOLVE, &t->resolved) ? -1 : 0;
+}
+
+int curl_run(struct transfer *t, const char *addresses, struct err *err)
+{
+    if (addresses && hand_over(t, addresses) < 0)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    CURLMcode code = curl_multi_add_handle(t->all->multi, t->easy);
+    if (code)
+        return err_set(err, ERR_INTERNAL, "cannot start a request: %s", curl_multi_strerror(code));
+    t->added = true;
+    return 0;
+}
+
+void curl_drop(struct transfer *t)
+{
+    if (!t->easy)
+        return;
+    if (t->added)
+        curl_multi_remove_handle(t->all->multi, t->easy);
+    t->added = false;
+    give_handle(t->all, t->easy, t->end != END_NONE && t->result != CURLE_OK);
+    t->easy = NULL;
+}
+
+void curl_hold(struct transfer *t, bool hold)
+{
+    if (!t->added || t->curl_paused == hold)
+        return;
+    t->curl_paused = hold;
+    CURLcode code = curl_easy_pause(t->easy, hold ? CURLPAUSE_RECV : CURLPAUSE_CONT);
+    if (code) {
+        t->result = code;
+        transfer_over(t, END_CURL);
+    }
+}
+
+/* ---- the multi handle ---- */
+
+static char *copy(const char *text)
+{
+    return text && *text ? strdup(text) : NULL;
+}
+
+static int set_multi(struct transfers *all, const struct transfers_config *c)
+{
+    CURLM *m = all->multi;
+    int bad = 0;
+
+    bad |= curl_multi_setopt(m, CURLMOPT_SOCKETFUNCTION, want_socket);
+    bad |= curl_multi_setopt(m, CURLMOPT_SOCKETDATA, all);
+    bad |= curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, want_timer);
+    bad |= curl_multi_setopt(m, CURLMOPT_TIMERDATA, all);
+    /* left alone it keeps four per running request, and a lull closes all others */
+    bad |= curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, (long)c->connections_max);
+    bad |= curl_multi_setopt(m, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)c->connections_max);
+    bad |= curl_multi_setopt(m, CURLMOPT_MAX_HOST_CONNECTIONS, (long)c->connections_per_host);
+    return bad ? -1 : 0;
+}
+
+static const char *ca_of(const struct transfers_config *c)
+{
+    const char *bundle = getenv("CURL_CA_BUNDLE"), *file = getenv("SSL_CERT_FILE");
+
+    return c->ca_file ? c->ca_file : bundle && *bundle ? bundle : file;
+}
+
+int curl_open(struct transfers *all, const struct transfers_config *c, struct err *err)
+{
+    if (curl_global_init(CURL_GLOBAL_DEFAULT))
+        return err_set(err, ERR_INTERNAL, "cannot start libcurl");
+    all->multi = curl_multi_init();
+    all->share = curl_share_init();
+    all->ca_file = copy(ca_of(c));
+    all->user_agent = strdup(c->user_agent ? c->user_agent : "");
+    evtimer_assign(&all->timer, all->base, on_timer, all);
+    if (!all->multi || !all->share || !all->user_agent || set_multi(all, c) < 0 ||
+        curl_share_setopt(all->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION))
+        return err_set(err, ERR_INTERNAL, "cannot set libcurl up");
+    return 0;
+}
+
+void curl_close(struct transfers *all)
+{
+    while (all->idle_count)
+        curl_easy_cleanup(all->idle[--all->idle_count]);
+    curl_multi_cleanup(all->multi);
+    curl_share_cleanup(all->share);
+    if (event_initialized(&all->timer))
+        event_del(&all->timer);
+    free(all->ca_file);
+    free(all->user_agent);
+    curl_global_cleanup();
+}
+
+/* ---- errors ---- */
+
+static void explain_refusal(const struct transfer *t, struct err *err)
+{
+    if (t->refused == REFUSED_NO_HEAD)
+        err_set(err, ERR_BAD_RESPONSE, "the answer is not HTTP");
+    else if (t->refused == REFUSED_HEAD)
+        err_set(err, ERR_BAD_RESPONSE, "the answer's head is larger than %d bytes", HEAD_MAX);
+    else if (t->refused == REFUSED_BODY)
+        err_set(err, ERR_BAD_RESPONSE, "the answer is larger than %zu bytes", t->body_max);
+    else
+        err_set(err, ERR_INTERNAL, "out of memory for the answer");
+}
+
+static void explain_connect(const struct transfer *t, struct err *err)
+{
+    if (t->connect_code >= 300)
+        err_set(err, ERR_UNAVAILABLE, "the proxy answered %d", t->connect_code);
+    else if (t->os_errno)
+        err_set(err, ERR_UNAVAILABLE, "cannot connect: %s", strerror(t->os_errno));
+    else
+        err_set(err, ERR_UNAVAILABLE, "cannot connect");
+}
+
+/* A wrong chunk is the same code to libcurl as a broken connection; only its words tell. */
+static void explain_broken(const struct transfer *t, struct err *err)
+{
+    if (t->connect_code >= 300)
+        explain_connect(t, err);
+    else if (strstr(t->curl_text, "chunked-encoding"))
+        err_set(err, ERR_BAD_RESPONSE, "bad answer: wrong chunk");
+    else
+        err_set(err, ERR_UNAVAILABLE, "the connection broke%s%s", t->os_errno ? ": " : "",
+                t->os_errno ? strerror(t->os_errno) : "");
+}
+
+/* libcurl's own message for a handle may hold the URL; the fixed text for its code does not. */
+void curl_explain(const struct transfer *t, struct err *err)
+{
+    const char *text = curl_easy_strerror(t->result);
+
+    switch (t->result) {
+    case CURLE_WRITE_ERROR:
+        explain_refusal(t, err);
+        return;
+    case CURLE_COULDNT_CONNECT:
+        explain_connect(t, err);
+        return;
+    case CURLE_GOT_NOTHING:
+        err_set(err, ERR_UNAVAILABLE, "the connection was closed without an answer");
+        return;
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+        explain_broken(t, err);
+        return;
+    case CURLE_PARTIAL_FILE:
+        err_set(err, ERR_BAD_RESPONSE, "the answer was cut short");
+        return;
+    case CURLE_UNSUPPORTED_PROTOCOL: /* what libcurl makes of HTTP/0.9 */
+    case CURLE_WEIRD_SERVER_REPLY:
+        err_set(err, ERR_BAD_RESPONSE, "the answer is not HTTP");
+        return;
+    case CURLE_BAD_CONTENT_ENCODING:
+        err_set(err, ERR_BAD_RESPONSE, "bad answer: %s", text);
+        return;
+    case CURLE_URL_MALFORMAT:
+        err_set(err, ERR_BAD_REQUEST, "not a usable URL");
+        return;
+    case CURLE_OPERATION_TIMEDOUT:
+        err_set(err, ERR_TIMEOUT, "%s", text);
+        return;
+    case CURLE_OUT_OF_MEMORY:
+        err_set(err, ERR_INTERNAL, "out of memory");
+        return;
+    default:
+        err_set(err, ERR_UNAVAILABLE, "%s", text);
+    }
+}

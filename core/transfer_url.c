@@ -1,0 +1,229 @@
+/* transfer_url - what a request says, checked before libcurl sees it: method, URL, headers.
+ * SPDX-License-Identifier: MIT
+ *
+ * libcurl parses the URL itself; what we read here only names the host in messages and look-ups. */
+#include "transfer_parts.h"
+
+#include <ctype.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { HOST_MAX = 253 };
+
+static int bad_url(struct err *err, const char *why)
+{
+    return err_set(err, ERR_BAD_REQUEST, "not a usable URL: %s", why);
+}
+
+static bool host_byte(unsigned char c)
+{
+    return isalnum(c) || c == '.' || c == '-' || c == '_' || c >= 0x80;
+}
+
+/* ":8080" or nothing, up to the end. */
+static int read_port(struct span s, struct url_parts *u, struct err *err)
+{
+    unsigned port = 0;
+
+    if (s.n == 0)
+        return 0;
+    for (size_t i = 1; i < s.n; i++) {
+        if (s.p[i] < '0' || s.p[i] > '9' || port > 65535)
+            return bad_url(err, "bad port");
+        port = port * 10 + (unsigned)(s.p[i] - '0');
+    }
+    if (s.p[0] != ':' || port < 1 || port > 65535)
+        return bad_url(err, "bad port");
+    u->port = port;
+    return 0;
+}
+
+static int read_host(struct span s, struct url_parts *u, struct err *err)
+{
+    const char *stop;
+
+    if (s.n && *s.p == '[') {
+        stop = memchr(s.p, ']', s.n);
+        if (!stop || stop == s.p + 1)
+            return bad_url(err, "bad IPv6 address");
+        u->host = (struct span){s.p + 1, (size_t)(stop - s.p) - 1};
+        for (size_t i = 0; i < u->host.n; i++)
+            if (!isxdigit((unsigned char)u->host.p[i]) && !strchr(":.", u->host.p[i]))
+                return bad_url(err, "bad IPv6 address");
+        stop++;
+    } else {
+        stop = memchr(s.p, ':', s.n);
+        if (!stop)
+            stop = s.p + s.n;
+        u->host = (struct span){s.p, (size_t)(stop - s.p)};
+        for (size_t i = 0; i < u->host.n; i++)
+            if (!host_byte((unsigned char)u->host.p[i]))
+                return bad_url(err, "bad host name");
+    }
+    if (u->host.n == 0 || u->host.n > HOST_MAX)
+        return bad_url(err, "no host name, or one too long");
+    return read_port((struct span){stop, (size_t)(s.p + s.n - stop)}, u, err);
+}
+
+int url_split(const char *url, struct url_parts *u, struct err *err)
+{
+    const char *at;
+
+    *u = (struct url_parts){0};
+    for (const char *p = url; *p; p++)
+        if ((unsigned char)*p <= ' ' || *p == 0x7F)
+            return bad_url(err, "white space or control characters");
+    u->https = strncasecmp(url, "https://", 8) == 0;
+    if (!u->https && strncasecmp(url, "http://", 7) != 0)
+        return bad_url(err, "neither http: nor https:");
+    u->port = u->https ? 443 : 80;
+
+    struct span authority = {url + (u->https ? 8 : 7), 0};
+    authority.n = strcspn(authority.p, "/?#");
+    while ((at = memchr(authority.p, '@', authority.n)) != NULL) {
+        authority.n -= (size_t)(at + 1 - authority.p);
+        authority.p = at + 1;
+    }
+    return read_host(authority, u, err);
+}
+
+static bool ends_with(const char *text, const char *tail)
+{
+    size_t n = strlen(text), m = strlen(tail);
+
+    return n >= m && strcasecmp(text + n - m, tail) == 0;
+}
+
+bool url_needs_lookup(const char *host)
+{
+    const char *label = strrchr(host, '.');
+
+    if (strchr(host, ':') || strcasecmp(host, "localhost") == 0 || ends_with(host, ".localhost"))
+        return false;
+    /* "127.1" and "0x7f.1" are addresses too; libcurl knows. Names that are no ASCII it converts.
+     */
+    if (isdigit((unsigned char)(label ? label[1] : *host)))
+        return false;
+    for (const char *p = host; *p; p++)
+        if ((unsigned char)*p >= 0x80)
+            return false;
+    return true;
+}
+
+static bool is_set(const char *variable)
+{
+    const char *value = getenv(variable);
+
+    return value && *value;
+}
+
+bool url_may_be_proxied(bool https)
+{
+    if (is_set("all_proxy") || is_set("ALL_PROXY"))
+        return true;
+    /* HTTP_PROXY in capitals is a request header's variable in CGI: libcurl leaves it alone, so do
+     * we */
+    return https ? is_set("https_proxy") || is_set("HTTPS_PROXY") : is_set("http_proxy");
+}
+
+/* ---- headers ---- */
+
+/* libcurl would add these of its own; a name alone with a colon keeps it from that. We do not ask
+ * for a packed answer, and an answer comes without an interim one. */
+static const char *const not_sent[] = {"Expect:", "Accept-Encoding:"};
+enum { NOT_SENT = sizeof not_sent / sizeof *not_sent };
+
+static size_t name_length(const char *line)
+{
+    size_t n = 0;
+
+    while (line[n] && line[n] != ':' && !strchr(" \t\r\n;", line[n]))
+        n++;
+    return line[n] == ':' ? n : 0;
+}
+
+static int check_header(const char *line, struct err *err)
+{
+    size_t n = name_length(line);
+
+    if (n == 0)
+        return err_set(err, ERR_BAD_REQUEST, "a request header is not of the form \"name: value\"");
+    if (strpbrk(line, "\r\n"))
+        return err_set(err, ERR_BAD_REQUEST, "line break in request header %.*s",
+                       (int)(n < 64 ? n : 64), line);
+    return 0;
+}
+
+static bool without_value(const char *line, size_t name)
+{
+    return line[name + 1 + strspn(line + name + 1, " \t")] == 0;
+}
+
+static struct curl_slist *put(struct curl_slist *node, char **text, const char *line,
+                              bool empty_value)
+{
+    size_t n = empty_value ? name_length(line) : strlen(line);
+
+    memcpy(*text, line, n);
+    if (empty_value) /* "Name;" is libcurl's way to send one without a value */
+        (*text)[n++] = ';';
+    (*text)[n] = 0;
+    *node = (struct curl_slist){.data = *text, .next = node + 1};
+    *text += n + 1;
+    return node + 1;
+}
+
+struct curl_slist *headers_for_curl(const struct transfer_request *r, struct err *err)
+{
+    bool typed = false;
+    size_t size = sizeof "Content-Type:";
+
+    for (size_t i = 0; i < r->header_count; i++) {
+        if (check_header(r->headers[i], err) < 0)
+            return NULL;
+        typed = typed || strncasecmp(r->headers[i], "content-type:", 13) == 0;
+        size += strlen(r->headers[i]) + 2;
+    }
+    for (size_t i = 0; i < NOT_SENT; i++)
+        size += strlen(not_sent[i]) + 1;
+
+    size_t count = r->header_count + NOT_SENT + !typed;
+    struct curl_slist *first = malloc(count * sizeof *first + size), *node = first;
+    if (!first) {
+        err_set(err, ERR_INTERNAL, "out of memory");
+        return NULL;
+    }
+    char *text = (char *)(first + count);
+    for (size_t i = 0; i < NOT_SENT; i++)
+        node = put(node, &text, not_sent[i], false);
+    if (!typed)
+        node = put(node, &text, "Content-Type:", false);
+    for (size_t i = 0; i < r->header_count; i++)
+        node = put(node, &text, r->headers[i],
+                   without_value(r->headers[i], name_length(r->headers[i])));
+    first[count - 1].next = NULL;
+    return first;
+}
+
+struct span transfer_header(struct span headers, const char *name)
+{
+    size_t n = strlen(name);
+    const char *end = headers.p ? headers.p + headers.n : NULL, *stop;
+
+    for (const char *p = headers.p; p && p < end; p = stop + 1) {
+        stop = memchr(p, '\n', (size_t)(end - p));
+        if (!stop)
+            stop = end;
+        if ((size_t)(stop - p) <= n || p[n] != ':' || strncasecmp(p, name, n) != 0)
+            continue;
+        struct span value = {p + n + 1, (size_t)(stop - p) - n - 1};
+        while (value.n && strchr(" \t", *value.p))
+            value = (struct span){value.p + 1, value.n - 1};
+        while (value.n && strchr(" \t\r", value.p[value.n - 1]))
+            value.n--;
+        return value;
+    }
+    return (struct span){0};
+}
