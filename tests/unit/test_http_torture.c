@@ -189,7 +189,7 @@ static void run(struct torture *t, size_t pieces)
     bool open = true;
 
     http_limits_default(&l);
-    l.header_timeout_ms = l.body_timeout_ms = l.idle_timeout_ms = 700;
+    l.header_timeout_ms = l.body_timeout_ms = l.idle_timeout_ms = 1500;
     server_start(&t->s, &l, on_request, t);
     for (int i = 0; i < t->n; i++)
         connect_case(t, &t->cases[i]);
