@@ -1,5 +1,6 @@
 # Baton. 'make help' lists the targets.
 VERSION  := 0.1.0
+MAKEFLAGS += --no-print-directory
 B        ?= build
 PREFIX   ?= /usr/local
 VECTORS  ?= ../shared

@@ -176,9 +176,21 @@ static int l_find(lua_State *L)
     return 1;
 }
 
+/* json.same(value, text) -> does the value still say what the text says? */
+static int l_same(lua_State *L)
+{
+    struct span text = check_text(L, 2);
+    struct err err;
+
+    luaL_checkany(L, 1);
+    lua_pushboolean(L, json_check(text, &err) == 0 && lua_json_same(L, 1, text));
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
     {"decode", l_decode},     {"encode", l_encode}, {"array", l_array}, {"object", l_object},
-    {"is_array", l_is_array}, {"number", l_number}, {"find", l_find},   {NULL, NULL},
+    {"is_array", l_is_array}, {"number", l_number}, {"find", l_find},   {"same", l_same},
+    {NULL, NULL},
 };
 
 int luaopen_baton_json(lua_State *L)

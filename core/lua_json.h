@@ -59,6 +59,7 @@ bool lua_json_push_keys(lua_State *L, int index);
  *   json.null
  *   json.number(digits) -> exact number
  *   json.find(text, path) -> JSON text of a member | nil | nil, err
+ *   json.same(value, text) -> does the value still say what the JSON text says (see lua_json_same)?
  * An exact number is equal (==) only to another one, since Lua asks no metamethod for userdata and
  * number; 'n + 0 == 1.5' compares. */
 int luaopen_baton_json(lua_State *L);

@@ -129,6 +129,7 @@ local function joined(c, q, kind, obeyed)
       return "# Report\n\n## Result\n\n" .. text .. "\n\n" .. obeyed:gsub("^# Report%s*", ""), right
    end
    if kind == "summarisation" then return text .. " " .. obeyed, right end
+   if kind == "facts" and q.kind == "extraction" then return obeyed .. "\n- Asked for: " .. text, right end
    return obeyed, nil
 end
 

@@ -8,7 +8,7 @@ local models = {}
 
 models.list = {
    {
-      id = "mini", tier = "fast", input = 0.15, output = 0.60, context = 128000,
+      id = "mini", tier = "fast", input = 0.15, output = 0.60, context = 32000,
       first = 40, token = 1, doubt = { wrong = 0.68, right = 0.05 },
       skill = {
          qa = 0.74, mathematics = 0.50, code = 0.52, summarisation = 0.80, translation = 0.72,
@@ -16,7 +16,7 @@ models.list = {
       },
    },
    {
-      id = "base", tier = "standard", input = 0.80, output = 3.20, context = 128000,
+      id = "base", tier = "standard", input = 0.80, output = 3.20, context = 64000,
       first = 80, token = 2, doubt = { wrong = 0.60, right = 0.04 },
       skill = {
          qa = 0.86, mathematics = 0.70, code = 0.70, summarisation = 0.88, translation = 0.86,
@@ -24,7 +24,7 @@ models.list = {
       },
    },
    {
-      id = "pro", tier = "expert", input = 5.00, output = 20.00, context = 400000,
+      id = "pro", tier = "expert", input = 5.00, output = 20.00, context = 128000,
       first = 160, token = 4, doubt = { wrong = 0.45, right = 0.03 },
       skill = {
          qa = 0.98, mathematics = 0.97, code = 0.97, summarisation = 0.98, translation = 0.98,
@@ -32,7 +32,7 @@ models.list = {
       },
    },
    {
-      id = "coder", tier = "specialist", input = 0.90, output = 3.60, context = 128000,
+      id = "coder", tier = "specialist", input = 0.90, output = 3.60, context = 64000,
       first = 90, token = 2, doubt = { wrong = 0.60, right = 0.04 },
       skill = {
          qa = 0.62, mathematics = 0.66, code = 0.97, summarisation = 0.74, translation = 0.55,
@@ -40,7 +40,7 @@ models.list = {
       },
    },
    {
-      id = "math", tier = "specialist", input = 1.10, output = 4.40, context = 128000,
+      id = "math", tier = "specialist", input = 1.10, output = 4.40, context = 64000,
       first = 90, token = 2, doubt = { wrong = 0.60, right = 0.04 },
       skill = {
          qa = 0.62, mathematics = 0.97, code = 0.68, summarisation = 0.70, translation = 0.52,

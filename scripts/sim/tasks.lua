@@ -118,11 +118,23 @@ local function translate(text, _, instruction)
    return "[" .. language .. "] " .. material(text)
 end
 
+local FACTS = { { "names", "Name" }, { "dates", "Date" }, { "numbers", "Number" }, { "emails", "Address" } }
+
+local function fact_list(text)
+   local found, out = facts.of(material(text)), {}
+   for _, kind in ipairs(FACTS) do
+      for _, fact in ipairs(found[kind[1]]) do out[#out + 1] = ("- %s: %s"):format(kind[2], fact) end
+   end
+   return #out > 0 and table.concat(out, "\n") or "- none"
+end
+
 -- Recognised by the first of these words in the instruction. Where a task says nil, it was not meant.
 local KINDS = {
    { "summari", "summarisation", function(text) return tasks.sentences(material(text), 2) end },
    { "summary", "summarisation", function(text) return tasks.sentences(material(text), 2) end },
    { "extract", "extraction", function(text) return facts.as_json(material(text)) end },
+   { "key facts", "facts", fact_list },
+   { "key points", "facts", fact_list },
    { "translat", "translation", translate },
    { "sentiment", "sentiment", function(text) return tasks.sentiment(material(text)) end },
    { "report", "report", report },

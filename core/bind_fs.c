@@ -1,0 +1,117 @@
+/* bind_fs - the module "fs": files, where the command line has allowed a folder.
+ * SPDX-License-Identifier: MIT */
+#include "lua_err.h"
+#include "modules.h"
+#include "task.h"
+
+#include <lauxlib.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FILE_MAX = 16 << 20 };
+
+static bool inside(const char *path, const char *folder)
+{
+    size_t n = strlen(folder);
+
+    while (n > 1 && folder[n - 1] == '/')
+        n--;
+    return strncmp(path, folder, n) == 0 && (path[n] == '/' || path[n] == 0 || n == 1);
+}
+
+/* Is 'path', with links followed, in one of the folders? For a file to be made its folder counts. On success the
+ * real path is in 'real'. */
+static int allowed(const char *path, const char *const *folders, const char *option, char *real,
+                   struct err *err)
+{
+    char folder[PATH_MAX];
+
+    if (!realpath(path, real)) {
+        char copy[PATH_MAX];
+        if (strlen(path) >= sizeof copy)
+            return err_set(err, ERR_BAD_REQUEST, "the path is too long");
+        strcpy(copy, path);
+        char *slash = strrchr(copy, '/');
+        const char *name = slash ? slash + 1 : path;
+        if (slash)
+            *slash = 0;
+        if (!realpath(slash ? (*copy ? copy : "/") : ".", folder) || !*name ||
+            strcmp(name, "..") == 0 || strlen(folder) + strlen(name) + 2 > PATH_MAX)
+            return err_set(err, ERR_NOT_FOUND, "%s: no such file or folder", path);
+        strcpy(real, folder);
+        strcat(real, "/");
+        strcat(real, name);
+    }
+    for (; folders && *folders; folders++)
+        if (realpath(*folders, folder) && inside(real, folder))
+            return 0;
+    return err_set(err, ERR_AUTH, "%s: not allowed; run with %s DIR to allow a folder", path, option);
+}
+
+static int l_free_buffer(lua_State *L)
+{
+    buf_deinit(lua_touserdata(L, 1));
+    return 0;
+}
+
+/* fs.read(path) -> text | nil, err. At most 16 MiB. Needs --allow-read. */
+static int l_read(lua_State *L)
+{
+    struct runtime *rt = generation_of(L)->rt;
+    const char *path = luaL_checkstring(L, 1);
+    char real[PATH_MAX];
+    struct err err;
+
+    if (allowed(path, rt->allow_read, "--allow-read", real, &err) < 0)
+        return lua_err_fail(L, &err);
+    struct buf *b = lua_newuserdatauv(L, sizeof *b, 0);
+    buf_init(b, FILE_MAX);
+    if (luaL_newmetatable(L, "baton.fs.buffer")) {
+        lua_pushcfunction(L, l_free_buffer);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+    if (rt->fx->read_file(rt->fx, real, b, &err) < 0)
+        return lua_err_fail(L, &err);
+    lua_pushlstring(L, b->data ? b->data : "", b->len);
+    buf_deinit(b);
+    return 1;
+}
+
+static int write_file(lua_State *L, bool append)
+{
+    struct runtime *rt = generation_of(L)->rt;
+    const char *path = luaL_checkstring(L, 1);
+    struct span text;
+    char real[PATH_MAX];
+    struct err err;
+
+    text.p = luaL_checklstring(L, 2, &text.n);
+    if (allowed(path, rt->allow_write, "--allow-write", real, &err) < 0 ||
+        rt->fx->write_file(rt->fx, real, text, append, &err) < 0)
+        return lua_err_fail(L, &err);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* fs.write(path, text) -> true | nil, err. Replaces the file. Needs --allow-write. */
+static int l_write(lua_State *L)
+{
+    return write_file(L, false);
+}
+
+/* fs.append(path, text) -> true | nil, err. Needs --allow-write. */
+static int l_append(lua_State *L)
+{
+    return write_file(L, true);
+}
+
+int luaopen_baton_fs(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"read", l_read}, {"write", l_write}, {"append", l_append}, {NULL, NULL}};
+
+    luaL_newlib(L, functions);
+    return 1;
+}

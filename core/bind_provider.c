@@ -1,0 +1,548 @@
+/* bind_provider - the module "provider": requests to the configured providers, and what comes back.
+ * SPDX-License-Identifier: MIT
+ *
+ * The library's side of the seam: llm.lua and the codecs stand on it. Keys are added here, in C; no script sees one. */
+#include "answer.h"
+#include "call.h"
+#include "json.h"
+#include "lua_err.h"
+#include "lua_json.h"
+#include "modules.h"
+#include "request_view.h"
+#include "stream.h"
+#include "task.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CALL "baton.call"
+#define WIRE "baton.wire"
+
+enum { HEADERS_MAX = 32, BODY_MAX = 256 << 20, HEAD_MAX = 64 << 10 };
+
+/* A call and who waits for it. */
+struct box {
+    struct call call;
+    struct pending pending;
+    struct task *waiter; /* NULL: nobody waits on this call right now */
+    struct buf body;     /* of the request, until it is sent */
+    struct buf head;     /* header lines, each with a terminator; wiped: they hold the key */
+};
+
+static struct box *check(lua_State *L)
+{
+    return luaL_checkudata(L, 1, CALL);
+}
+
+static void wipe(struct buf *b)
+{
+    if (b->data)
+        explicit_bzero(b->data, b->cap);
+    buf_deinit(b);
+}
+
+static int l_free(lua_State *L)
+{
+    struct box *box = lua_touserdata(L, 1);
+
+    task_drop_pending(&box->pending);
+    call_deinit(&box->call);
+    buf_deinit(&box->body);
+    wipe(&box->head);
+    return 0;
+}
+
+static void on_change(struct call *c)
+{
+    struct box *box = c->arg;
+
+    if (box->waiter)
+        task_wake(box->waiter);
+}
+
+static void abort_call(struct pending *p)
+{
+    struct box *box = LIST_ENTRY(p, struct box, pending);
+
+    box->waiter = NULL;
+    call_deinit(&box->call);
+}
+
+static int wait_for(lua_State *L, struct box *box, lua_KFunction k)
+{
+    if (!lua_isyieldable(L))
+        return luaL_error(L, "cannot wait here: not while a file is loaded, in a metamethod or in "
+                             "the comparison of table.sort");
+    box->waiter = task_of(L);
+    return task_wait(L, 0, k);
+}
+
+/* ---- making a request ---- */
+
+static const char *text_field(lua_State *L, const char *name, const char *otherwise)
+{
+    if (lua_getfield(L, 1, name) == LUA_TNIL) {
+        lua_pop(L, 1);
+        return otherwise;
+    }
+    if (lua_type(L, -1) != LUA_TSTRING)
+        luaL_error(L, "provider.call: %s must be a string", name);
+    const char *text = lua_tostring(L, -1);
+    lua_pop(L, 1); /* the table keeps it */
+    return text;
+}
+
+static int ms_field(lua_State *L, const char *name, int otherwise)
+{
+    if (lua_getfield(L, 1, name) == LUA_TNIL) {
+        lua_pop(L, 1);
+        return otherwise;
+    }
+    lua_Number seconds = lua_tonumber(L, -1);
+    if (!(seconds > 0 && seconds <= 86400))
+        luaL_error(L, "provider.call: %s must be seconds above 0, at most 86400", name);
+    lua_pop(L, 1);
+    int ms = (int)(seconds * 1000);
+    return ms > 0 ? ms : 1;
+}
+
+static bool flag_field(lua_State *L, const char *name)
+{
+    lua_getfield(L, 1, name);
+    bool flag = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return flag;
+}
+
+static bool has_breaks(const char *text)
+{
+    return strpbrk(text, "\r\n") != NULL;
+}
+
+static void add_line(lua_State *L, struct box *box, const char *name, const char *middle, const char *value)
+{
+    if (has_breaks(name) || has_breaks(value))
+        luaL_error(L, "provider.call: a header with a line break");
+    if (buf_puts(&box->head, name) < 0 || buf_puts(&box->head, middle) < 0 ||
+        buf_add(&box->head, value, strlen(value) + 1) < 0)
+        luaL_error(L, "provider.call: the headers are larger than %d bytes", HEAD_MAX);
+}
+
+/* The header lines, one after the other, each ended by NUL. */
+static void make_head(lua_State *L, struct box *box, const struct provider *p)
+{
+    const char *name = text_field(L, "auth_header", "authorization");
+    const char *prefix = text_field(L, "auth_prefix", "");
+    char middle[64];
+
+    add_line(L, box, "content-type", ": ", "application/json");
+    if (p->key) {
+        if (strlen(prefix) > 40 || has_breaks(prefix))
+            luaL_error(L, "provider.call: auth_prefix is too long");
+        snprintf(middle, sizeof middle, ": %s", prefix);
+        add_line(L, box, name, middle, p->key);
+    }
+    for (size_t i = 0; i < p->header_count; i++)
+        buf_add(&box->head, p->headers[i], strlen(p->headers[i]) + 1);
+    if (lua_getfield(L, 1, "headers") == LUA_TTABLE)
+        for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+            if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING)
+                luaL_error(L, "provider.call: headers must be names and texts");
+            add_line(L, box, lua_tostring(L, -2), ": ", lua_tostring(L, -1));
+        }
+    lua_pop(L, 1);
+}
+
+static size_t split_head(const struct box *box, const char *lines[HEADERS_MAX])
+{
+    size_t n = 0;
+
+    for (size_t at = 0; at < box->head.len && n < HEADERS_MAX; at += strlen(lines[n++]) + 1)
+        lines[n] = box->head.data + at;
+    return n;
+}
+
+/* The body: a string, or a request with edits. */
+static void make_body(lua_State *L, struct box *box)
+{
+    struct err err;
+    int type = lua_getfield(L, 1, "body"), body = lua_gettop(L);
+
+    if (type == LUA_TSTRING) {
+        struct span text;
+        text.p = lua_tolstring(L, -1, &text.n);
+        if (buf_add_span(&box->body, text) < 0)
+            luaL_error(L, "provider.call: the body is larger than %d bytes", BODY_MAX);
+    } else if (type != LUA_TNIL && request_view_is(L, -1)) {
+        bool edits = lua_getfield(L, 1, "edits") == LUA_TTABLE;
+        bool removed = lua_getfield(L, 1, "removed") == LUA_TTABLE;
+        if (request_view_compose(L, body, edits ? body + 1 : 0, removed ? body + 2 : 0, &box->body,
+                                 &err) < 0)
+            luaL_error(L, "the request cannot be sent: %s", err.message);
+    } else if (type != LUA_TNIL) {
+        luaL_error(L, "provider.call: body must be a string or a request");
+    }
+    lua_settop(L, body - 1);
+}
+
+static const struct provider *find_provider(lua_State *L)
+{
+    const char *name = text_field(L, "provider", "");
+    const struct provider *p = providers_find(generation_of(L)->providers, name);
+
+    if (!p)
+        luaL_error(L, "provider.call: there is no provider '%s'", name);
+    return p;
+}
+
+static void push_body(lua_State *L, struct call *c)
+{
+    struct span body = buf_span(&c->body);
+
+    lua_pushlstring(L, body.p, body.n);
+    buf_deinit(&c->body);
+}
+
+static int after_settled(lua_State *L, int status, lua_KContext ctx)
+{
+    struct box *box = lua_touserdata(L, 2);
+
+    (void)status;
+    (void)ctx;
+    if (!call_settled(&box->call))
+        return wait_for(L, box, after_settled);
+    box->waiter = NULL;
+    if (box->call.failed && !box->call.error_event.len && !box->call.committed)
+        return lua_err_fail(L, &box->call.err);
+    lua_settop(L, 2);
+    lua_pushinteger(L, box->call.status);
+    if (box->call.error_event.len && !box->call.committed)
+        lua_pushlstring(L, box->call.error_event.data, box->call.error_event.len);
+    else if (box->call.stream)
+        lua_pushnil(L);
+    else
+        push_body(L, &box->call);
+    return 3;
+}
+
+static struct box *new_box(lua_State *L)
+{
+    struct box *box = lua_newuserdatauv(L, sizeof *box, 1);
+
+    memset(box, 0, sizeof *box);
+    buf_init(&box->body, BODY_MAX);
+    buf_init(&box->head, HEAD_MAX);
+    luaL_setmetatable(L, CALL);
+    return box;
+}
+
+static int start(lua_State *L, struct box *box, const struct provider *p, const struct wire *wire,
+                 struct err *err)
+{
+    struct generation *g = generation_of(L);
+    const char *lines[HEADERS_MAX];
+    char url[2048];
+    const char *path = text_field(L, "path", "");
+    struct ask_call ask = {
+        .method = text_field(L, "method", "POST"),
+        .url = url,
+        .headers = lines,
+        .header_count = split_head(box, lines),
+        .connect_ms = p->timeouts.connect_ms,
+        .first_byte_ms = ms_field(L, "first_byte", p->timeouts.first_byte_ms),
+        .stall_ms = ms_field(L, "stall", p->timeouts.stall_ms),
+        .total_ms = ms_field(L, "timeout", p->timeouts.total_ms),
+        .answer_max = p->answer_max,
+        .http2 = p->http2,
+    };
+    bool stream = flag_field(L, "stream"), strip = flag_field(L, "strip_usage");
+
+    if (snprintf(url, sizeof url, "%s%s", p->base_url, path) >= (int)sizeof url)
+        return err_set(err, ERR_BAD_REQUEST, "the provider's URL is longer than 2000 bytes");
+    ask.body = buf_take(&box->body, &ask.body_len);
+    return call_start(&box->call, g->rt->fx, &ask, wire, stream, strip, err);
+}
+
+/* provider.call{ provider =, path =, body = text | request, edits =, removed =, wire =, stream =, strip_usage =,
+ * headers =, auth_header =, auth_prefix =, method = "POST", timeout =, first_byte =, stall = (seconds) }
+ *   -> call, status, body     the answer is here whole (any status)
+ *   -> call, status, nil      a stream that has proved alive, or is complete
+ *   -> call, 200, error       the provider sent an error in its stream before any content
+ *   -> nil, err               no answer, or one that makes no sense
+ * Yields. */
+static int l_call(lua_State *L)
+{
+    struct err err;
+
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    const struct provider *p = find_provider(L);
+    lua_getfield(L, 1, "wire");
+    const struct wire *wire = luaL_checkudata(L, 2, WIRE);
+    struct box *box = new_box(L);
+    lua_insert(L, 2); /* table, box, wire */
+    lua_setiuservalue(L, 2, 1);
+    make_head(L, box, p);
+    make_body(L, box);
+    if (!lua_isyieldable(L))
+        return luaL_error(L, "a model cannot be called while a file is loaded");
+    struct task *t = task_of(L);
+    int started = start(L, box, p, wire, &err);
+    wipe(&box->head);
+    if (started < 0)
+        return lua_err_fail(L, &err);
+    if (t->ledger) {
+        t->ledger->attempts++;
+        t->ledger->simulated = t->ledger->simulated || p->simulated;
+    }
+    box->call.on_change = on_change;
+    box->call.arg = box;
+    box->pending.inherited = true;
+    task_add_pending(t, &box->pending, abort_call);
+    return wait_for(L, box, after_settled);
+}
+
+/* ---- what a call can be asked ---- */
+
+/* call:header(name) -> text | nil. Of the provider's answer. */
+static int l_header(lua_State *L)
+{
+    struct span value = call_header(&check(L)->call, luaL_checkstring(L, 2));
+
+    if (!value.p)
+        return 0;
+    lua_pushlstring(L, value.p, value.n);
+    return 1;
+}
+
+/* call:times() -> seconds to the first content (nil when there was none), seconds to the end (or until now). */
+static int l_times(lua_State *L)
+{
+    struct call *c = &check(L)->call;
+    struct effect *fx = generation_of(L)->rt->fx;
+    int64_t end = c->ended_us ? c->ended_us : fx->mono_us(fx);
+
+    if (c->first_us)
+        lua_pushnumber(L, (lua_Number)(c->first_us - c->started_us) / 1e6);
+    else
+        lua_pushnil(L);
+    lua_pushnumber(L, (lua_Number)(end - c->started_us) / 1e6);
+    return 2;
+}
+
+/* call:usage() -> the last usage object of the stream, decoded | nil. */
+static int l_usage(lua_State *L)
+{
+    struct call *c = &check(L)->call;
+
+    if (!c->usage.len)
+        return 0;
+    lua_json_push(L, buf_span(&c->usage));
+    return 1;
+}
+
+/* call:streaming() -> is it a stream whose events are still to be taken? */
+static int l_streaming(lua_State *L)
+{
+    struct call *c = &check(L)->call;
+
+    lua_pushboolean(L, c->stream && c->fx);
+    return 1;
+}
+
+static int push_stream_error(lua_State *L, struct call *c)
+{
+    lua_err_fail(L, &c->err);
+    if (c->error_event.len) {
+        lua_pushlstring(L, c->error_event.data, c->error_event.len);
+        lua_setfield(L, -2, "event");
+    }
+    return 2;
+}
+
+static int after_next(lua_State *L, int status, lua_KContext ctx)
+{
+    struct box *box = check(L);
+    struct span event, data;
+
+    (void)status;
+    (void)ctx;
+    if (!box->call.fx)
+        return 0;
+    if (call_next(&box->call, &event, &data)) {
+        box->waiter = NULL;
+        lua_pushlstring(L, data.p, data.n);
+        lua_pushlstring(L, event.p, event.n);
+        return 2;
+    }
+    if (!box->call.ended)
+        return wait_for(L, box, after_next);
+    box->waiter = NULL;
+    if (box->call.failed)
+        return push_stream_error(L, &box->call);
+    return 0;
+}
+
+/* call:next() -> data, event name of the next event of the stream | nothing at its end | nil, err. Yields. */
+static int l_next(lua_State *L)
+{
+    return after_next(L, LUA_OK, 0);
+}
+
+static int after_forward(lua_State *L, int status, lua_KContext ctx)
+{
+    struct box *box = check(L);
+
+    (void)status;
+    (void)ctx;
+    if (!box->call.ended || box->call.taken < box->call.queue.len)
+        return wait_for(L, box, after_forward);
+    box->waiter = NULL;
+    box->call.sink = NULL;
+    if (box->call.failed)
+        return push_stream_error(L, &box->call);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* call:forward(answer) -> true | nil, err. Lets the events flow to the client as they come (less the end mark, and less
+ * the usage that only we asked for), without running Lua for each, until the end. Yields. */
+static int l_forward(lua_State *L)
+{
+    struct box *box = check(L);
+    struct sink *sink = answer_sink(L, 2);
+
+    if (!box->call.fx || !box->call.stream)
+        return luaL_error(L, "the call has no stream to forward");
+    call_forward(&box->call, sink);
+    return after_forward(L, LUA_OK, 0);
+}
+
+/* call:close(): nobody wants the rest. */
+static int l_close(lua_State *L)
+{
+    struct box *box = check(L);
+
+    task_drop_pending(&box->pending);
+    call_deinit(&box->call);
+    return 0;
+}
+
+/* ---- wires ---- */
+
+static void copy_path(lua_State *L, int index, const char *what, wire_path out)
+{
+    size_t n;
+    const char *text = luaL_checklstring(L, index, &n);
+
+    if (n >= WIRE_PATH_MAX)
+        luaL_error(L, "provider.wire: %s is longer than %d bytes", what, WIRE_PATH_MAX - 1);
+    memcpy(out, text, n + 1);
+}
+
+static void path_field(lua_State *L, const char *name, wire_path out)
+{
+    if (lua_getfield(L, 1, name) != LUA_TNIL)
+        copy_path(L, -1, name, out);
+    lua_pop(L, 1);
+}
+
+/* provider.wire{ framing = "sse" | "ndjson", done =, content = { paths }, finish =, usage =, payload =, error =,
+ * answer = } -> wire: where things stand in a provider's events (core/wire.h). */
+static int l_wire(lua_State *L)
+{
+    static const char *const framings[] = {"sse", "ndjson", NULL};
+
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    struct wire *w = lua_newuserdatauv(L, sizeof *w, 0);
+    memset(w, 0, sizeof *w);
+    luaL_setmetatable(L, WIRE);
+    lua_getfield(L, 1, "framing");
+    w->framing = (enum sse_framing)luaL_checkoption(L, -1, "sse", framings);
+    lua_pop(L, 1);
+    path_field(L, "done", w->done);
+    path_field(L, "finish", w->finish);
+    path_field(L, "usage", w->usage);
+    path_field(L, "payload", w->payload);
+    path_field(L, "error", w->error);
+    path_field(L, "answer", w->answer);
+    lua_getfield(L, 1, "content");
+    for (int i = 0; lua_istable(L, -1) && lua_rawgeti(L, -1, i + 1) != LUA_TNIL; i++) {
+        luaL_argcheck(L, i < WIRE_PATHS, 1, "too many content paths");
+        copy_path(L, -1, "a content path", w->content[i]);
+        lua_pop(L, 1);
+    }
+    lua_settop(L, 2);
+    return 1;
+}
+
+/* wire:check(body) -> true | nil, err. Is this a whole answer: JSON, with what an answer must have? */
+static int l_check(lua_State *L)
+{
+    const struct wire *w = luaL_checkudata(L, 1, WIRE);
+    struct span body;
+    struct err err;
+
+    body.p = luaL_checklstring(L, 2, &body.n);
+    if (json_check(body, &err) < 0) {
+        err.code = ERR_BAD_RESPONSE;
+        err_prefix(&err, "the provider's answer is no JSON");
+        return lua_err_fail(L, &err);
+    }
+    if (w->answer[0] && !wire_find(body, w->answer).p) {
+        err_set(&err, ERR_BAD_RESPONSE, "the provider's answer has no %s", w->answer);
+        return lua_err_fail(L, &err);
+    }
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+void stream_open(lua_State *L)
+{
+    static const luaL_Reg methods[] = {
+        {"header", l_header},   {"times", l_times},     {"usage", l_usage},
+        {"next", l_next},       {"forward", l_forward}, {"close", l_close},
+        {"streaming", l_streaming}, {NULL, NULL}};
+    static const luaL_Reg wire_methods[] = {{"check", l_check}, {NULL, NULL}};
+
+    luaL_newmetatable(L, CALL);
+    luaL_newlib(L, methods);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, l_free);
+    lua_setfield(L, -2, "__gc");
+    lua_pushliteral(L, "call");
+    lua_setfield(L, -2, "__metatable");
+    luaL_newmetatable(L, WIRE);
+    luaL_newlib(L, wire_methods);
+    lua_setfield(L, -2, "__index");
+    lua_pushliteral(L, "wire");
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 2);
+}
+
+/* provider.request(text) -> request | nil, err: a view of JSON text, as policies get of a client's body. */
+static int l_request(lua_State *L)
+{
+    struct span text;
+    struct err err;
+
+    text.p = luaL_checklstring(L, 1, &text.n);
+    if (json_check(text, &err) < 0)
+        return lua_err_fail(L, &err);
+    luaL_argcheck(L, json_type(text) == JSON_OBJECT, 1, "not a JSON object");
+    request_view_push(L, NULL, 0); /* an owner first, since making a view may raise */
+    if (request_view_set(L, -1, text) < 0)
+        return luaL_error(L, "out of memory");
+    return 1;
+}
+
+int luaopen_baton_provider(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"call", l_call}, {"wire", l_wire}, {"request", l_request}, {NULL, NULL}};
+
+    luaL_newlib(L, functions);
+    return 1;
+}

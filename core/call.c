@@ -1,0 +1,362 @@
+/* call - one request to a provider: its answer whole, or as a stream of inspected events.
+ * SPDX-License-Identifier: MIT */
+#include "call.h"
+
+#include "list.h"
+
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+
+enum { HEADERS_MAX = 64 << 10, USAGE_MAX = 16 << 10, QUEUE_MAX = 32 << 20, LINGER_US = 50000 };
+
+/* Stands in the queue before the three texts of an event. */
+struct record {
+    uint32_t raw, event, data;
+};
+
+static void changed(struct call *c)
+{
+    if (c->on_change)
+        c->on_change(c);
+}
+
+static void note_end(struct call *c)
+{
+    c->ended = true;
+    c->ended_us = c->fx->mono_us(c->fx);
+    c->fx->cancel(c->fx, &c->linger);
+    c->fx->cancel(c->fx, &c->op);
+}
+
+static void fail(struct call *c, const struct err *err)
+{
+    if (c->ended)
+        return;
+    c->err = *err;
+    c->failed = true;
+    note_end(c);
+}
+
+static void fail_full(struct call *c, const char *what, size_t limit)
+{
+    struct err err;
+
+    err_set(&err, ERR_BAD_RESPONSE, "the provider's %s passes the limit of %zu bytes", what, limit);
+    fail(c, &err);
+}
+
+/* ---- the queue ---- */
+
+static int queue_event(struct call *c, const struct sse_event *e)
+{
+    struct record r = {(uint32_t)e->raw.n, (uint32_t)e->event.n, (uint32_t)e->data.n};
+
+    if (c->taken == c->queue.len)
+        c->taken = c->queue.len = 0;
+    if (!buf_reserve(&c->queue, sizeof r + e->raw.n + e->event.n + e->data.n))
+        return -1;
+    buf_add(&c->queue, &r, sizeof r);
+    buf_add_span(&c->queue, e->raw);
+    buf_add_span(&c->queue, e->event);
+    buf_add_span(&c->queue, e->data);
+    return 0;
+}
+
+static bool take_event(struct call *c, struct span *raw, struct span *event, struct span *data)
+{
+    struct record r;
+    const char *p;
+
+    if (c->taken == c->queue.len)
+        return false;
+    memcpy(&r, c->queue.data + c->taken, sizeof r);
+    p = c->queue.data + c->taken + sizeof r;
+    *raw = (struct span){p, r.raw};
+    *event = (struct span){p + r.raw, r.event};
+    *data = (struct span){p + r.raw + r.event, r.data};
+    c->taken += sizeof r + r.raw + r.event + r.data;
+    return true;
+}
+
+/* Holds the provider back while nobody takes its events. */
+static void steer(struct call *c)
+{
+    bool full = c->queue.len - c->taken > CALL_QUEUE_HIGH;
+
+    if (full == c->paused || c->ended)
+        return;
+    c->paused = full;
+    c->fx->pause(c->fx, &c->op, full);
+}
+
+bool call_next(struct call *c, struct span *event, struct span *data)
+{
+    struct span raw;
+
+    do {
+        if (!take_event(c, &raw, event, data))
+            return false;
+    } while (data->n == 0); /* comments and the like */
+    steer(c);
+    return true;
+}
+
+/* ---- forwarding ---- */
+
+static void forward_event(struct call *c, struct span raw, struct span data)
+{
+    if (!c->strip_usage || data.n == 0) {
+        c->sink->send(c->sink, raw);
+        return;
+    }
+    struct buf out;
+    buf_init(&out, raw.n + 64);
+    if (wire_strip_usage(c->wire, raw, data, &out) == 0 && out.len)
+        c->sink->send(c->sink, buf_span(&out));
+    buf_deinit(&out);
+}
+
+static void on_room(void *arg)
+{
+    struct call *c = arg;
+
+    call_pump(c);
+}
+
+void call_pump(struct call *c)
+{
+    struct span raw, event, data;
+
+    while (!c->sink->blocked(c->sink) && take_event(c, &raw, &event, &data))
+        if (!c->wire->done[0] || !span_is(data, c->wire->done))
+            forward_event(c, raw, data);
+    steer(c);
+    if (c->taken < c->queue.len)
+        c->sink->on_room(c->sink, on_room, c);
+    else if (c->ended)
+        changed(c);
+}
+
+void call_forward(struct call *c, struct sink *sink)
+{
+    c->sink = sink;
+    call_pump(c);
+}
+
+/* Tells whoever waits; events that go to a sink go by themselves. */
+static void progress(struct call *c)
+{
+    if (c->sink)
+        call_pump(c);
+    else
+        changed(c);
+}
+
+/* ---- what comes from the provider ---- */
+
+static void note_content(struct call *c)
+{
+    if (c->committed)
+        return;
+    c->committed = true;
+    c->first_us = c->fx->mono_us(c->fx);
+}
+
+/* The reader found an event. Returns false to stop reading. */
+static bool on_event(void *arg, const struct sse_event *e)
+{
+    struct call *c = arg;
+    struct wire_seen seen;
+    struct err err;
+
+    if (c->done)
+        return true; /* nothing counts after the end mark */
+    if (e->data.p && e->data.n) {
+        if (wire_inspect(c->wire, e->data, !c->committed, &seen, &err) < 0) {
+            fail(c, &err);
+            return false;
+        }
+        if (seen.error.p || span_is(e->event, "error")) {
+            c->error_event.len = 0;
+            buf_add_span(&c->error_event, e->data);
+            err_set(&err, ERR_UNAVAILABLE, "the provider sent an error inside the stream");
+            fail(c, &err);
+            return false;
+        }
+        if (seen.usage.p) {
+            c->usage.len = 0;
+            buf_add_span(&c->usage, seen.usage);
+        }
+        if (seen.content)
+            note_content(c);
+        c->finished = c->finished || seen.finish;
+        c->done = seen.done;
+    }
+    if (queue_event(c, e) < 0)
+        fail_full(c, "stream", c->queue.max);
+    return !c->failed;
+}
+
+static bool is_stream(const struct call *c)
+{
+    struct span type = call_header(c, "content-type");
+    const char *whole[] = {"application/json", "text/html"};
+
+    for (int i = 0; i < 2; i++)
+        if (type.n >= strlen(whole[i]) && strncasecmp(type.p, whole[i], strlen(whole[i])) == 0)
+            return false;
+    return c->status == 200;
+}
+
+static void on_head(struct call *c, const struct answer *a)
+{
+    c->status = a->status;
+    buf_add_span(&c->headers, a->headers);
+    c->stream = c->stream && is_stream(c);
+    if (!c->stream)
+        return;
+    sse_init(&c->reader, c->wire->framing, CALL_EVENT_MAX, on_event, c);
+    c->reading = true;
+}
+
+static void on_data(struct call *c, struct span data)
+{
+    struct err err;
+
+    if (c->stream) {
+        if (sse_feed(&c->reader, data.p, data.n, &err) < 0)
+            fail(c, &err);
+        steer(c);
+    } else {
+        if (!c->first_us)
+            c->first_us = c->fx->mono_us(c->fx);
+        if (buf_add_span(&c->body, data) < 0)
+            fail_full(c, "answer", c->body.max);
+    }
+}
+
+/* The transfer ended well. A stream is whole only when the provider said so. */
+static void on_end(struct call *c)
+{
+    struct err err;
+
+    if (c->stream && !c->done && sse_end(&c->reader, true, &err) < 0)
+        fail(c, &err);
+    if (c->ended)
+        return;
+    if (c->stream && !c->done && !c->finished) {
+        err_set(&err, ERR_BAD_RESPONSE, "the stream ended before the answer was complete");
+        fail(c, &err);
+        return;
+    }
+    note_end(c);
+}
+
+static void on_linger(struct op *op, const struct answer *a)
+{
+    struct call *c = LIST_ENTRY(op, struct call, linger);
+
+    (void)a;
+    note_end(c);
+    progress(c);
+}
+
+/* The end mark was read, but not yet the end of the answer's body, which usually follows at once. */
+static void start_linger(struct call *c)
+{
+    struct ask moment = {.kind = ASK_SLEEP, .sleep_us = LINGER_US};
+    struct err err;
+
+    c->linger.on_answer = on_linger;
+    if (c->fx->start(c->fx, &c->linger, &moment, &err) < 0)
+        note_end(c);
+}
+
+static void on_answer(struct op *op, const struct answer *a)
+{
+    struct call *c = LIST_ENTRY(op, struct call, op);
+
+    switch (a->kind) {
+    case ANSWER_HEAD:
+        on_head(c, a);
+        return;
+    case ANSWER_DATA:
+        on_data(c, a->data);
+        if (c->done && !c->ended && !c->linger.effect)
+            start_linger(c);
+        break;
+    case ANSWER_DONE:
+        on_end(c);
+        break;
+    case ANSWER_FAIL:
+        if (c->stream && (c->finished || c->done)) /* all of the answer is here; only the goodbye is missing */
+            note_end(c);
+        else
+            fail(c, a->err);
+        break;
+    }
+    progress(c);
+}
+
+int call_start(struct call *c, struct effect *fx, const struct ask_call *ask, const struct wire *wire,
+               bool stream, bool strip_usage, struct err *err)
+{
+    struct ask request = {.kind = ASK_CALL, .call = *ask};
+
+    *c = (struct call){.op.on_answer = on_answer,
+                       .fx = fx,
+                       .wire = wire,
+                       .stream = stream,
+                       .strip_usage = strip_usage};
+    buf_init(&c->headers, HEADERS_MAX);
+    buf_init(&c->body, ask->answer_max);
+    buf_init(&c->queue, QUEUE_MAX);
+    buf_init(&c->usage, USAGE_MAX);
+    buf_init(&c->error_event, USAGE_MAX);
+    c->started_us = fx->mono_us(fx);
+    return fx->start(fx, &c->op, &request, err);
+}
+
+void call_deinit(struct call *c)
+{
+    if (!c->fx)
+        return;
+    if (c->sink)
+        c->sink->on_room(c->sink, NULL, NULL);
+    c->fx->cancel(c->fx, &c->linger);
+    c->fx->cancel(c->fx, &c->op);
+    if (c->reading)
+        sse_deinit(&c->reader);
+    buf_deinit(&c->headers);
+    buf_deinit(&c->body);
+    buf_deinit(&c->queue);
+    buf_deinit(&c->usage);
+    buf_deinit(&c->error_event);
+    c->fx = NULL;
+}
+
+bool call_settled(const struct call *c)
+{
+    return c->ended || (c->stream && (c->committed || c->finished));
+}
+
+struct span call_header(const struct call *c, const char *name)
+{
+    size_t n = strlen(name);
+    const char *p = c->headers.data, *end = p + c->headers.len;
+
+    while (p && p < end) {
+        const char *eol = memchr(p, '\n', (size_t)(end - p));
+        eol = eol ? eol : end;
+        if ((size_t)(eol - p) > n && p[n] == ':' && strncasecmp(p, name, n) == 0) {
+            for (p += n + 1; p < eol && (*p == ' ' || *p == '\t'); p++)
+                ;
+            while (eol > p && (eol[-1] == '\r' || eol[-1] == ' ' || eol[-1] == '\t'))
+                eol--;
+            return (struct span){p, (size_t)(eol - p)};
+        }
+        p = eol + 1;
+    }
+    return (struct span){NULL, 0};
+}

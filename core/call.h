@@ -1,0 +1,64 @@
+/* call - one request to a provider: its answer whole, or as a stream of inspected events.
+ * SPDX-License-Identifier: MIT
+ *
+ * A call is *settled* when it is known what it became: an answer that is here whole, a stream whose provider has
+ * proved alive (the commit point: its first content) or has ended, or a failure. Until then a stream keeps its
+ * events back. */
+#ifndef CALL_H
+#define CALL_H
+
+#include "effect.h"
+#include "sink.h"
+#include "sse.h"
+#include "wire.h"
+
+enum { CALL_EVENT_MAX = 8 << 20, CALL_QUEUE_HIGH = 256 << 10 };
+
+struct call;
+typedef void call_change(struct call *c); /* settled, a new event, room, or the end */
+
+struct call {
+    struct op op;
+    struct effect *fx;
+    const struct wire *wire; /* borrowed */
+    bool stream;             /* asked for as a stream, and it is one */
+    bool strip_usage;        /* we asked for the usage, the client did not */
+    int status;
+    struct buf headers;      /* "Name: value\r\n" lines */
+    struct buf body;         /* of an answer that is no stream */
+    struct sse reader;
+    bool reading;            /* the reader is in use */
+    struct buf queue;        /* events not yet taken: a struct record and its bytes each */
+    size_t taken;            /* bytes of the queue already taken */
+    struct buf usage;        /* JSON of the last usage seen */
+    struct buf error_event;  /* JSON of an error the provider sent inside the stream */
+    bool committed, finished, done; /* first content, finish reason, end mark were seen */
+    bool ended, failed;      /* no more comes; err says why if it failed */
+    struct err err;
+    int64_t started_us, first_us, ended_us; /* monotonic; 0: not yet */
+    struct op linger;        /* after the end mark: a moment for the connection to become reusable */
+    bool paused;
+    struct sink *sink;       /* where events go by themselves; NULL: call_next takes them */
+    call_change *on_change;
+    void *arg;
+};
+
+/* Starts. 'c' is zeroed by it; ask->body is taken over, also on failure. */
+int call_start(struct call *c, struct effect *fx, const struct ask_call *ask, const struct wire *wire,
+               bool stream, bool strip_usage, struct err *err);
+/* Stops what runs and frees. Safe on a zeroed struct and twice. */
+void call_deinit(struct call *c);
+
+bool call_settled(const struct call *c);
+
+/* Takes the next event; false when none is here (yet). The spans live until the next call. */
+bool call_next(struct call *c, struct span *event, struct span *data);
+
+/* From now on events go to the sink as they come, until the end (on_change tells). */
+void call_forward(struct call *c, struct sink *sink);
+void call_pump(struct call *c); /* go on forwarding: the sink has room */
+
+/* The value of the answer's header; p NULL without. */
+struct span call_header(const struct call *c, const char *name);
+
+#endif

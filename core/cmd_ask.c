@@ -1,0 +1,87 @@
+/* cmd_ask - the command "baton ask": one question through a policy, to the terminal.
+ * SPDX-License-Identifier: MIT */
+#include "commands.h"
+#include "options.h"
+#include "task.h"
+#include "worker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PROMPT_MAX = 1 << 20, NOTES_MAX = 64 << 10 };
+
+/* The words of the command line, or standard input for "-". */
+static int read_prompt(int n, char **words, struct buf *prompt, struct err *err)
+{
+    char piece[4096];
+    size_t got;
+
+    if (n == 1 && strcmp(words[0], "-") == 0) {
+        while ((got = fread(piece, 1, sizeof piece, stdin)) > 0)
+            if (buf_add(prompt, piece, got) < 0)
+                return err_set(err, ERR_BUDGET, "the prompt is larger than %d bytes", PROMPT_MAX);
+    } else {
+        for (int i = 0; i < n; i++)
+            if ((i && buf_puts(prompt, " ") < 0) || buf_puts(prompt, words[i]) < 0)
+                return err_set(err, ERR_BUDGET, "the prompt is larger than %d bytes", PROMPT_MAX);
+    }
+    return buf_add(prompt, "", 1);
+}
+
+static int ask(const struct worker_options *o, const char *target, const char *prompt, struct err *err)
+{
+    struct worker *w = calloc(1, sizeof *w);
+    struct ledger ledger = {.cost = 0};
+    const char *texts[] = {target, prompt, NULL};
+    const struct worker_job job = {.module = "ask", .function = "main", .texts = texts, .ledger = &ledger};
+    int result = -1;
+
+    if (!w)
+        return err_set(err, ERR_OVERLOADED, "out of memory");
+    if (worker_init(w, o, err) == 0) {
+        w->log.level = w->log.level < LOG_WARN ? LOG_WARN : w->log.level;
+        if (w->sim)
+            fprintf(stderr, "baton ask: no provider is configured: a simulated model answers\n");
+        buf_init(&ledger.notes, NOTES_MAX);
+        result = worker_run(w, &job, err);
+        buf_deinit(&ledger.notes);
+        worker_deinit(w);
+    }
+    free(w);
+    return result;
+}
+
+int cmd_ask(int argc, char **argv)
+{
+    struct worker_options o = {.print = stdout, .workflow = true};
+    const char *policy = NULL, *model = NULL;
+    const struct option options[] = {
+        {"--policy", 'p', "POLICY", OPTION_TEXT, &policy, "the policy [auto: the configuration's default]"},
+        {"--model", 'm', "MODEL", OPTION_TEXT, &model, "one model instead: \"provider/model\" or an alias"},
+        {"--config", 'c', "FILE", OPTION_TEXT, &o.config, "configuration [baton.lua, if it is there]"},
+        {"--policies", 0, "DIR", OPTION_TEXT, &o.policies, "your policies; they come before the shipped ones"},
+        {0},
+    };
+    const struct command command = {
+        "ask", "baton ask [options] PROMPT...",
+        "Asks one question through a policy, shows the answer while it arrives, and ends with one line:\n"
+        "policy, model, tokens, cost and time. \"-\" reads the prompt from standard input.",
+        options};
+    struct err err;
+    struct buf prompt;
+    int operands = options_read(&command, argc, argv, false, &err);
+
+    if (operands == -2)
+        return 0;
+    if (operands < 1 || (policy && model))
+        return command_usage("ask", operands < 0      ? err.message
+                                    : operands == 0   ? "what is the question?"
+                                                      : "--policy and --model exclude each other");
+    buf_init(&prompt, PROMPT_MAX);
+    int result = read_prompt(operands, argv + 1, &prompt, &err);
+    if (result == 0)
+        result = ask(&o, model ? model : policy ? policy : "auto", prompt.data, &err);
+    buf_deinit(&prompt);
+    return result < 0 ? command_failed("ask", &err) : 0;
+}

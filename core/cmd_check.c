@@ -1,0 +1,174 @@
+/* cmd_check - the command "baton check": is this configuration right, do these policies load? No network.
+ * SPDX-License-Identifier: MIT */
+#include "commands.h"
+#include "effect_live.h"
+#include "home.h"
+#include "options.h"
+#include "worker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What stands for the simulator where no provider is configured: nothing is called. */
+#define NO_SIMULATOR "http://127.0.0.1:9/v1"
+
+struct checking {
+    char home[4096];
+    const char *config; /* file or NULL */
+    struct event_base *base;
+    struct transfers *transfers;
+    struct log log;
+    struct runtime rt;
+    bool watched;
+};
+
+static void print_note(const char *text)
+{
+    printf("%s\n", text);
+}
+
+/* TLS files must be there and readable; the server finds out the rest. */
+static int check_files(const struct config *c, struct err *err)
+{
+    const char *files[] = {c->certificate, c->key};
+
+    for (int i = 0; i < 2; i++)
+        if (files[i] && access(files[i], R_OK) < 0)
+            return err_set(err, ERR_NOT_FOUND, "tls: %s cannot be read", files[i]);
+    return 0;
+}
+
+static int load_all(struct checking *c, struct sources *sources, const char *config, bool lenient,
+                    struct err *err)
+{
+    struct config loaded;
+    int result = -1;
+
+    if (config_check(&loaded, c->home, config, NULL, lenient ? print_note : NULL, err) < 0)
+        return -1;
+    if (loaded.providers.n == 0) {
+        config_deinit(&loaded);
+        if (config_check(&loaded, c->home, config, NO_SIMULATOR, print_note, err) < 0)
+            return -1;
+    }
+    c->rt.limits = loaded.task;
+    c->rt.heap_max = loaded.heap_max;
+    if (check_files(&loaded, err) == 0) {
+        struct span facts = {loaded.facts, strlen(loaded.facts)};
+        struct generation *g = generation_new(&c->rt, sources, &loaded.providers, facts, err);
+        result = g ? 0 : -1;
+        generation_unref(g);
+    }
+    config_deinit(&loaded);
+    return result;
+}
+
+static bool is_config(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    size_t n = strlen(name);
+
+    return n >= 9 && strcmp(name + n - 9, "baton.lua") == 0;
+}
+
+/* One operand: a configuration, a folder of policies, or a policy. NULL: what "serve" would load. */
+static int check_path(struct checking *c, const char *path, struct err *err)
+{
+    struct sources sources;
+    struct stat st = {0};
+    bool folder = path && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+
+    if (path && !folder && access(path, R_OK) < 0)
+        return err_set(err, ERR_NOT_FOUND, "%s: cannot be read", path);
+    if (sources_read(&sources, c->home, folder ? path : NULL, err) < 0)
+        return -1;
+    int result = 0;
+    const char *config = c->config;
+    if (path && !folder && is_config(path))
+        config = path;
+    else if (path && !folder)
+        result = sources_add_policy(&sources, path, err);
+    if (result == 0)
+        result = load_all(c, &sources, config, true, err);
+    sources_deinit(&sources);
+    if (result == 0)
+        printf("ok: %s\n", path ? path : config_path(config) ? config_path(config) : "the shipped policies");
+    return result;
+}
+
+static int begin(struct checking *c, struct err *err)
+{
+    struct transfers_config transfers;
+
+    transfers_config_default(&transfers);
+    log_init(&c->log, STDERR_FILENO, LOG_WARN);
+    if (home_find(c->home, sizeof c->home, err) < 0)
+        return -1;
+    if (!(c->base = event_base_new()))
+        return err_set(err, ERR_INTERNAL, "cannot make an event loop");
+    if (!(c->transfers = transfers_new(c->base, &transfers, err)) ||
+        !(c->rt.fx = effect_live_new(c->base, c->transfers, err)) || watchdog_init(&c->rt.dog, err) < 0)
+        return -1;
+    c->watched = true;
+    c->rt.log = &c->log;
+    return 0;
+}
+
+static void end(struct checking *c)
+{
+    if (c->watched)
+        watchdog_deinit(&c->rt.dog);
+    if (c->rt.fx)
+        c->rt.fx->free(c->rt.fx);
+    transfers_free(c->transfers);
+    if (c->base)
+        event_base_free(c->base);
+    log_deinit(&c->log);
+}
+
+/* Every operand is checked; each fault is told. */
+static int check_all(struct checking *c, int n, char **paths)
+{
+    struct err err;
+    int result = 0;
+
+    if (n == 0 && check_path(c, NULL, &err) < 0)
+        result = command_failed("check", &err);
+    for (int i = 0; i < n; i++)
+        if (check_path(c, paths[i], &err) < 0)
+            result = command_failed("check", &err);
+    return result;
+}
+
+int cmd_check(int argc, char **argv)
+{
+    struct checking *c = calloc(1, sizeof *c);
+    const struct option options[] = {
+        {"--config", 'c', "FILE", OPTION_TEXT, c ? &c->config : NULL,
+         "the configuration that policies are checked with [baton.lua, if it is there]"},
+        {0},
+    };
+    const struct command command = {
+        "check", "baton check [options] [PATH...]",
+        "Compiles and loads configurations (files that end in baton.lua), policies and folders of policies,\n"
+        "with everything the engine ships, and runs the policies' own checks; without a path, what \"serve\"\n"
+        "would load. Uses no network. Variables that are not set are noted. Exit status 0 or 1.",
+        options};
+    struct err err;
+    int operands = c ? options_read(&command, argc, argv, false, &err) : -1, result = 1;
+
+    if (operands < 0) {
+        free(c);
+        return operands == -2 ? 0 : command_usage("check", err.message);
+    }
+    if (begin(c, &err) < 0)
+        result = command_failed("check", &err);
+    else
+        result = check_all(c, operands, argv + 1);
+    end(c);
+    free(c);
+    return result;
+}

@@ -1,0 +1,78 @@
+/* cmd_run - the command "baton run": a workflow script, in the same sandbox and on the same runtime as a policy.
+ * SPDX-License-Identifier: MIT */
+#include "commands.h"
+#include "options.h"
+#include "task.h"
+#include "worker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SCRIPT_MAX = 1 << 20, NOTES_MAX = 64 << 10 };
+
+static int add_script(struct worker *w, const char *path, struct err *err)
+{
+    struct buf text;
+    int result;
+
+    buf_init(&text, SCRIPT_MAX);
+    result = w->fx->read_file(w->fx, path, &text, err);
+    if (result == 0)
+        result = generation_add_script(w->current, path, buf_span(&text), err);
+    buf_deinit(&text);
+    return result;
+}
+
+static int run(const struct worker_options *o, const char *script, struct err *err)
+{
+    struct worker *w = calloc(1, sizeof *w);
+    struct ledger ledger = {.cost = 0};
+    const struct worker_job job = {.script = script, .ledger = &ledger};
+    int result = -1;
+
+    if (!w)
+        return err_set(err, ERR_OVERLOADED, "out of memory");
+    if (worker_init(w, o, err) == 0) {
+        buf_init(&ledger.notes, NOTES_MAX);
+        if (add_script(w, script, err) == 0)
+            result = worker_run(w, &job, err);
+        buf_deinit(&ledger.notes);
+        worker_deinit(w);
+    }
+    free(w);
+    return result;
+}
+
+int cmd_run(int argc, char **argv)
+{
+    struct worker_options o = {.print = stdout, .workflow = true};
+    struct option_list readable = {.n = 0}, writable = {.n = 0};
+    const struct option options[] = {
+        {"--allow-read", 0, "DIR", OPTION_LIST, &readable, "let fs.read open files below DIR (may be repeated)"},
+        {"--allow-write", 0, "DIR", OPTION_LIST, &writable, "let fs.write and fs.append write below DIR"},
+        {"--config", 'c', "FILE", OPTION_TEXT, &o.config, "configuration [baton.lua, if it is there]"},
+        {"--policies", 0, "DIR", OPTION_TEXT, &o.policies, "your policies; they come before the shipped ones"},
+        {0},
+    };
+    const struct command command = {
+        "run", "baton run [options] SCRIPT [ARGS...]",
+        "Runs a workflow script. It sees its arguments in 'arg', prints with print(), and has the sandbox of a\n"
+        "policy: no files, unless a folder is allowed. Options stand before the script. The modules are\n"
+        "described in scripts/README.md.",
+        options};
+    struct err err;
+    int operands = options_read(&command, argc, argv, true, &err);
+
+    if (operands == -2)
+        return 0;
+    if (operands < 1)
+        return command_usage("run", operands < 0 ? err.message : "which script?");
+    readable.values[readable.n < 16 ? readable.n : 15] = NULL;
+    writable.values[writable.n < 16 ? writable.n : 15] = NULL;
+    argv[1 + operands] = NULL;
+    o.allow_read = readable.values;
+    o.allow_write = writable.values;
+    o.args = (const char *const *)argv + 1;
+    return run(&o, argv[1], &err) < 0 ? command_failed("run", &err) : 0;
+}

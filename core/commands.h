@@ -1,0 +1,18 @@
+/* commands - the commands of the binary. argv[0] is the command's name; the exit code is returned: 0, 1 failed, 2 usage.
+ * SPDX-License-Identifier: MIT */
+#ifndef COMMANDS_H
+#define COMMANDS_H
+
+#include "err.h"
+
+int cmd_serve(int argc, char **argv);
+int cmd_run(int argc, char **argv);
+int cmd_ask(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+
+/* "baton ask: message" on standard error; returns 1. */
+int command_failed(const char *name, const struct err *err);
+/* A wrong command line: the message and a hint; returns 2. */
+int command_usage(const char *name, const char *message);
+
+#endif

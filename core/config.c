@@ -1,0 +1,327 @@
+/* config - what baton.lua says, checked and filled in.
+ * SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "log.h"
+#include "lua_err.h"
+#include "lua_json.h"
+#include "sandbox.h"
+
+#include <lauxlib.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { HEAP_MAX = 64 << 20, STEPS_MAX = 200 * 1000 * 1000, FACTS_MAX = 16 << 20, FILE_MAX = 4 << 20 };
+
+#define ANSWER_MAX (64u << 20) /* bytes of a provider's answer */
+
+/* What runs protected: everything that touches Lua. */
+struct job {
+    struct config *config;
+    const char *home, *path, *simulated;
+    bool lenient; /* an unset variable is noted, not an error */
+    void (*note)(const char *text);
+};
+
+/* ---- reading the checked table; it is at the top of the stack ---- */
+
+static char *take_text(lua_State *L, const char *name)
+{
+    char *copy = NULL;
+
+    if (lua_getfield(L, -1, name) == LUA_TSTRING)
+        copy = strdup(lua_tostring(L, -1));
+    lua_pop(L, 1);
+    return copy;
+}
+
+static lua_Integer take_int(lua_State *L, const char *name, lua_Integer otherwise)
+{
+    lua_Integer i = otherwise;
+
+    if (lua_getfield(L, -1, name) == LUA_TNUMBER)
+        i = (lua_Integer)lua_tonumber(L, -1);
+    lua_pop(L, 1);
+    return i;
+}
+
+static bool take_flag(lua_State *L, const char *name)
+{
+    lua_getfield(L, -1, name);
+    bool flag = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return flag;
+}
+
+/* The texts of the list on top of the stack. */
+static char **take_list(lua_State *L, const char *name, size_t *n)
+{
+    lua_getfield(L, -1, name);
+    lua_Integer length = luaL_len(L, -1);
+    char **list = calloc((size_t)length + 1, sizeof *list);
+    *n = 0;
+    for (lua_Integer i = 1; list && i <= length; i++) {
+        lua_geti(L, -1, i);
+        list[(*n)++] = strdup(lua_tostring(L, -1));
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return list;
+}
+
+static void take_limits(lua_State *L, struct config *c)
+{
+    struct http_limits *h = &c->http;
+
+    http_limits_default(h);
+    guard_limits_default(&c->task);
+    lua_getfield(L, -1, "limits");
+    h->body_max = (size_t)take_int(L, "body", (lua_Integer)h->body_max);
+    h->header_max = (size_t)take_int(L, "header_bytes", (lua_Integer)h->header_max);
+    h->header_count = (int)take_int(L, "headers", h->header_count);
+    h->line_max = (size_t)take_int(L, "request_line", (lua_Integer)h->line_max);
+    h->connections_max = (int)take_int(L, "connections", h->connections_max);
+    h->header_timeout_ms = (int)take_int(L, "header_timeout_ms", h->header_timeout_ms);
+    h->body_timeout_ms = (int)take_int(L, "body_timeout_ms", h->body_timeout_ms);
+    h->idle_timeout_ms = (int)take_int(L, "idle_timeout_ms", h->idle_timeout_ms);
+    h->write_timeout_ms = (int)take_int(L, "write_timeout_ms", h->write_timeout_ms);
+    c->task.slice_ms = (int)take_int(L, "cpu_slice_ms", c->task.slice_ms);
+    c->task.total_ms = (int)take_int(L, "cpu_total_ms", c->task.total_ms);
+    c->task.bytes = take_int(L, "task_bytes", c->task.bytes);
+    c->heap_max = (size_t)take_int(L, "heap_bytes", 512 << 20);
+    c->waiting_max = (size_t)take_int(L, "waiting", 20000);
+    c->drain_timeout_ms = (int)take_int(L, "drain_timeout_ms", 30000);
+    lua_pop(L, 1);
+}
+
+static void take_provider(lua_State *L, struct config *c, size_t answer_max)
+{
+    struct provider *p = providers_add(&c->providers);
+
+    if (!p)
+        luaL_error(L, "out of memory");
+    p->name = take_text(L, "name");
+    p->codec = take_text(L, "codec");
+    p->base_url = take_text(L, "base_url");
+    p->key = take_text(L, "key");
+    p->headers = take_list(L, "headers", &p->header_count);
+    p->timeouts = (struct timeouts){
+        .connect_ms = (int)take_int(L, "connect_ms", 0),
+        .first_byte_ms = (int)take_int(L, "first_byte_ms", 0),
+        .stall_ms = (int)take_int(L, "stall_ms", 0),
+        .total_ms = (int)take_int(L, "total_ms", 0),
+    };
+    p->http2 = take_flag(L, "http2");
+    p->simulated = take_flag(L, "simulated");
+    p->answer_max = answer_max;
+    c->simulated = c->simulated || p->simulated;
+}
+
+static void take_providers(lua_State *L, struct config *c)
+{
+    lua_getfield(L, -1, "limits");
+    size_t answer_max = (size_t)take_int(L, "answer", ANSWER_MAX);
+    lua_pop(L, 1);
+    lua_getfield(L, -1, "providers");
+    lua_Integer n = luaL_len(L, -1);
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_geti(L, -1, i);
+        take_provider(L, c, answer_max);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
+static void take_facts(lua_State *L, struct config *c)
+{
+    struct buf facts;
+    struct err err;
+    size_t n;
+
+    lua_getfield(L, -1, "facts");
+    buf_init(&facts, FACTS_MAX);
+    if (lua_json_encode(L, -1, &facts, &err) < 0 || buf_add(&facts, "", 1) < 0) {
+        buf_deinit(&facts);
+        luaL_error(L, "the configuration cannot be handed to scripts: %s", err.message);
+    }
+    c->facts = buf_take(&facts, &n);
+    lua_pop(L, 1);
+}
+
+static void take_all(lua_State *L, struct config *c)
+{
+    char *level = take_text(L, "log");
+
+    c->listen = take_text(L, "listen");
+    c->log_level = log_level_of(level ? level : "info");
+    free(level);
+    c->keys = take_list(L, "keys", &c->key_count);
+    lua_getfield(L, -1, "tls");
+    c->certificate = take_text(L, "certificate");
+    c->key = take_text(L, "key");
+    lua_pop(L, 1);
+    take_limits(L, c);
+    take_providers(L, c);
+    take_facts(L, c);
+}
+
+/* ---- running the file ---- */
+
+static int l_env(lua_State *L)
+{
+    const struct job *job = lua_touserdata(L, lua_upvalueindex(1));
+    const char *name = luaL_checkstring(L, 1), *value = getenv(name);
+
+    if (value && *value) {
+        lua_pushstring(L, value);
+    } else if (!lua_isnone(L, 2)) {
+        lua_settop(L, 2);
+    } else if (job->lenient) {
+        lua_pushfstring(L, "note: the environment variable %s is not set", name);
+        job->note(lua_tostring(L, -1));
+        lua_pushliteral(L, "unset");
+    } else {
+        return luaL_error(L, "the environment variable %s is not set; set it, or give a default: "
+                             "env(\"%s\", \"...\")", name, name);
+    }
+    return 1;
+}
+
+/* env(name) for configure.lua: nil where it is not set. */
+static int l_getenv(lua_State *L)
+{
+    const char *value = getenv(luaL_checkstring(L, 1));
+
+    if (!value || !*value)
+        return 0;
+    lua_pushstring(L, value);
+    return 1;
+}
+
+static void push_file(lua_State *L, const char *path, const char *name)
+{
+    FILE *f = fopen(path, "re");
+    luaL_Buffer text;
+    size_t n;
+
+    if (!f)
+        luaL_error(L, "%s: %s", path, strerror(errno));
+    luaL_buffinit(L, &text);
+    do {
+        char piece[4096];
+        n = fread(piece, 1, sizeof piece, f);
+        luaL_addlstring(&text, piece, n);
+    } while (n > 0 && luaL_bufflen(&text) <= FILE_MAX);
+    fclose(f);
+    luaL_pushresult(&text);
+    struct span span;
+    span.p = lua_tolstring(L, -1, &span.n);
+    if (span.n > FILE_MAX)
+        luaL_error(L, "%s: larger than %d bytes", path, FILE_MAX);
+    if (sandbox_load(L, span, name) != LUA_OK)
+        lua_error(L);
+    lua_remove(L, -2);
+}
+
+static int l_job(lua_State *L)
+{
+    const struct job *job = lua_touserdata(L, 1);
+    char path[4096];
+
+    lua_err_open(L);
+    sandbox_open(L);
+    lua_pushlightuserdata(L, (void *)job);
+    lua_pushcclosure(L, l_env, 1);
+    sandbox_add(L, "env");
+    snprintf(path, sizeof path, "%s/scripts/configure.lua", job->home);
+    push_file(L, path, "scripts/configure.lua");
+    lua_call(L, 0, 1);
+    if (job->path) {
+        push_file(L, job->path, job->path);
+        lua_call(L, 0, 1);
+        if (!lua_istable(L, -1))
+            luaL_error(L, "%s: must return a table: return { ... }", job->path);
+    } else {
+        lua_pushnil(L);
+    }
+    lua_pushcfunction(L, l_getenv);
+    lua_pushstring(L, job->simulated);
+    lua_call(L, 3, 1);
+    take_all(L, job->config);
+    return 0;
+}
+
+static void on_steps(lua_State *L, lua_Debug *ar)
+{
+    (void)ar;
+    luaL_error(L, "the configuration runs for more than %d instructions", STEPS_MAX);
+}
+
+static int run_job(struct job *job, struct err *err)
+{
+    struct heap heap = {.live_max = HEAP_MAX};
+    lua_State *L = lua_newstate(heap_alloc, &heap);
+    int result = 0;
+
+    *job->config = (struct config){0};
+    if (!L)
+        return err_set(err, ERR_OVERLOADED, "out of memory");
+    guard_bind(L, NULL);
+    lua_sethook(L, on_steps, LUA_MASKCOUNT, STEPS_MAX);
+    lua_pushcfunction(L, l_job);
+    lua_pushlightuserdata(L, job);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+        lua_err_read(L, -1, err);
+        if (job->path && strncmp(err->message, job->path, strlen(job->path)) != 0)
+            err_prefix(err, "%s", job->path);
+        config_deinit(job->config);
+        result = -1;
+    }
+    lua_close(L);
+    return result;
+}
+
+const char *config_path(const char *path)
+{
+    return path ? path : access("baton.lua", F_OK) == 0 ? "baton.lua" : NULL;
+}
+
+int config_load(struct config *c, const char *home, const char *path, const char *simulated,
+                struct err *err)
+{
+    struct job job = {.config = c, .home = home, .path = config_path(path), .simulated = simulated};
+
+    return run_job(&job, err);
+}
+
+int config_check(struct config *c, const char *home, const char *path, const char *simulated,
+                 void (*note)(const char *text), struct err *err)
+{
+    struct job job = {.config = c, .home = home, .path = config_path(path), .simulated = simulated,
+                      .lenient = true, .note = note};
+
+    return run_job(&job, err);
+}
+
+static void free_list(char **list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        explicit_bzero(list[i], strlen(list[i]));
+        free(list[i]);
+    }
+    free(list);
+}
+
+void config_deinit(struct config *c)
+{
+    free(c->listen);
+    free_list(c->keys, c->key_count);
+    free(c->certificate);
+    free(c->key);
+    providers_deinit(&c->providers);
+    free(c->facts);
+    *c = (struct config){0};
+}

@@ -1,0 +1,202 @@
+/* lua_pairs - going through a table in an order that is the same in every process.
+ * SPDX-License-Identifier: MIT */
+#include "lua_pairs.h"
+
+#include "lua_json.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum rank { RANK_NUMBER, RANK_STRING, RANK_BOOLEAN, RANK_OTHER };
+
+/* A key while it is being sorted; 'at' is its place in the table of keys. */
+struct key {
+    enum rank rank;
+    int at;
+    double number;
+    lua_Integer integer;
+    struct span text;
+};
+
+static int compare(const void *pa, const void *pb)
+{
+    const struct key *a = pa, *b = pb;
+
+    if (a->rank != b->rank)
+        return a->rank < b->rank ? -1 : 1;
+    if (a->rank == RANK_STRING) {
+        size_t n = a->text.n < b->text.n ? a->text.n : b->text.n;
+        int order = memcmp(a->text.p, b->text.p, n);
+        return order ? order : (a->text.n > b->text.n) - (a->text.n < b->text.n);
+    }
+    if (a->number < b->number || a->number > b->number)
+        return a->number < b->number ? -1 : 1;
+    if (a->integer != b->integer)
+        return a->integer < b->integer ? -1 : 1;
+    return a->at - b->at;
+}
+
+static struct key key_at(lua_State *L, int index, int at)
+{
+    struct key k = {.rank = RANK_OTHER, .at = at};
+
+    switch (lua_type(L, index)) {
+    case LUA_TNUMBER:
+        k.rank = RANK_NUMBER;
+        k.number = lua_tonumber(L, index);
+        k.integer = lua_isinteger(L, index) ? lua_tointeger(L, index) : 0;
+        break;
+    case LUA_TSTRING:
+        k.rank = RANK_STRING;
+        k.text.p = lua_tolstring(L, index, &k.text.n);
+        break;
+    case LUA_TBOOLEAN:
+        k.rank = RANK_BOOLEAN;
+        k.number = lua_toboolean(L, index);
+        break;
+    default:
+        break;
+    }
+    return k;
+}
+
+/* Appends to the sequence on top all keys of the table at 'index' that 'seen' (an index, or 0) does not have.
+ * Returns how many stand there then; *sorted tells whether they already are 1, 2, 3 ... */
+static int gather(lua_State *L, int index, int seen, int n, bool *sorted)
+{
+    int keys = lua_gettop(L);
+
+    *sorted = true;
+    lua_pushnil(L);
+    while (lua_next(L, index)) {
+        lua_pop(L, 1);
+        if (seen) {
+            lua_pushvalue(L, -1);
+            bool known = lua_rawget(L, seen) != LUA_TNIL;
+            lua_pop(L, 1);
+            if (known)
+                continue;
+        }
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, keys, ++n);
+        if (!lua_isinteger(L, -1) || lua_tointeger(L, -1) != n)
+            *sorted = false;
+    }
+    return n;
+}
+
+/* Sorts the elements first+1 .. n of the sequence on top. */
+static void sort_keys(lua_State *L, int first, int n)
+{
+    int keys = lua_gettop(L), count = n - first;
+    struct key *list = lua_newuserdatauv(L, sizeof *list * (size_t)(count ? count : 1), 0);
+
+    for (int i = 0; i < count; i++) {
+        lua_rawgeti(L, keys, first + i + 1);
+        list[i] = key_at(L, -1, first + i + 1);
+        lua_pop(L, 1); /* the table holds it, so its text stays */
+    }
+    qsort(list, (size_t)count, sizeof *list, compare);
+    lua_createtable(L, count, 0);
+    for (int i = 0; i < count; i++) {
+        lua_rawgeti(L, keys, list[i].at);
+        lua_rawseti(L, -2, i + 1);
+    }
+    for (int i = 0; i < count; i++) {
+        lua_rawgeti(L, -1, i + 1);
+        lua_rawseti(L, keys, first + i + 1);
+    }
+    lua_settop(L, keys);
+}
+
+void lua_pairs_keys(lua_State *L, int index)
+{
+    bool sorted;
+    int seen = 0, first = 0;
+
+    index = lua_absindex(L, index);
+    luaL_checkstack(L, 8, NULL);
+    if (lua_json_push_keys(L, index)) { /* the document's order, then what was added */
+        first = (int)lua_rawlen(L, -1);
+        lua_createtable(L, 0, first);
+        for (int i = 1; i <= first; i++) {
+            lua_rawgeti(L, -2, i);
+            lua_pushboolean(L, 1);
+            lua_rawset(L, -3);
+        }
+        lua_insert(L, -2);
+        seen = lua_gettop(L) - 1;
+    } else {
+        lua_newtable(L);
+    }
+    int n = gather(L, index, seen, first, &sorted);
+    if (!(sorted && first == 0) && n - first > 1)
+        sort_keys(L, first, n);
+    if (seen)
+        lua_remove(L, seen);
+}
+
+/* Upvalues: the table, its keys, how many were given out. */
+static int l_step(lua_State *L)
+{
+    lua_Integer i = lua_tointeger(L, lua_upvalueindex(3));
+
+    for (;;) {
+        if (lua_rawgeti(L, lua_upvalueindex(2), ++i) == LUA_TNIL)
+            return 1;
+        lua_pushvalue(L, -1);
+        if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
+            break;
+        lua_pop(L, 2);
+    }
+    lua_pushinteger(L, i);
+    lua_replace(L, lua_upvalueindex(3));
+    return 2;
+}
+
+int lua_pairs(lua_State *L)
+{
+    luaL_checkany(L, 1);
+    if (luaL_getmetafield(L, 1, "__pairs") != LUA_TNIL) {
+        lua_pushvalue(L, 1);
+        lua_call(L, 1, 3);
+        return 3;
+    }
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_pushvalue(L, 1);
+    lua_pairs_keys(L, 1);
+    lua_pushinteger(L, 0);
+    lua_pushcclosure(L, l_step, 3);
+    lua_pushvalue(L, 1);
+    lua_pushnil(L);
+    return 3;
+}
+
+int lua_pairs_next(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 2);
+    lua_pushnil(L);
+    if (!lua_next(L, 1))
+        return 1; /* empty: nil */
+    lua_pop(L, 2);
+    lua_pairs_keys(L, 1);
+    lua_Integer n = (lua_Integer)lua_rawlen(L, 3), i = 0;
+    if (!lua_isnil(L, 2)) {
+        do {
+            if (++i > n)
+                return luaL_error(L, "invalid key to 'next'");
+            lua_rawgeti(L, 3, i);
+        } while (!lua_rawequal(L, -1, 2) && (lua_pop(L, 1), true));
+    }
+    for (i++; i <= n; i++) {
+        lua_rawgeti(L, 3, i);
+        lua_pushvalue(L, -1);
+        if (lua_rawget(L, 1) != LUA_TNIL)
+            return 2;
+        lua_pop(L, 2);
+    }
+    lua_pushnil(L);
+    return 1;
+}

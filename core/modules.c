@@ -1,0 +1,86 @@
+/* modules - the built-in modules that scripts can require.
+ * SPDX-License-Identifier: MIT */
+#include "modules.h"
+
+#include "answer.h"
+#include "generation.h"
+#include "lua_err.h"
+#include "lua_json.h"
+#include "request_view.h"
+#include "sandbox.h"
+#include "stream.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+static const luaL_Reg modules[] = {
+    {"clock", luaopen_baton_clock},
+    {"errors", luaopen_baton_errors},
+    {"fs", luaopen_baton_fs},
+    {"json", luaopen_baton_json},
+    {"log", luaopen_baton_log},
+    {"provider", luaopen_baton_provider},
+    {"random", luaopen_baton_random},
+    {"task", luaopen_baton_task},
+    {"terminal", luaopen_baton_terminal},
+    {"trace", luaopen_baton_trace},
+    {NULL, NULL},
+};
+
+lua_CFunction modules_find(const char *name)
+{
+    for (const luaL_Reg *m = modules; m->name; m++)
+        if (strcmp(m->name, name) == 0)
+            return m->func;
+    return NULL;
+}
+
+/* print(...): to the terminal for a command-line script, into the log for a policy. */
+static int l_print(lua_State *L)
+{
+    struct runtime *rt = generation_of(L)->rt;
+    luaL_Buffer line;
+    int n = lua_gettop(L);
+
+    luaL_buffinit(L, &line);
+    for (int i = 1; i <= n; i++) {
+        if (i > 1)
+            luaL_addchar(&line, '\t');
+        luaL_tolstring(L, i, NULL);
+        luaL_addvalue(&line);
+    }
+    luaL_pushresult(&line);
+    size_t size;
+    const char *text = lua_tolstring(L, -1, &size);
+    if (rt->print) {
+        fwrite(text, 1, size, rt->print);
+        fputc('\n', rt->print);
+        fflush(rt->print);
+    } else {
+        log_write(rt->log, LOG_INFO, text, NULL, 0);
+    }
+    return 0;
+}
+
+static void add_args(lua_State *L, const char *const *args)
+{
+    lua_newtable(L);
+    for (int i = 0; args[i]; i++) {
+        lua_pushstring(L, args[i]);
+        lua_rawseti(L, -2, i); /* arg[0] is the script, as in lua */
+    }
+    sandbox_add(L, "arg");
+}
+
+void modules_open(lua_State *L)
+{
+    struct runtime *rt = generation_of(L)->rt;
+
+    request_view_open(L);
+    stream_open(L);
+    answer_open(L);
+    lua_pushcfunction(L, l_print);
+    sandbox_add(L, "print");
+    if (rt->args)
+        add_args(L, rt->args);
+}

@@ -1,0 +1,24 @@
+/* modules - the built-in modules that scripts can require.
+ * SPDX-License-Identifier: MIT */
+#ifndef MODULES_H
+#define MODULES_H
+
+#include <lua.h>
+
+/* The function that makes the module of that name, or NULL. */
+lua_CFunction modules_find(const char *name);
+
+/* Makes the metatables of all userdata and adds 'print' and 'arg' to the sandbox. Once a state. Raises. */
+void modules_open(lua_State *L);
+
+/* One file each: */
+int luaopen_baton_clock(lua_State *L);    /* bind_clock.c */
+int luaopen_baton_random(lua_State *L);   /* bind_clock.c */
+int luaopen_baton_log(lua_State *L);      /* bind_log.c */
+int luaopen_baton_trace(lua_State *L);    /* bind_trace.c */
+int luaopen_baton_fs(lua_State *L);       /* bind_fs.c */
+int luaopen_baton_task(lua_State *L);     /* bind_task.c */
+int luaopen_baton_terminal(lua_State *L); /* bind_terminal.c */
+int luaopen_baton_provider(lua_State *L); /* bind_provider.c */
+
+#endif

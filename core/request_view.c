@@ -1,0 +1,381 @@
+/* request_view - a client's request as scripts see it: bytes that are decoded only where somebody looks.
+ * SPDX-License-Identifier: MIT */
+#include "request_view.h"
+
+#include "json.h"
+#include "lua_json.h"
+#include "lua_pairs.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define METATABLE "baton.request"
+
+enum { EDITS_MAX = 128, BODY_MAX = 256 << 20 };
+enum { READ = 1, SET = 2 }; /* user values: members as decoded; members as assigned (&gone: taken out) */
+
+static const char gone = 0;
+
+struct request_view {
+    char *body;
+    size_t n;
+    struct buf scratch; /* for texts and encoded values; here so that nothing leaks when Lua raises */
+};
+
+static struct request_view *check(lua_State *L, int index)
+{
+    return luaL_checkudata(L, index, METATABLE);
+}
+
+bool request_view_is(lua_State *L, int index)
+{
+    return luaL_testudata(L, index, METATABLE) != NULL;
+}
+
+void request_view_push(lua_State *L, char *body, size_t n)
+{
+    struct request_view *v = lua_newuserdatauv(L, sizeof *v, 2);
+
+    *v = (struct request_view){.body = body, .n = n};
+    buf_init(&v->scratch, BODY_MAX);
+    luaL_setmetatable(L, METATABLE);
+}
+
+int request_view_set(lua_State *L, int index, struct span body)
+{
+    struct request_view *v = lua_touserdata(L, index);
+    struct buf copy;
+
+    buf_init(&copy, BODY_MAX);
+    if (buf_add_span(&copy, body) < 0)
+        return -1;
+    free(v->body);
+    v->body = buf_take(&copy, &v->n);
+    return 0;
+}
+
+static int l_free(lua_State *L)
+{
+    struct request_view *v = lua_touserdata(L, 1);
+
+    free(v->body);
+    buf_deinit(&v->scratch);
+    v->body = NULL;
+    v->n = 0;
+    return 0;
+}
+
+static struct span body_of(const struct request_view *v)
+{
+    return (struct span){v->body ? v->body : "{}", v->body ? v->n : 2};
+}
+
+/* Pushes the table in a user value, made when it is missing. */
+static void push_table(lua_State *L, int index, int slot)
+{
+    if (lua_getiuservalue(L, index, slot) == LUA_TTABLE)
+        return;
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, index, slot);
+}
+
+/* Pushes what a user value's table has under the key at 'key'; LUA_TNONE and nothing when there is no table. */
+static int peek(lua_State *L, int index, int slot, int key)
+{
+    if (lua_getiuservalue(L, index, slot) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        return LUA_TNONE;
+    }
+    lua_pushvalue(L, key);
+    int type = lua_rawget(L, -2);
+    lua_remove(L, -2);
+    return type;
+}
+
+/* ---- the text of the last user message ---- */
+
+/* A message's content: a string, or an array of parts of which those of type text count. */
+static void add_content(struct span content, struct buf *out)
+{
+    struct json_iter it = {0};
+    struct span key, part;
+
+    if (!content.p)
+        return;
+    if (json_type(content) == JSON_STRING)
+        json_text(content, out);
+    if (json_type(content) != JSON_ARRAY)
+        return;
+    while (json_next(content, &it, &key, &part)) {
+        struct span text = json_member(part, "text");
+        if (!text.p || json_type(text) != JSON_STRING)
+            continue;
+        if (out->len)
+            buf_puts(out, "\n");
+        json_text(text, out);
+    }
+}
+
+static void last_user_text(struct span messages, struct buf *out)
+{
+    struct json_iter it = {0};
+    struct span key, message, last = {NULL, 0};
+
+    if (messages.p && json_type(messages) == JSON_ARRAY)
+        while (json_next(messages, &it, &key, &message))
+            if (json_is_text(json_member(message, "role"), "user"))
+                last = message;
+    if (last.p)
+        add_content(json_member(last, "content"), out);
+}
+
+/* req.text: of the messages as they are now, changes included. */
+static int push_text(lua_State *L, struct request_view *v)
+{
+    struct err err;
+    struct span messages = json_member(body_of(v), "messages");
+    struct buf text;
+
+    v->scratch.len = 0;
+    lua_pushliteral(L, "messages");
+    int key = lua_gettop(L);
+    int type = peek(L, 1, SET, key);
+    if (type == LUA_TNONE || type == LUA_TNIL)
+        type = peek(L, 1, READ, key);
+    if (type == LUA_TTABLE) {
+        if (lua_json_encode(L, -1, &v->scratch, &err) < 0)
+            return luaL_error(L, "req.text: messages %s", err.message);
+        messages = buf_span(&v->scratch);
+    }
+    buf_init(&text, BODY_MAX);
+    last_user_text(messages, &text);
+    v->scratch.len = 0;
+    buf_add_span(&v->scratch, buf_span(&text)); /* out of 'text' before Lua may raise */
+    buf_deinit(&text);
+    lua_pushlstring(L, v->scratch.data ? v->scratch.data : "", v->scratch.len);
+    buf_deinit(&v->scratch);
+    return 1;
+}
+
+/* ---- members ---- */
+
+static int l_index(lua_State *L)
+{
+    struct request_view *v = check(L, 1);
+    const char *key = luaL_checkstring(L, 2);
+
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
+        return 1; /* a method */
+    lua_settop(L, 2);
+    int type = peek(L, 1, SET, 2);
+    if (type == LUA_TLIGHTUSERDATA && lua_touserdata(L, -1) == &gone)
+        return 0;
+    if (type != LUA_TNIL && type != LUA_TNONE)
+        return 1;
+    if (strcmp(key, "text") == 0)
+        return push_text(L, v);
+    lua_settop(L, 2);
+    type = peek(L, 1, READ, 2);
+    if (type != LUA_TNIL && type != LUA_TNONE)
+        return 1;
+    struct span value = json_member(body_of(v), key);
+    if (!value.p)
+        return 0;
+    lua_json_push(L, value);
+    push_table(L, 1, READ);
+    lua_pushvalue(L, 2);
+    lua_pushvalue(L, -3);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+    return 1;
+}
+
+static int l_newindex(lua_State *L)
+{
+    check(L, 1);
+    luaL_checkstring(L, 2);
+    lua_settop(L, 3);
+    push_table(L, 1, SET);
+    lua_pushvalue(L, 2);
+    if (lua_isnil(L, 3))
+        lua_pushlightuserdata(L, (void *)&gone);
+    else
+        lua_pushvalue(L, 3);
+    lua_rawset(L, -3);
+    return 0;
+}
+
+/* ---- the body with changes ---- */
+
+/* Edits under construction. Keys point into Lua strings that the view's tables hold; values are offsets into the
+ * scratch buffer until it has stopped growing. */
+struct edits {
+    struct json_edit list[EDITS_MAX];
+    size_t start[EDITS_MAX];
+    size_t n;
+};
+
+/* One more edit: the value on top of the stack, or &gone. */
+static int add_edit(lua_State *L, struct request_view *v, struct edits *e, const char *key,
+                    struct err *err)
+{
+    size_t at = v->scratch.len, i = 0;
+
+    while (i < e->n && strcmp(e->list[i].key, key) != 0)
+        i++; /* a later edit of the same member counts */
+    if (i == EDITS_MAX)
+        return err_set(err, ERR_BUDGET, "more than %d changed members", EDITS_MAX);
+    e->list[i] = (struct json_edit){.key = key};
+    e->start[i] = at;
+    if (i == e->n)
+        e->n++;
+    if (lua_touserdata(L, -1) == &gone)
+        return 0;
+    if (lua_json_encode(L, -1, &v->scratch, err) < 0)
+        return err_prefix(err, "%s", key);
+    e->list[i].value = (struct span){"", v->scratch.len - at};
+    return 0;
+}
+
+/* Tables that were read and have changed since. */
+static int add_changed(lua_State *L, struct request_view *v, int index, struct edits *e, struct err *err)
+{
+    if (lua_getiuservalue(L, index, READ) != LUA_TTABLE)
+        return 0;
+    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+        const char *key = lua_tostring(L, -2);
+        if (lua_istable(L, -1) && !lua_json_same(L, -1, json_member(body_of(v), key)) &&
+            add_edit(L, v, e, key, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* All members of the table on top of the stack, in a stable order. */
+static int add_all(lua_State *L, struct request_view *v, struct edits *e, struct err *err)
+{
+    int table = lua_gettop(L);
+
+    lua_pairs_keys(L, table);
+    lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_rawgeti(L, table + 1, i);
+        if (lua_type(L, -1) != LUA_TSTRING)
+            return err_set(err, ERR_BAD_REQUEST, "the name of a member must be a string");
+        const char *key = lua_tostring(L, -1);
+        lua_pushvalue(L, -1);
+        lua_rawget(L, table);
+        if (add_edit(L, v, e, key, err) < 0)
+            return -1;
+        lua_pop(L, 2);
+    }
+    return 0;
+}
+
+/* The members named in the sequence at 'removed' go. */
+static int add_removed(lua_State *L, struct request_view *v, int removed, struct edits *e, struct err *err)
+{
+    lua_Integer n = (lua_Integer)lua_rawlen(L, removed);
+
+    for (lua_Integer i = 1; i <= n; i++) {
+        if (lua_rawgeti(L, removed, i) != LUA_TSTRING)
+            return err_set(err, ERR_BAD_REQUEST, "the name of a member must be a string");
+        const char *key = lua_tostring(L, -1); /* the sequence keeps it */
+        lua_pushlightuserdata(L, (void *)&gone);
+        if (add_edit(L, v, e, key, err) < 0)
+            return -1;
+        lua_pop(L, 2);
+    }
+    return 0;
+}
+
+int request_view_compose(lua_State *L, int index, int edits, int removed, struct buf *out,
+                         struct err *err)
+{
+    struct request_view *v = lua_touserdata(L, index);
+    struct edits e = {.n = 0};
+    int top = lua_gettop(L), result = -1;
+
+    index = lua_absindex(L, index);
+    luaL_checkstack(L, 16, NULL);
+    v->scratch.len = 0;
+    if (add_changed(L, v, index, &e, err) < 0)
+        goto out;
+    if (lua_getiuservalue(L, index, SET) == LUA_TTABLE && add_all(L, v, &e, err) < 0)
+        goto out;
+    if (edits) {
+        lua_pushvalue(L, edits);
+        if (add_all(L, v, &e, err) < 0)
+            goto out;
+    }
+    if (removed && add_removed(L, v, removed, &e, err) < 0)
+        goto out;
+    for (size_t i = 0; i < e.n; i++)
+        if (e.list[i].value.p)
+            e.list[i].value.p = v->scratch.data + e.start[i];
+    result = json_splice(body_of(v), e.list, e.n, out);
+    if (result < 0)
+        err_set(err, ERR_BUDGET, "the request's body is larger than %zu bytes", out->max);
+out:
+    buf_deinit(&v->scratch);
+    lua_settop(L, top);
+    return result;
+}
+
+/* ---- methods ---- */
+
+/* req:with({ name = value, ... }, { "gone", ... }?) -> a copy with members changed and others taken out; json.null
+ * stands for null. The request itself stays as it is. */
+static int l_with(lua_State *L)
+{
+    struct err err;
+
+    check(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 3);
+    if (!lua_isnil(L, 3))
+        luaL_checktype(L, 3, LUA_TTABLE);
+    request_view_push(L, NULL, 0);
+    struct request_view *copy = lua_touserdata(L, 4);
+    if (request_view_compose(L, 1, 2, lua_isnil(L, 3) ? 0 : 3, &copy->scratch, &err) < 0)
+        return luaL_error(L, "req:with: %s", err.message);
+    copy->body = buf_take(&copy->scratch, &copy->n);
+    return 1;
+}
+
+/* req:json() -> the body as JSON text, changes included. */
+static int l_json(lua_State *L)
+{
+    struct err err;
+
+    check(L, 1);
+    lua_settop(L, 1);
+    request_view_push(L, NULL, 0); /* an owner for the bytes, should Lua raise */
+    struct request_view *owner = lua_touserdata(L, 2);
+    if (request_view_compose(L, 1, 0, 0, &owner->scratch, &err) < 0)
+        return luaL_error(L, "req:json: %s", err.message);
+    struct span text = buf_span(&owner->scratch);
+    lua_pushlstring(L, text.p, text.n);
+    return 1;
+}
+
+void request_view_open(lua_State *L)
+{
+    static const luaL_Reg methods[] = {{"with", l_with}, {"json", l_json}, {NULL, NULL}};
+
+    luaL_newmetatable(L, METATABLE);
+    luaL_newlib(L, methods);
+    lua_pushcclosure(L, l_index, 1);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, l_newindex);
+    lua_setfield(L, -2, "__newindex");
+    lua_pushcfunction(L, l_free);
+    lua_setfield(L, -2, "__gc");
+    lua_pushliteral(L, "request");
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 1);
+}

@@ -1,0 +1,316 @@
+/* sandbox - which names a script sees.
+ * SPDX-License-Identifier: MIT */
+#include "sandbox.h"
+
+#include "guard.h"
+#include "lua_bounded.h"
+#include "lua_pairs.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+#include <string.h>
+
+/* Registry keys: the addresses count, not the values. */
+static const char environment_key = 0, names_key = 0, identity_key = 0;
+
+/* ---- pcall, xpcall: as in Lua, but the error of a limit is passed on ---- */
+
+static int finish_pcall(lua_State *L, int status, lua_KContext extra)
+{
+    if (status == LUA_OK || status == LUA_YIELD)
+        return lua_gettop(L) - (int)extra;
+
+    struct guard *g = guard_of(L);
+    if (status == LUA_ERRMEM && g && !g->over)
+        g->over = GUARD_BYTES;
+    if (g && guard_over(g))
+        return lua_error(L);
+    lua_pushboolean(L, 0);
+    lua_insert(L, -2);
+    return 2;
+}
+
+static int l_pcall(lua_State *L)
+{
+    luaL_checkany(L, 1);
+    lua_pushboolean(L, 1);
+    lua_insert(L, 1);
+    int status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0, finish_pcall);
+    return finish_pcall(L, status, 0);
+}
+
+/* Stack: function, handler, true, results... or ..., error. The handler runs after the stack was unwound, as
+ * a plain call: it may wait, and it is under the same limits as everything else. */
+static int finish_xpcall(lua_State *L, int status, lua_KContext extra)
+{
+    int n = finish_pcall(L, status, extra);
+
+    if (status == LUA_OK || status == LUA_YIELD)
+        return n;
+    lua_pushvalue(L, 2);
+    lua_insert(L, -2); /* ..., false, handler, error */
+    lua_callk(L, 1, 1, 0, NULL);
+    return 2;
+}
+
+static int l_xpcall(lua_State *L)
+{
+    int n = lua_gettop(L);
+
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    lua_pushboolean(L, 1);
+    lua_pushvalue(L, 1);
+    lua_rotate(L, 3, 2); /* function, handler, true, function, arguments... */
+    int status = lua_pcallk(L, n - 2, LUA_MULTRET, 0, 2, finish_xpcall);
+    return finish_xpcall(L, status, 2);
+}
+
+/* ---- names that differ from Lua's ---- */
+
+/* "table: 3": a number in order of first use instead of an address, which differs from run to run. */
+static void push_identity(lua_State *L, int index)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &identity_key);
+    lua_pushvalue(L, index);
+    if (lua_rawget(L, -2) == LUA_TNIL) {
+        lua_pop(L, 1);
+        lua_Integer n = 0;
+        if (lua_rawgeti(L, -1, 0) == LUA_TNUMBER)
+            n = lua_tointeger(L, -1);
+        lua_pop(L, 1);
+        lua_pushinteger(L, n + 1);
+        lua_rawseti(L, -2, 0);
+        lua_pushvalue(L, index);
+        lua_pushinteger(L, n + 1);
+        lua_rawset(L, -3);
+        lua_pushinteger(L, n + 1);
+    }
+    lua_pushfstring(L, "%s: %I", luaL_typename(L, index), (LUAI_UACINT)lua_tointeger(L, -1));
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+}
+
+static int l_tostring(lua_State *L)
+{
+    luaL_checkany(L, 1);
+    int type = lua_type(L, 1);
+    bool addressed = type == LUA_TTABLE || type == LUA_TFUNCTION || type == LUA_TUSERDATA ||
+                     type == LUA_TTHREAD;
+    if (!addressed || luaL_getmetafield(L, 1, "__tostring") != LUA_TNIL)
+        luaL_tolstring(L, 1, NULL);
+    else if (lua_touserdata(L, 1) && luaL_getmetafield(L, 1, "__name") == LUA_TSTRING)
+        return 1;
+    else
+        push_identity(L, 1);
+    return 1;
+}
+
+static int l_setmetatable(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    luaL_argexpected(L, lua_isnoneornil(L, 2) || lua_istable(L, 2), 2, "nil or table");
+    if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL)
+        return luaL_error(L, "cannot change a protected metatable");
+    if (lua_istable(L, 2)) {
+        lua_pushliteral(L, "__gc");
+        if (lua_rawget(L, 2) != LUA_TNIL)
+            return luaL_error(L, "a metatable with __gc is refused: finalizers run outside of "
+                                 "every limit");
+    }
+    lua_settop(L, 2);
+    lua_setmetatable(L, 1);
+    return 1;
+}
+
+/* ---- read-only views ---- */
+
+static int l_refuse_write(lua_State *L)
+{
+    return luaL_error(L, "%s is read-only (writing '%s')", lua_tostring(L, lua_upvalueindex(1)),
+                      lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : luaL_typename(L, 2));
+}
+
+static int l_refuse_unknown(lua_State *L)
+{
+    return luaL_error(L, "unknown global '%s'",
+                      lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : luaL_typename(L, 2));
+}
+
+static int l_view_pairs(lua_State *L)
+{
+    lua_pushcfunction(L, lua_pairs);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_call(L, 1, 3);
+    return 3;
+}
+
+static int l_view_length(lua_State *L)
+{
+    lua_pushinteger(L, luaL_len(L, lua_upvalueindex(1)));
+    return 1;
+}
+
+void sandbox_lock(lua_State *L, const char *what)
+{
+    if (!lua_istable(L, -1) || lua_getmetatable(L, -1)) {
+        if (lua_istable(L, -1) && lua_istable(L, -2))
+            lua_pop(L, 1); /* the metatable */
+        return;
+    }
+    lua_newtable(L); /* the view */
+    lua_createtable(L, 0, 5);
+    lua_pushvalue(L, -3);
+    lua_setfield(L, -2, "__index");
+    lua_pushstring(L, what);
+    lua_pushcclosure(L, l_refuse_write, 1);
+    lua_setfield(L, -2, "__newindex");
+    lua_pushvalue(L, -3);
+    lua_pushcclosure(L, l_view_pairs, 1);
+    lua_setfield(L, -2, "__pairs");
+    lua_pushvalue(L, -3);
+    lua_pushcclosure(L, l_view_length, 1);
+    lua_setfield(L, -2, "__len");
+    lua_pushstring(L, what);
+    lua_setfield(L, -2, "__metatable");
+    lua_setmetatable(L, -2);
+    lua_remove(L, -2);
+}
+
+/* ---- the list ---- */
+
+/* Taken from Lua's base library as they are. */
+static const char *const base_names[] = {
+    "assert",       /* raises only */
+    "error",        /* raises only */
+    "getmetatable", /* respects __metatable, which all shared tables have */
+    "ipairs",       /* in order by nature */
+    "rawequal",     /* reads only */
+    "rawlen",       /* reads only */
+    "select",       /* stack only */
+    "tonumber",     /* pure */
+    "type",         /* pure */
+    "_VERSION",     /* a constant */
+    NULL
+    /* Left out: collectgarbage (steers everybody's memory), dofile, load, loadfile (code from outside the
+     * generation), rawget, rawset (around read-only views), print (the caller of the runtime adds its own),
+     * warn; and the libraries io, os, debug, package, coroutine (a script's own coroutine would take the
+     * yields that the runtime needs). */
+};
+
+/* Ours, in place of Lua's. */
+static const luaL_Reg own_names[] = {
+    {"pcall", l_pcall},               /* cannot swallow a limit */
+    {"xpcall", l_xpcall},             /* the same; its handler may not run inside the failed frame */
+    {"pairs", lua_pairs},             /* a stable order */
+    {"next", lua_pairs_next},         /* the same order */
+    {"setmetatable", l_setmetatable}, /* refuses __gc */
+    {"tostring", l_tostring},         /* shows no address */
+    {NULL, NULL},
+};
+
+static void add_base(lua_State *L, int names)
+{
+    luaL_requiref(L, LUA_GNAME, luaopen_base, 0);
+    for (const char *const *name = base_names; *name; name++) {
+        lua_getfield(L, -1, *name);
+        lua_setfield(L, names, *name);
+    }
+    lua_pop(L, 1);
+    lua_pushvalue(L, names);
+    luaL_setfuncs(L, own_names, 0);
+    lua_pop(L, 1);
+}
+
+/* math without random: random numbers come from the seam, or a run could not be replayed. */
+static void add_math(lua_State *L, int names)
+{
+    luaL_requiref(L, LUA_MATHLIBNAME, luaopen_math, 0);
+    lua_pushnil(L);
+    lua_setfield(L, -2, "random");
+    lua_pushnil(L);
+    lua_setfield(L, -2, "randomseed");
+    sandbox_lock(L, "math");
+    lua_setfield(L, names, "math");
+}
+
+/* string and table with bounded functions; a string's methods are the same functions. */
+static void add_bounded(lua_State *L, int names)
+{
+    luaL_requiref(L, LUA_STRLIBNAME, luaopen_string, 0); /* makes the metatable of strings */
+    lua_pop(L, 1);
+    lua_pushcfunction(L, luaopen_bounded_string);
+    lua_call(L, 0, 1);
+    lua_pushliteral(L, "");
+    lua_getmetatable(L, -1);
+    lua_pushvalue(L, -3);
+    lua_setfield(L, -2, "__index");
+    lua_pushliteral(L, "string");
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 2);
+    sandbox_lock(L, "string");
+    lua_setfield(L, names, "string");
+
+    lua_pushcfunction(L, luaopen_bounded_table);
+    lua_call(L, 0, 1);
+    sandbox_lock(L, "table");
+    lua_setfield(L, names, "table");
+
+    luaL_requiref(L, LUA_UTF8LIBNAME, luaopen_utf8, 0);
+    sandbox_lock(L, "utf8");
+    lua_setfield(L, names, "utf8");
+}
+
+void sandbox_open(lua_State *L)
+{
+    luaL_checkstack(L, 16, NULL);
+    lua_bounded_use(L, guard_steps);
+
+    lua_newtable(L); /* identities of tables, for tostring */
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "k");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &identity_key);
+
+    lua_newtable(L); /* the names */
+    int names = lua_gettop(L);
+    lua_pushvalue(L, names);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &names_key);
+    add_base(L, names);
+    add_math(L, names);
+    add_bounded(L, names);
+    lua_pushvalue(L, names);
+    sandbox_lock(L, "the table of globals");
+    lua_pushvalue(L, -1);
+    lua_setfield(L, names, "_G");
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &environment_key);
+
+    lua_createtable(L, 0, 1); /* only now, since sandbox_lock leaves tables with a metatable alone */
+    lua_pushcfunction(L, l_refuse_unknown);
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, names);
+    lua_settop(L, names - 1);
+}
+
+void sandbox_add(lua_State *L, const char *name)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &names_key);
+    lua_insert(L, -2);
+    lua_pushstring(L, name);
+    lua_insert(L, -2);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+}
+
+int sandbox_load(lua_State *L, struct span text, const char *name)
+{
+    char chunk[256] = "@";
+
+    strncat(chunk, name, sizeof chunk - 2);
+    int status = luaL_loadbufferx(L, text.p, text.n, chunk, "t");
+    if (status != LUA_OK)
+        return status;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &environment_key);
+    lua_setupvalue(L, -2, 1);
+    return LUA_OK;
+}

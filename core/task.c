@@ -1,0 +1,212 @@
+/* task - one coroutine of work: start, wait, resume, cancel, end exactly once.
+ * SPDX-License-Identifier: MIT */
+#include "task.h"
+
+#include "lua_err.h"
+#include "threads.h"
+
+#include <assert.h>
+#include <lauxlib.h>
+#include <stdlib.h>
+
+struct task *task_new(struct generation *g, struct task *parent, struct ledger *ledger,
+                      task_end *on_end, void *arg, struct err *err)
+{
+    struct task *t = calloc(1, sizeof *t);
+
+    if (!t || threads_take(g, &t->L, &t->ref) < 0) {
+        free(t);
+        err_set(err, ERR_OVERLOADED, "out of memory for a task");
+        return NULL;
+    }
+    t->guard.limits = g->rt->limits;
+    guard_bind(t->L, &t->guard);
+    t->gen = generation_ref(g);
+    t->parent = parent;
+    t->ledger = ledger;
+    t->on_end = on_end;
+    t->arg = arg;
+    list_init(&t->children);
+    list_init(&t->sibling);
+    list_init(&t->in_generation);
+    list_init(&t->in_ready);
+    list_init(&t->pendings);
+    list_append(&g->tasks, &t->in_generation);
+    if (parent)
+        list_append(&parent->children, &t->sibling);
+    return t;
+}
+
+static void abort_pendings(struct task *t)
+{
+    struct list *node;
+
+    while ((node = list_first(&t->pendings))) {
+        list_remove(node);
+        struct pending *p = LIST_ENTRY(node, struct pending, node);
+        p->abort(p);
+    }
+}
+
+/* What the task has opened and may have returned belongs to its parent now. */
+static void bequeath(struct task *t)
+{
+    struct list *node = t->pendings.next;
+
+    while (node != &t->pendings) {
+        struct pending *p = LIST_ENTRY(node, struct pending, node);
+        node = node->next;
+        if (!p->inherited)
+            continue;
+        list_remove(&p->node);
+        list_append(&t->parent->pendings, &p->node);
+    }
+}
+
+static void cancel_children(struct task *t)
+{
+    struct err err;
+    struct list *node;
+
+    err_set(&err, ERR_CANCELLED, "the task that started this one has ended");
+    while ((node = list_first(&t->children)))
+        task_cancel(LIST_ENTRY(node, struct task, sibling), &err);
+}
+
+/* The one end of every task. */
+static void finish(struct task *t, const struct err *err)
+{
+    struct generation *g = t->gen;
+
+    assert(t->state != TASK_ENDED);
+    t->state = TASK_ENDED;
+    list_remove(&t->in_ready);
+    cancel_children(t);
+    if (!err && t->parent)
+        bequeath(t);
+    abort_pendings(t);
+    list_remove(&t->sibling);
+    t->on_end(t, err);
+    struct guard *before = guard_enter(&g->rt->dog, &t->guard, t->L); /* __close may run */
+    threads_give(g, t->L, t->ref, err == NULL);
+    guard_leave(&g->rt->dog, before);
+    list_remove(&t->in_generation);
+    free(t);
+    generation_unref(g);
+}
+
+/* What ended the run: the limit that was passed, or the error value on top of the stack. */
+static void read_failure(struct task *t, int status, struct err *err)
+{
+    if (status == LUA_ERRMEM) {
+        char words[96];
+        guard_describe(&t->guard, GUARD_BYTES, words, sizeof words);
+        err_set(err, ERR_BUDGET, "over the limit of %s", words);
+        return;
+    }
+    lua_err_read(t->L, -1, err);
+    if (guard_over(&t->guard))
+        err->code = ERR_BUDGET;
+}
+
+static void resume(struct task *t)
+{
+    struct watchdog *dog = &t->gen->rt->dog;
+    struct guard *before = guard_enter(dog, &t->guard, t->L);
+    struct err err;
+    int results;
+
+    t->state = TASK_RUNNING;
+    int status = lua_resume(t->L, NULL, t->args, &results);
+    guard_leave(dog, before);
+    t->args = 0;
+    if (status == LUA_YIELD)
+        return;
+    if (status == LUA_OK && !guard_over(&t->guard)) {
+        finish(t, NULL);
+        return;
+    }
+    if (status == LUA_OK) { /* it swallowed the error somehow: the limit still counts */
+        char words[96];
+        guard_describe(&t->guard, guard_over(&t->guard), words, sizeof words);
+        err_set(&err, ERR_BUDGET, "over the limit of %s", words);
+    } else {
+        read_failure(t, status, &err);
+    }
+    finish(t, &err);
+}
+
+static void run_ready(struct generation *g)
+{
+    struct list *node;
+
+    if (g->draining)
+        return;
+    g->draining = true;
+    generation_ref(g); /* the last task may end in here */
+    while ((node = list_first(&g->ready))) {
+        list_remove(node);
+        resume(LIST_ENTRY(node, struct task, in_ready));
+    }
+    g->draining = false;
+    generation_unref(g);
+}
+
+static void make_ready(struct task *t)
+{
+    t->state = TASK_READY;
+    list_append(&t->gen->ready, &t->in_ready);
+    run_ready(t->gen);
+}
+
+void task_start(struct task *t, int nargs)
+{
+    assert(t->state == TASK_NEW);
+    t->args = nargs;
+    make_ready(t);
+}
+
+struct task *task_of(lua_State *L)
+{
+    return (struct task *)guard_of(L);
+}
+
+int task_wait(lua_State *L, lua_KContext ctx, lua_KFunction k)
+{
+    task_of(L)->state = TASK_WAITING;
+    return lua_yieldk(L, 0, ctx, k);
+}
+
+void task_wake(struct task *t)
+{
+    if (t->state == TASK_WAITING)
+        make_ready(t);
+}
+
+void task_cancel(struct task *t, const struct err *err)
+{
+    assert(t->state != TASK_RUNNING);
+    if (t->state != TASK_ENDED)
+        finish(t, err);
+}
+
+void task_add_pending(struct task *t, struct pending *p, void (*abort)(struct pending *))
+{
+    p->abort = abort;
+    list_append(&t->pendings, &p->node);
+}
+
+void task_drop_pending(struct pending *p)
+{
+    if (p->node.next)
+        list_remove(&p->node);
+}
+
+int task_depth(const struct task *t)
+{
+    int depth = 1;
+
+    for (const struct task *p = t->parent; p; p = p->parent)
+        depth++;
+    return depth;
+}

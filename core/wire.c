@@ -1,0 +1,110 @@
+/* wire - what must be seen in a provider's events without decoding them: data from its codec.
+ * SPDX-License-Identifier: MIT */
+#include "wire.h"
+
+#include "json.h"
+
+#include <string.h>
+
+static bool has_value(struct span v)
+{
+    if (!v.p || v.n == 0)
+        return false;
+    switch (json_type(v)) {
+    case JSON_NULL:
+    case JSON_FALSE:
+        return false;
+    case JSON_STRING:
+        return v.n > 2;
+    case JSON_ARRAY:
+    case JSON_OBJECT: {
+        struct json_iter it = {0};
+        struct span key, value;
+        return json_next(v, &it, &key, &value);
+    }
+    default:
+        return true;
+    }
+}
+
+static struct span find_in_elements(struct span array, const char *rest)
+{
+    struct json_iter it = {0};
+    struct span key, value;
+
+    if (json_type(array) == JSON_ARRAY)
+        while (json_next(array, &it, &key, &value)) {
+            struct span found = wire_find(value, rest);
+            if (found.p)
+                return found;
+        }
+    return (struct span){NULL, 0};
+}
+
+struct span wire_find(struct span doc, const char *path)
+{
+    char name[WIRE_PATH_MAX];
+
+    while (*path) {
+        size_t n = strcspn(path, ".");
+        const char *rest = path[n] ? path + n + 1 : path + n;
+        if (n == 1 && *path == '*')
+            return find_in_elements(doc, rest);
+        memcpy(name, path, n);
+        name[n] = 0;
+        if (json_type(doc) != JSON_OBJECT)
+            return (struct span){NULL, 0};
+        doc = json_member(doc, name);
+        if (!doc.p)
+            return doc;
+        path = rest;
+    }
+    return has_value(doc) ? doc : (struct span){NULL, 0};
+}
+
+/* The last name of a path must stand in the bytes, or looking for the path is idle: most events of a stream hold
+ * neither usage nor an error. */
+static bool may_have(struct span data, const char *path)
+{
+    const char *dot = strrchr(path, '.'), *name = dot ? dot + 1 : path;
+
+    return *path && memmem(data.p, data.n, name, strlen(name));
+}
+
+static struct span look(struct span data, const char *path)
+{
+    return may_have(data, path) ? wire_find(data, path) : (struct span){NULL, 0};
+}
+
+int wire_inspect(const struct wire *w, struct span data, bool want_content, struct wire_seen *seen,
+                 struct err *err)
+{
+    *seen = (struct wire_seen){0};
+    if (w->done[0] && span_is(data, w->done)) {
+        seen->done = true;
+        return 0;
+    }
+    if (json_check(data, err) < 0) {
+        err->code = ERR_BAD_RESPONSE;
+        return err_prefix(err, "an event of the stream is no JSON");
+    }
+    seen->finish = look(data, w->finish).p;
+    seen->usage = look(data, w->usage);
+    seen->error = look(data, w->error);
+    for (int i = 0; want_content && !seen->content && i < WIRE_PATHS && w->content[i][0]; i++)
+        seen->content = look(data, w->content[i]).p;
+    return 0;
+}
+
+int wire_strip_usage(const struct wire *w, struct span raw, struct span data, struct buf *out)
+{
+    struct json_edit edit = {w->usage, {NULL, 0}};
+
+    if (!w->usage[0] || !may_have(data, w->usage) || !json_member(data, w->usage).p)
+        return buf_add_span(out, raw);
+    if (wire_find(data, w->usage).p && !wire_find(data, w->payload).p)
+        return 0;
+    if (buf_puts(out, "data: ") < 0 || json_splice(data, &edit, 1, out) < 0)
+        return -1;
+    return buf_puts(out, "\n\n");
+}

@@ -1,0 +1,18 @@
+-- Choose this to call one model as it is: what "provider/model" as the model's name does.
+-- SPDX-License-Identifier: MIT
+
+local config = require "config"
+local llm = require "llm"
+local models = require "models"
+local policy = require "policy"
+
+return policy.define {
+   name = "direct",
+   about = "Calls one model and passes its answer on, with no retry of its own.",
+   params = { model = "" }, -- "provider/model" or an alias; empty: the configuration's default_model, or the cheapest
+   run = function(req, p)
+      local target = p.model
+      if target == "" then target = config.default_model or (models.all()[1] or {}).name end
+      return llm.stream(target or "", req)
+   end,
+}

@@ -1,0 +1,47 @@
+-- ask: one question on the command line, shown while it is answered.
+-- SPDX-License-Identifier: MIT
+
+local clock = require "clock"
+local json = require "json"
+local llm = require "llm"
+local provider = require "provider"
+local serve = require "serve"
+local terminal = require "terminal"
+local trace = require "trace"
+
+local ask = {}
+
+local function show(result)
+   if not llm.is_stream(result) then
+      terminal.write(result.text)
+      for _, call in ipairs(result.tool_calls or {}) do
+         terminal.write(("[calls %s(%s)]"):format(call["function"].name, call["function"].arguments))
+      end
+      return
+   end
+   for event in result:events() do
+      if event.kind == "error" then
+         terminal.write("\n")
+         error(event.err, 0)
+      end
+      if event.kind == "text" or event.kind == "refusal" then terminal.write(event.text) end
+      if event.kind == "tool_call" then terminal.write((event.name or "") .. event.arguments) end
+   end
+end
+
+-- ask.main(target, prompt): target is the name of a policy, "auto", or a model. Raises the error when there is no answer.
+function ask.main(target, prompt)
+   local begun = clock.monotonic()
+   local req = provider.request(json.encode {
+      model = target, messages = { { role = "user", content = prompt } }, stream = true,
+   })
+   local result, err = serve.run(req, target)
+   if not result then error(err, 0) end
+   show(result)
+   local total = trace.total()
+   print(("\n-- %s · %s · %d tokens in, %d out · $%.6f · %.2f s · %d call%s"):format(
+      total.policy, result.name or "baton", total.input_tokens, total.output_tokens, total.cost_usd,
+      clock.monotonic() - begun, total.attempts, total.attempts == 1 and "" or "s"))
+end
+
+return ask

@@ -1,0 +1,309 @@
+-- codec.openai: OpenAI Chat Completions, as a provider speaks it and as a client does.
+-- SPDX-License-Identifier: MIT
+--
+-- Source: OpenAI API reference, "Chat" (POST /v1/chat/completions) and "Streaming events". The engine's own shape of a
+-- request is this format's, so a request from an OpenAI client to such a provider passes as bytes with a few edits.
+
+local json = require "json"
+local errors = require "errors"
+local provider = require "provider"
+local retry_after = require "retry_after"
+
+local codec = {
+   name = "openai",
+   format = "openai",                 -- which front door speaks the same
+   path = "/chat/completions",
+   auth_header = "authorization",
+   auth_prefix = "Bearer ",
+}
+
+-- Where things stand in an answer and in the events of a stream (core/wire.h).
+codec.wire = provider.wire {
+   framing = "sse",
+   done = "[DONE]",
+   content = {
+      "choices.*.delta.content", "choices.*.delta.tool_calls", "choices.*.delta.reasoning_content",
+      "choices.*.delta.reasoning", "choices.*.delta.refusal", "choices.*.delta.audio",
+      "choices.*.delta.function_call", "choices.*.text",
+   },
+   finish = "choices.*.finish_reason",
+   usage = "usage",
+   payload = "choices",
+   error = "error",
+   answer = "choices.*.message",
+}
+
+-- Members that only make sense in a stream.
+local stream_members = { "stream_options" }
+
+-- What must change in a client's body to send it to this provider: edits, names to remove, and whether we ask for a usage
+-- chunk that the client did not ask for.
+--   req: a request of this format;  model: the provider's name of the model;  stream: do we want a stream?
+function codec.edits(req, model, stream)
+   local edits = { model = model }
+   if not stream then
+      if req.stream then
+         edits.stream = false
+         return edits, stream_members, false
+      end
+      return edits, nil, false
+   end
+   if not req.stream then edits.stream = true end
+   local options = req.stream_options
+   if type(options) == "table" and options.include_usage == true then return edits, nil, false end
+   local asked = json.object { include_usage = true }
+   if type(options) == "table" then
+      for name, value in pairs(options) do
+         if name ~= "include_usage" then asked[name] = value end
+      end
+   end
+   edits.stream_options = asked
+   return edits, nil, true
+end
+
+-- The body for a request that a script made (a table in the shape of Chat Completions): JSON text.
+function codec.encode(req, model, stream)
+   local body = {}
+   for name, value in pairs(req) do body[name] = value end
+   body.model = model
+   body.stream = stream or nil
+   body.stream_options = stream and { include_usage = true } or nil
+   return json.encode(body)
+end
+
+local function number(value)
+   return type(value) == "number" and value or 0
+end
+
+local function member(value, name)
+   if type(value) == "table" then return value[name] end
+end
+
+-- The usage object in the engine's terms; tokens. input counts all input, cached the part of it read from the provider's
+-- cache; output counts reasoning too. nil for anything but an object.
+function codec.usage(usage)
+   if type(usage) ~= "table" then return nil end
+   return {
+      input_tokens = number(usage.prompt_tokens),
+      cached_tokens = number(member(usage.prompt_tokens_details, "cached_tokens")),
+      output_tokens = number(usage.completion_tokens),
+      reasoning_tokens = number(member(usage.completion_tokens_details, "reasoning_tokens")),
+   }
+end
+
+-- ---- errors ----
+
+local by_status = {
+   [400] = "bad_request", [401] = "auth", [402] = "auth", [403] = "auth", [404] = "not_found",
+   [405] = "bad_request", [408] = "timeout", [409] = "unavailable", [410] = "not_found",
+   [413] = "bad_request", [415] = "bad_request", [422] = "bad_request", [424] = "unavailable",
+   [429] = "rate_limited", [503] = "overloaded", [504] = "timeout", [522] = "unavailable",
+   [524] = "timeout", [529] = "overloaded",
+}
+
+-- Words that providers use in error.code and error.type, inside streams too.
+local by_word = {
+   context_length_exceeded = "context_length", string_above_max_length = "context_length",
+   content_filter = "content_filter", content_policy_violation = "content_filter",
+   rate_limit_exceeded = "rate_limited", rate_limit_error = "rate_limited", insufficient_quota = "rate_limited",
+   invalid_api_key = "auth", authentication_error = "auth", permission_error = "auth",
+   overloaded_error = "overloaded", overloaded = "overloaded", server_error = "unavailable",
+   model_not_found = "not_found", timeout = "timeout",
+}
+
+local function text(value)
+   return type(value) == "string" and value or nil
+end
+
+-- The error object in a body, however the server wraps it: {error = {...}}, {error = "text"}, {message = "text"}.
+local function error_object(body)
+   local decoded = json.decode(body)
+   if type(decoded) ~= "table" then return {} end
+   local object = decoded.error
+   if type(object) == "table" then return object end
+   return { message = text(object) or text(decoded.message) or text(decoded.detail) }
+end
+
+local function code_of(status, object)
+   local word = by_word[object.code] or by_word[object.type]
+   local message = text(object.message) or ""
+   if status == 200 and type(object.code) == "number" then status = object.code end
+   local code = by_status[status] or (status >= 500 and "unavailable") or word
+      or (status >= 400 and "bad_request") or (status == 200 and "unavailable") or "bad_response"
+   if word and (status == 200 or code == "bad_request") then code = word end
+   if code == "bad_request" and message:find("maximum context length", 1, true) then
+      return "context_length"
+   end
+   return code
+end
+
+-- The error behind an answer that is none: status, body (text), and a function that gives a header of it.
+function codec.error(status, body, header)
+   local object = error_object(body)
+   local code = code_of(status, object)
+   local message = text(object.message) or ("status " .. status)
+   if code == "auth" then -- a provider may quote a part of the key
+      message = "the provider refused the engine's credentials (status " .. status .. ")"
+   end
+   local retryable
+   if object.code == "insufficient_quota" then retryable = false end
+   return errors.new {
+      code = code, message = message, status = status, retryable = retryable,
+      type = code ~= "auth" and text(object.type) or nil, param = text(object.param),
+      provider_code = code ~= "auth" and text(object.code) or nil,
+      retry_after = retry_after.read(header),
+   }
+end
+
+-- ---- answers of providers ----
+
+-- What a whole answer says: message, text, tool_calls, finish_reason, logprobs of the first choice; 'body' is all of it.
+function codec.decode(body)
+   local decoded = json.decode(body)
+   local choice = member(member(decoded, "choices"), 1)
+   local message = member(choice, "message") or {}
+   local content = message.content
+   return {
+      body = decoded,
+      message = message,
+      text = text(content) or text(message.refusal) or "",
+      tool_calls = message.tool_calls ~= json.null and message.tool_calls or nil,
+      finish_reason = text(member(choice, "finish_reason")),
+      logprobs = member(choice, "logprobs") ~= json.null and member(choice, "logprobs") or nil,
+   }
+end
+
+local function add_tool_events(list, calls)
+   if type(calls) ~= "table" then return end
+   for position, call in ipairs(calls) do
+      local fn = member(call, "function") or {}
+      list[#list + 1] = {
+         kind = "tool_call", index = number(member(call, "index") or position - 1), id = text(call.id),
+         name = text(fn.name), arguments = text(fn.arguments) or "",
+      }
+   end
+end
+
+-- A decoder for one stream: a function from an event's data to a list of what it says, each one of
+--   { kind = "text", text = }, { kind = "reasoning", text = }, { kind = "refusal", text = },
+--   { kind = "tool_call", index =, id =, name =, arguments = fragment },
+--   { kind = "finish", reason = }, { kind = "usage", usage = }
+-- Only the first choice is told.
+function codec.decoder()
+   return function(data)
+      local list = {}
+      if data == "[DONE]" then return list end
+      local event = json.decode(data)
+      if type(event) ~= "table" then return list end
+      local choice = member(event.choices, 1)
+      local delta = member(choice, "delta")
+      if type(delta) == "table" then
+         local reasoning = text(delta.reasoning_content) or text(delta.reasoning)
+         if reasoning and reasoning ~= "" then list[#list + 1] = { kind = "reasoning", text = reasoning } end
+         if text(delta.content) and delta.content ~= "" then
+            list[#list + 1] = { kind = "text", text = delta.content }
+         end
+         if text(delta.refusal) and delta.refusal ~= "" then
+            list[#list + 1] = { kind = "refusal", text = delta.refusal }
+         end
+         add_tool_events(list, delta.tool_calls)
+      end
+      local reason = text(member(choice, "finish_reason"))
+      if reason then list[#list + 1] = { kind = "finish", reason = reason } end
+      if type(event.usage) == "table" then list[#list + 1] = { kind = "usage", usage = codec.usage(event.usage) } end
+      return list
+   end
+end
+
+-- ---- answers to clients ----
+
+local function usage_object(usage)
+   if not usage then return nil end
+   return {
+      prompt_tokens = usage.input_tokens, completion_tokens = usage.output_tokens,
+      total_tokens = usage.input_tokens + usage.output_tokens,
+      prompt_tokens_details = { cached_tokens = usage.cached_tokens },
+      completion_tokens_details = { reasoning_tokens = usage.reasoning_tokens },
+   }
+end
+
+local function message_of(reply)
+   local message = {}
+   for name, value in pairs(reply.message or {}) do message[name] = value end
+   message.role = "assistant"
+   if not (message.content == json.null and reply.text == "") then message.content = reply.text end
+   message.tool_calls = reply.tool_calls
+   return message
+end
+
+-- A reply as the body of a whole answer: JSON text.
+--   meta: { id =, created = (seconds since 1970), model = }
+function codec.answer(reply, meta)
+   return json.encode {
+      id = meta.id, object = "chat.completion", created = meta.created, model = meta.model,
+      choices = { {
+         index = 0, message = message_of(reply), logprobs = reply.logprobs or json.null,
+         finish_reason = reply.finish_reason or "stop",
+      } },
+      usage = usage_object(reply.usage),
+   }
+end
+
+-- A whole reply as the events of a stream: text, without the end mark (codec.stream_end).
+--   meta: as for codec.answer, and include_usage (did the client ask for it?)
+function codec.answer_stream(reply, meta)
+   local out = {}
+   local function chunk(choices, usage)
+      out[#out + 1] = "data: " .. json.encode {
+         id = meta.id, object = "chat.completion.chunk", created = meta.created, model = meta.model,
+         choices = json.array(choices), usage = usage or (meta.include_usage and json.null or nil),
+      } .. "\n\n"
+   end
+   local function delta(fields, reason)
+      chunk { { index = 0, delta = json.object(fields), logprobs = json.null, finish_reason = reason or json.null } }
+   end
+   delta { role = "assistant", content = "" }
+   if reply.text ~= "" then delta { content = reply.text } end
+   for position, call in ipairs(reply.tool_calls or {}) do
+      delta { tool_calls = { {
+         index = position - 1, id = call.id, type = "function", ["function"] = call["function"],
+      } } }
+   end
+   delta({}, reply.finish_reason or "stop")
+   if meta.include_usage and reply.usage then chunk({}, usage_object(reply.usage)) end
+   return table.concat(out)
+end
+
+codec.stream_type = "text/event-stream; charset=utf-8"
+codec.stream_end = "data: [DONE]\n\n"
+
+-- A comment in a stream: clients pass over it.
+function codec.comment(text_)
+   return ": " .. text_ .. "\n\n"
+end
+
+-- What is wrong with a client's request: nil, or the error.
+function codec.check_request(req)
+   local function wrong(param, message)
+      return errors.new { code = "bad_request", message = message, param = param, type = "invalid_request_error" }
+   end
+   local messages = req.messages
+   if messages == nil then return wrong("messages", "missing required parameter: 'messages'") end
+   if not json.is_array(messages) then return wrong("messages", "'messages' must be an array of messages") end
+   if #messages == 0 then return wrong("messages", "'messages' must hold at least one message") end
+   for position, message in ipairs(messages) do
+      local place = ("messages[%d]"):format(position - 1)
+      if type(message) ~= "table" or json.is_array(message) then
+         return wrong(place, ("'%s' must be an object"):format(place))
+      end
+      if type(message.role) ~= "string" then
+         return wrong(place .. ".role", ("'%s.role' must be a string"):format(place))
+      end
+   end
+   local stream = req.stream
+   if stream ~= nil and stream ~= json.null and type(stream) ~= "boolean" then
+      return wrong("stream", "'stream' must be true or false")
+   end
+end
+
+return codec

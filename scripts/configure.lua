@@ -1,0 +1,256 @@
+-- configure: checks what baton.lua returned and fills in what it leaves out.
+-- SPDX-License-Identifier: MIT
+--
+-- Runs in the configuration's own state, before there is any generation. The result goes to core/config.c; keys stay there.
+-- Every error names the place: "providers.openai.base_ur: unknown field (known: ...)".
+
+-- Providers that register themselves when their usual environment variable is set.
+local known_providers = {
+   { name = "openai", key = "OPENAI_API_KEY", url = "https://api.openai.com/v1", base = "OPENAI_BASE_URL" },
+   { name = "groq", key = "GROQ_API_KEY", url = "https://api.groq.com/openai/v1" },
+   { name = "mistral", key = "MISTRAL_API_KEY", url = "https://api.mistral.ai/v1" },
+   { name = "deepseek", key = "DEEPSEEK_API_KEY", url = "https://api.deepseek.com/v1" },
+   { name = "xai", key = "XAI_API_KEY", url = "https://api.x.ai/v1" },
+   { name = "openrouter", key = "OPENROUTER_API_KEY", url = "https://openrouter.ai/api/v1" },
+   { name = "together", key = "TOGETHER_API_KEY", url = "https://api.together.xyz/v1" },
+   { name = "ollama", base = "OLLAMA_HOST", port = 11434, path = "/v1" },
+   { name = "vllm", base = "VLLM_BASE_URL" },
+}
+
+-- ---- checking ----
+
+local function fail(place, what, ...)
+   error(("%s: " .. what):format(place, ...), 0)
+end
+
+local function names_of(fields)
+   local names = {}
+   for name in pairs(fields) do names[#names + 1] = name end
+   table.sort(names)
+   return table.concat(names, ", ")
+end
+
+local function at(place, name)
+   return place == "" and tostring(name) or place .. "." .. tostring(name)
+end
+
+-- A check takes a place and a value, and raises or returns the value.
+local function is(wanted)
+   return function(place, value)
+      if type(value) ~= wanted then fail(place, "must be a %s, not a %s", wanted, type(value)) end
+      return value
+   end
+end
+
+local function number_in(low, high, unit)
+   return function(place, value)
+      if type(value) ~= "number" or value < low or value > high then
+         fail(place, "must be a number from %s to %s%s", low, high, unit and " " .. unit or "")
+      end
+      return value
+   end
+end
+
+local function one_of(...)
+   local choices = { ... }
+   return function(place, value)
+      for _, choice in ipairs(choices) do
+         if value == choice then return value end
+      end
+      fail(place, "must be one of %s", table.concat(choices, ", "))
+   end
+end
+
+local function list_of(check)
+   return function(place, value)
+      is "table"(place, value)
+      local count = 0
+      for key in pairs(value) do
+         if math.type(key) ~= "integer" then fail(place, "must be a list, but has the key '%s'", tostring(key)) end
+         count = count + 1
+      end
+      for i = 1, count do check(at(place, i), value[i]) end
+      return value
+   end
+end
+
+local function map_of(check)
+   return function(place, value)
+      is "table"(place, value)
+      for key, item in pairs(value) do
+         if type(key) ~= "string" then fail(place, "must have names as keys") end
+         check(at(place, key), item)
+      end
+      return value
+   end
+end
+
+local function record(fields)
+   return function(place, value)
+      is "table"(place, value)
+      for key, item in pairs(value) do
+         local check = fields[key]
+         if not check then fail(at(place, key), "unknown field (known: %s)", names_of(fields)) end
+         check(at(place, key), item)
+      end
+      return value
+   end
+end
+
+local function http_url(place, value)
+   is "string"(place, value)
+   if not value:find("^https?://[^/%s?#@]+[^%s?#@]*$") then
+      fail(place, "must be an http:// or https:// URL without user, query or fragment")
+   end
+   return value
+end
+
+local function header_text(place, value)
+   is "string"(place, value)
+   if value:find("[\r\n%z]") then fail(place, "must not hold line breaks") end
+   return value
+end
+
+local seconds = number_in(0.001, 86400, "seconds")
+local timeouts = record { connect = seconds, first_byte = seconds, stall = seconds, total = seconds }
+local price = number_in(0, 1e6, "USD per million tokens")
+
+local check_config = record {
+   listen = is "string",
+   default_policy = is "string",
+   default_model = is "string",
+   keys = list_of(header_text),
+   tls = record { certificate = is "string", key = is "string" },
+   timeouts = timeouts,
+   log = one_of("debug", "info", "warn", "error", "none"),
+   limits = record {
+      body = number_in(1024, 1 << 30, "bytes"),
+      header_bytes = number_in(1024, 1 << 20, "bytes"),
+      headers = number_in(8, 1000),
+      request_line = number_in(256, 1 << 16, "bytes"),
+      connections = number_in(1, 1e6),
+      waiting = number_in(1, 1e6),
+      header_timeout = seconds, body_timeout = seconds, idle_timeout = seconds, write_timeout = seconds,
+      answer = number_in(1024, 1 << 30, "bytes"),
+      cpu_slice_ms = number_in(5, 60000, "ms"),
+      cpu_total_ms = number_in(5, 3600000, "ms"),
+      task_bytes = number_in(1 << 20, 1 << 34, "bytes"),
+      heap_bytes = number_in(1 << 24, 1 << 36, "bytes"),
+      drain_timeout = seconds,
+   },
+   providers = map_of(record {
+      codec = is "string", base_url = http_url, key = header_text, http2 = is "boolean", timeouts = timeouts,
+      headers = map_of(header_text),
+   }),
+   models = map_of(record {
+      tier = is "string", input = price, cached_input = price, output = price,
+      context = number_in(1, 1e9, "tokens"), max_output = number_in(1, 1e9, "tokens"),
+      capabilities = list_of(is "string"), good_at = list_of(is "string"), where = one_of("local", "cloud"),
+   }),
+   aliases = map_of(function(place, value)
+      if type(value) ~= "string" and type(value) ~= "table" then
+         fail(place, "must be the name of a model or a selector")
+      end
+   end),
+   policies = map_of(is "table"),
+}
+
+-- ---- filling in ----
+
+local function ms(value)
+   return value and math.max(1, math.floor(value * 1000)) or 0
+end
+
+local function provider_of(name, given, common)
+   local limits = given.timeouts or {}
+   local function limit(key, default) return ms(limits[key] or common[key] or default) end
+   local headers = {}
+   for header, value in pairs(given.headers or {}) do
+      if not header:find("^[%w!#$%%&'*+.^_`|~-]+$") then
+         fail("providers." .. name .. ".headers." .. header, "is no name for a header")
+      end
+      headers[#headers + 1] = header .. ": " .. value
+   end
+   if not name:find("^[%w_.-]+$") then fail("providers." .. name, "a name has letters, digits, '.', '_' and '-'") end
+   if not given.base_url then fail("providers." .. name .. ".base_url", "is missing") end
+   return {
+      name = name, codec = given.codec or "openai", base_url = given.base_url:gsub("/+$", ""), key = given.key,
+      headers = headers, http2 = given.http2 or false, simulated = given.simulated or false,
+      connect_ms = limit("connect", 10), first_byte_ms = limit("first_byte", 120), stall_ms = limit("stall", 60),
+      total_ms = limit("total", 600),
+   }
+end
+
+-- "host", "host:port" or a URL -> a URL.
+local function url_of(text, known)
+   if not text:find("^https?://") then
+      if not text:find(":%d+$") and known.port then text = text .. ":" .. known.port end
+      text = "http://" .. text:gsub("^0%.0%.0%.0", "127.0.0.1")
+   end
+   text = text:gsub("/+$", "")
+   if known.path and text:sub(-#known.path) ~= known.path then text = text .. known.path end
+   return text
+end
+
+local function from_environment(env)
+   local found = {}
+   for _, known in ipairs(known_providers) do
+      local key = known.key and env(known.key)
+      local base = known.base and env(known.base)
+      if key or (not known.key and base) then
+         found[known.name] = { base_url = base and url_of(base, known) or known.url, key = key or nil }
+      end
+   end
+   return found
+end
+
+-- configure(given, env, simulated) -> what core/config.c reads.
+--   given: the table from baton.lua, or nil; env(name) -> text or nil; simulated: the simulator's base URL, or nil.
+return function(given, env, simulated)
+   given = given or {}
+   check_config("", given)
+   local providers, names, facts_of = {}, {}, {}
+   local all = given.providers or from_environment(env)
+   if next(all) == nil and simulated then
+      all = { sim = { base_url = simulated, simulated = true } }
+   end
+   for name, provider in pairs(all) do
+      providers[#providers + 1] = provider_of(name, provider, given.timeouts or {})
+      names[#names + 1] = name
+      facts_of[name] = { codec = provider.codec or "openai", simulated = provider.simulated or nil }
+   end
+   for name in pairs(given.models or {}) do
+      local provider = name:match("^([^/]+)/.+$")
+      if not provider then fail("models." .. name, "must be named \"provider/model\"") end
+      if not all[provider] then
+         fail("models." .. name, "there is no provider '%s' (known: %s)", provider, table.concat(names, ", "))
+      end
+   end
+   if given.tls and not (given.tls.certificate and given.tls.key) then
+      fail("tls", "needs both certificate and key")
+   end
+   local limits = given.limits or {}
+   return {
+      listen = given.listen or "127.0.0.1:8080",
+      log = given.log or "info",
+      keys = given.keys or {},
+      tls = given.tls or {},
+      limits = {
+         body = limits.body, header_bytes = limits.header_bytes, headers = limits.headers,
+         request_line = limits.request_line, connections = limits.connections, waiting = limits.waiting,
+         header_timeout_ms = limits.header_timeout and ms(limits.header_timeout),
+         body_timeout_ms = limits.body_timeout and ms(limits.body_timeout),
+         idle_timeout_ms = limits.idle_timeout and ms(limits.idle_timeout),
+         write_timeout_ms = limits.write_timeout and ms(limits.write_timeout),
+         answer = limits.answer, cpu_slice_ms = limits.cpu_slice_ms, cpu_total_ms = limits.cpu_total_ms,
+         task_bytes = limits.task_bytes, heap_bytes = limits.heap_bytes,
+         drain_timeout_ms = limits.drain_timeout and ms(limits.drain_timeout),
+      },
+      providers = providers,
+      facts = {
+         providers = facts_of, models = given.models or {}, aliases = given.aliases or {},
+         policies = given.policies or {}, default_policy = given.default_policy or "complexity",
+         default_model = given.default_model,
+      },
+   }
+end

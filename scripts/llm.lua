@@ -1,0 +1,343 @@
+-- llm: calls to models.
+-- SPDX-License-Identifier: MIT
+--
+-- A target is "provider/model", an alias of the configuration, a selector ({ tier = "fast", needs = { "tools" } }) or an
+-- entry of the catalogue. A request is what the policy was given, a table in the shape of OpenAI Chat Completions
+-- ({ messages = ... }), or a string, which becomes one user message.
+
+local config = require "config"
+local errors = require "errors"
+local json = require "json"
+local log = require "log"
+local models = require "models"
+local provider = require "provider"
+local random = require "random"
+local task = require "task"
+local trace = require "trace"
+
+local llm = {}
+
+-- ---- options ----
+
+-- What a call takes besides the target and the request. 'setting' ones are members of the request.
+local options = {
+   timeout = "limit", ttft = "limit", stall = "limit", retries = "option", label = "option", stream = "option",
+   temperature = "setting", top_p = "setting", max_tokens = "setting", max_completion_tokens = "setting",
+   stop = "setting", seed = "setting", n = "setting", response_format = "setting", tools = "setting",
+   tool_choice = "setting", logprobs = "setting", top_logprobs = "setting", reasoning_effort = "setting",
+   presence_penalty = "setting", frequency_penalty = "setting",
+}
+
+local no_options = {}
+
+local function check_options(opts)
+   for name in pairs(opts) do
+      if not options[name] then error(("llm: unknown option '%s'"):format(tostring(name)), 4) end
+   end
+   return opts
+end
+
+local function settings_of(opts)
+   local settings
+   for name, value in pairs(opts) do
+      if options[name] == "setting" then
+         settings = settings or {}
+         settings[name] = value
+      end
+   end
+   return settings
+end
+
+-- ---- replies ----
+
+-- A reply decodes its body when somebody looks inside. Fields: text, message, tool_calls, finish_reason, logprobs, body
+-- (all of the provider's answer); usage, cost (USD), latency, ttft (seconds), model, provider, name ("provider/model"),
+-- label, confidence (where one is known). Assigning one changes what the client gets.
+local Reply = {}
+
+local function view_of(reply)
+   if not reply.view then reply.view = reply.codec.decode(reply.raw) end
+   return reply.view
+end
+
+function Reply.__index(reply, name)
+   return view_of(reply)[name]
+end
+
+function Reply.__newindex(reply, name, value)
+   reply.edited = true
+   view_of(reply)[name] = value
+end
+
+-- Only these are kept in the reply itself; everything else is looked up in the decoded view.
+local function new_reply(fields)
+   return setmetatable({
+      raw = fields.raw or false, codec = fields.codec or false, view = fields.view or false, edited = false,
+      usage = fields.usage or false, cost = fields.cost or 0, latency = fields.latency or 0, ttft = fields.ttft or false,
+      model = fields.model or false, provider = fields.provider or false, name = fields.name or false,
+      label = fields.label or false, confidence = fields.confidence or false,
+   }, Reply)
+end
+
+-- llm.reply{ text =, tool_calls =, finish_reason = "stop", model =, provider =, usage =, cost =, confidence = } -> reply.
+-- An answer made by the policy itself. from = another reply takes over whose model, usage and cost it shows.
+function llm.reply(fields)
+   if type(fields) ~= "table" then error("llm.reply: a table is needed", 2) end
+   local from = fields.from or {}
+   local message = fields.message or { role = "assistant", content = fields.text or json.null }
+   return new_reply {
+      codec = false,
+      view = {
+         message = message, text = fields.text or "", tool_calls = fields.tool_calls,
+         finish_reason = fields.finish_reason or "stop",
+      },
+      usage = fields.usage or from.usage, cost = fields.cost or from.cost, latency = from.latency,
+      model = fields.model or from.model, provider = fields.provider or from.provider,
+      name = fields.name or from.name, confidence = fields.confidence,
+   }
+end
+
+-- llm.is_reply(value) -> boolean.
+function llm.is_reply(value)
+   return type(value) == "table" and getmetatable(value) == Reply
+end
+
+-- ---- one attempt ----
+
+local codecs = {}
+
+local function codec_of(name)
+   if not codecs[name] then codecs[name] = require("codec." .. name) end
+   return codecs[name]
+end
+
+local function place(err, entry)
+   err.provider, err.model = entry.provider, entry.model
+   return err
+end
+
+-- The body: a client's request of the provider's format is edited as bytes; anything else is encoded.
+local function body_of(req, entry, codec, stream, settings)
+   if type(req) ~= "userdata" then
+      if type(req) == "string" then req = { messages = { { role = "user", content = req } } } end
+      local body = req
+      if settings then
+         body = {}
+         for name, value in pairs(req) do body[name] = value end
+         for name, value in pairs(settings) do body[name] = value end
+      end
+      return codec.encode(body, entry.model, stream)
+   end
+   local edits, removed, strip = codec.edits(req, entry.model, stream)
+   for name, value in pairs(settings or no_options) do edits[name] = value end
+   return req, edits, removed, strip
+end
+
+local function book(entry, usage)
+   local cost = models.price(entry, usage)
+   if usage then trace.spend(cost, usage.input_tokens, usage.output_tokens) end
+   return cost
+end
+
+local function failed(call, status, body, entry, codec)
+   return place(codec.error(status, body or "", function(name) return call:header(name) end), entry)
+end
+
+-- Sends one request. Returns what is needed to make a reply or a stream: the call, its body (nil: a stream), the codec.
+local function attempt(entry, req, opts, stream)
+   local codec = codec_of(config.providers[entry.provider].codec)
+   local body, edits, removed, strip = body_of(req, entry, codec, stream, settings_of(opts))
+   local call, status, answer = provider.call {
+      provider = entry.provider, path = codec.path, body = body, edits = edits, removed = removed,
+      wire = codec.wire, stream = stream, strip_usage = strip, auth_header = codec.auth_header,
+      auth_prefix = codec.auth_prefix, timeout = opts.timeout, first_byte = opts.ttft, stall = opts.stall,
+   }
+   if not call then return nil, place(status, entry) end
+   if status ~= 200 or (answer and stream and json.find(answer, "error")) then
+      return nil, failed(call, status, answer, entry, codec)
+   end
+   if not answer then return call, nil, codec end
+   local ok, err = codec.wire:check(answer)
+   if not ok then
+      if json.find(answer, "error") then return nil, failed(call, status, answer, entry, codec) end
+      return nil, place(err, entry)
+   end
+   return call, answer, codec
+end
+
+local function whole(entry, call, body, codec, opts)
+   local usage = json.find(body, "usage")
+   usage = usage and codec.usage(json.decode(usage))
+   local ttft, latency = call:times()
+   return new_reply {
+      raw = body, codec = codec, usage = usage, cost = book(entry, usage), latency = latency, ttft = ttft,
+      model = entry.model, provider = entry.provider, name = entry.name, label = opts.label,
+   }
+end
+
+-- ---- streams ----
+
+-- A stream: :events() gives what arrives, one event at a time; :reply() waits for the end and gives a whole reply. Return
+-- it from run to pass the answer on while it arrives. Fields: model, provider, name, label.
+local Stream = {}
+Stream.__index = Stream
+
+local function new_stream(entry, call, codec, opts)
+   return setmetatable({
+      call = call, codec = codec, entry = entry, decode = false, waiting = {}, at = 1, usage = false, cost = 0,
+      latency = 0, ttft = false, closed = false, model = entry.model, provider = entry.provider, name = entry.name,
+      label = opts.label or false,
+   }, Stream)
+end
+
+-- The end was reached: what the answer cost. Once.
+function Stream:settle()
+   if self.closed then return end
+   self.closed = true
+   local usage = self.call:usage()
+   self.usage = usage and self.codec.usage(usage) or self.usage
+   self.cost = book(self.entry, self.usage or nil)
+   self.ttft, self.latency = self.call:times()
+end
+
+-- An error that a call ended with: the provider's own, when it sent one inside the stream.
+function Stream:failure(err)
+   if err.event then return failed(self.call, 200, err.event, self.entry, self.codec) end
+   return place(err, self.entry)
+end
+
+-- stream:next() -> event | nil at the end | nil, err. Events: { kind = "text" | "reasoning" | "refusal", text = },
+-- { kind = "tool_call", index =, id =, name =, arguments = fragment }, { kind = "finish", reason = },
+-- { kind = "usage", usage = }. Yields.
+function Stream:next()
+   while not self.waiting[self.at] do
+      local data, event = self.call:next()
+      if not data then
+         local err = event
+         self:settle()
+         if err then return nil, self:failure(err) end
+         return nil
+      end
+      self.decode = self.decode or self.codec.decoder()
+      self.waiting, self.at = self.decode(data, event), 1
+   end
+   self.at = self.at + 1
+   return self.waiting[self.at - 1]
+end
+
+-- for event, err in stream:events() do ... end. An error comes as the last event, { kind = "error", err = err }.
+function Stream:events()
+   local over = false
+   return function()
+      if over then return nil end
+      local event, err = self:next()
+      if event then return event end
+      over = true
+      return err and { kind = "error", err = err } or nil
+   end
+end
+
+local function add_tool_call(calls, event)
+   local call = calls[event.index + 1]
+   if not call then
+      call = { id = event.id, type = "function", ["function"] = { name = event.name, arguments = "" } }
+      calls[event.index + 1] = call
+   end
+   call.id = call.id or event.id
+   call["function"].name = call["function"].name or event.name
+   call["function"].arguments = call["function"].arguments .. event.arguments
+end
+
+-- stream:reply() -> reply | nil, err. Gathers the whole answer. Yields.
+function Stream:reply()
+   local parts, reasoning, calls, reason = {}, {}, {}, nil
+   for event in self:events() do
+      if event.kind == "error" then return nil, event.err end
+      if event.kind == "text" or event.kind == "refusal" then parts[#parts + 1] = event.text end
+      if event.kind == "reasoning" then reasoning[#reasoning + 1] = event.text end
+      if event.kind == "tool_call" then add_tool_call(calls, event) end
+      if event.kind == "finish" then reason = event.reason end
+   end
+   local message = { role = "assistant", content = #parts > 0 and table.concat(parts) or json.null }
+   if #reasoning > 0 then message.reasoning_content = table.concat(reasoning) end
+   if #calls > 0 then message.tool_calls = calls end
+   return new_reply {
+      view = {
+         message = message, text = table.concat(parts), tool_calls = #calls > 0 and calls or nil,
+         finish_reason = reason or "stop",
+      },
+      usage = self.usage, cost = self.cost, latency = self.latency, ttft = self.ttft, model = self.model,
+      provider = self.provider, name = self.name, label = self.label,
+   }
+end
+
+-- llm.is_stream(value) -> boolean.
+function llm.is_stream(value)
+   return type(value) == "table" and getmetatable(value) == Stream
+end
+
+-- ---- calls ----
+
+-- Seconds before attempt n + 1: what the provider asked for, else 0.25 s doubled each time, less up to a half by chance.
+local function pause(err, n)
+   if err.retry_after then return err.retry_after end
+   return math.min(8, 0.25 * 2 ^ (n - 1)) * (1 - 0.5 * random.number())
+end
+
+local WAIT_MAX = 30 -- seconds: a longer Retry-After is the caller's to decide on
+
+local function try(entry, req, opts, stream)
+   local retries = opts.retries or 0
+   for n = 1, retries + 1 do
+      local call, body, codec = attempt(entry, req, opts, stream)
+      if call then return call, body, codec end
+      local err = body
+      log.debug("attempt failed", { model = entry.name, code = err.code, attempt = n })
+      if n > retries or not err.retryable then return nil, err end
+      local seconds = pause(err, n)
+      if seconds > WAIT_MAX then return nil, err end
+      task.sleep(seconds)
+   end
+end
+
+-- llm.chat(target, req, opts?) -> reply | nil, err. Waits for the whole answer.
+--   opts: timeout (seconds for all of it), ttft (to the first byte), stall (between bytes), retries (of errors that may
+--   pass; 0), label (a name for logs), and settings that take the place of the request's: temperature, top_p, max_tokens,
+--   max_completion_tokens, stop, seed, n, response_format, tools, tool_choice, logprobs, top_logprobs,
+--   reasoning_effort, presence_penalty, frequency_penalty. An unknown option raises.
+--   Errors: not_found (no such model), no_candidate (no model fits the selector), and all that a provider can cause.
+--   Yields.
+function llm.chat(target, req, opts)
+   opts = opts and check_options(opts) or no_options
+   local entry, err = models.resolve(target)
+   if not entry then return nil, err end
+   local call, body, codec = try(entry, req, opts, false)
+   if not call then return nil, body end
+   return whole(entry, call, body, codec, opts)
+end
+
+local function wants_stream(req, opts)
+   if opts.stream ~= nil then return opts.stream end
+   return type(req) == "userdata" and req.stream == true
+end
+
+-- llm.stream(target, req, opts?) -> stream or reply | nil, err. To be returned from run: passes the answer on while it
+-- arrives when the client asked for a stream, and gives a whole reply otherwise (opts.stream = true or false decides).
+-- Returns when the provider has proved alive with its first content: an error before that is nil, err, and another model
+-- can be tried unseen. Options and errors as llm.chat. Yields.
+function llm.stream(target, req, opts)
+   opts = opts and check_options(opts) or no_options
+   local entry, err = models.resolve(target)
+   if not entry then return nil, err end
+   local call, body, codec = try(entry, req, opts, wants_stream(req, opts))
+   if not call then return nil, body end
+   if body then return whole(entry, call, body, codec, opts) end
+   return new_stream(entry, call, codec, opts)
+end
+
+-- llm.fail(code, message) -> nil, err: for a policy that gives up.
+function llm.fail(code, message)
+   return nil, errors.new { code = code, message = message }
+end
+
+return llm

@@ -1,0 +1,124 @@
+-- models: the catalogue. Which models there are, what they cost, and which one a target means.
+-- SPDX-License-Identifier: MIT
+--
+-- An entry: { name = "openai/gpt-4o-mini", provider = "openai", model = "gpt-4o-mini", tier =, input =, cached_input =,
+-- output = (USD per million tokens; nil where unknown), context =, max_output = (tokens), capabilities = { "tools", ... },
+-- good_at = { "code", ... }, where = "local" | "cloud" }.
+
+local catalog = require "catalog"
+local config = require "config"
+local errors = require "errors"
+
+local models = {}
+
+local entries, by_name, by_model = {}, {}, {}
+
+local function split(name)
+   return name:match("^([^/]+)/(.+)$")
+end
+
+local function add(name, facts)
+   local provider, model = split(name)
+   if not provider or not config.providers[provider] or by_name[name] then return end
+   local entry = { name = name, provider = provider, model = model }
+   for key, value in pairs(facts) do entry[key] = value end
+   entries[#entries + 1] = entry
+   by_name[name] = entry
+   by_model[model] = by_model[model] == nil and entry or false -- false: more than one provider has it
+end
+
+for name, facts in pairs(config.models) do add(name, facts) end
+for name, facts in pairs(catalog.models) do add(name, facts) end
+
+local function price(entry)
+   return (entry.input or math.huge) + (entry.output or math.huge)
+end
+
+table.sort(entries, function(a, b)
+   if price(a) ~= price(b) then return price(a) < price(b) end
+   return a.name < b.name
+end)
+
+local function has(list, wanted)
+   for _, value in ipairs(list or {}) do
+      if value == wanted then return true end
+   end
+   return false
+end
+
+local selector_keys = { tier = true, needs = true, good_at = true, max_price = true, where = true, provider = true }
+
+local function fits(entry, selector)
+   if selector.tier and entry.tier ~= selector.tier then return false end
+   if selector.where and (entry.where or "cloud") ~= selector.where then return false end
+   if selector.provider and entry.provider ~= selector.provider then return false end
+   if selector.good_at and not has(entry.good_at, selector.good_at) then return false end
+   if selector.max_price and (entry.output or math.huge) > selector.max_price then return false end
+   for _, need in ipairs(selector.needs or {}) do
+      if not has(entry.capabilities, need) then return false end
+   end
+   return true
+end
+
+-- models.find(selector) -> the entries that fit, cheapest first (input + output price, then name).
+--   selector: { tier =, needs = { capability, ... }, good_at = "code", max_price = USD per million output tokens,
+--   where = "local" | "cloud", provider = }, each optional; an unknown key raises.
+function models.find(selector)
+   for key in pairs(selector) do
+      if not selector_keys[key] then
+         error(("models.find: unknown key '%s'; known: good_at, max_price, needs, provider, tier, where"):format(key), 2)
+      end
+   end
+   local found = {}
+   for _, entry in ipairs(entries) do
+      if fits(entry, selector) then found[#found + 1] = entry end
+   end
+   return found
+end
+
+-- models.all() -> every entry, cheapest first.
+function models.all()
+   return models.find {}
+end
+
+local function describe(selector)
+   local parts = {}
+   for key, value in pairs(selector) do
+      parts[#parts + 1] = key .. " = " .. (type(value) == "table" and table.concat(value, "+") or tostring(value))
+   end
+   return "{" .. table.concat(parts, ", ") .. "}"
+end
+
+-- models.resolve(target) -> entry | nil, err.
+--   target: "provider/model" (it need not be in the catalogue), an alias of the configuration, the bare name of a model
+--   that one provider has, a selector (its cheapest model), or an entry.
+function models.resolve(target)
+   if type(target) == "table" then
+      if target.name and by_name[target.name] then return by_name[target.name] end
+      local entry = models.find(target)[1]
+      if entry then return entry end
+      return nil, errors.new { code = "no_candidate", message = "no model fits " .. describe(target) }
+   end
+   if type(target) ~= "string" then error("the target must be a name or a selector", 3) end
+   local alias = config.aliases[target]
+   if alias ~= nil then return models.resolve(alias) end
+   local entry = by_name[target] or by_model[target]
+   if entry then return entry end
+   local provider, model = split(target)
+   if provider and config.providers[provider] then
+      return { name = target, provider = provider, model = model }
+   end
+   return nil, errors.new { code = "not_found", message = ("the model '%s' does not exist"):format(target),
+      param = "model", provider_code = "model_not_found", type = "invalid_request_error" }
+end
+
+-- models.price(entry, usage) -> USD. usage: { input_tokens, cached_tokens, output_tokens } (as reply.usage). 0 where the
+-- prices are unknown.
+function models.price(entry, usage)
+   if not usage or not entry.input or not entry.output then return 0 end
+   local cached = usage.cached_tokens
+   return ((usage.input_tokens - cached) * entry.input + cached * (entry.cached_input or entry.input)
+      + usage.output_tokens * entry.output) / 1e6
+end
+
+return models

@@ -1,0 +1,166 @@
+-- serve: from a client's request to its answer. Finds the policy, runs it, sends what it returned.
+-- SPDX-License-Identifier: MIT
+
+local clock = require "clock"
+local config = require "config"
+local errors = require "errors"
+local json = require "json"
+local llm = require "llm"
+local models = require "models"
+local policies = require "policies"
+local policy = require "policy"
+local trace = require "trace"
+
+local serve = {}
+
+-- The doors: which codec a client speaks.
+local doors = { openai = require "codec.openai" }
+
+-- Every policy's parameters: its own defaults under those of the configuration.
+local params = {}
+for name, definition in pairs(policies) do
+   params[name] = policy.params(definition, config.policies[name])
+   policy.check(definition)
+end
+for name in pairs(config.policies) do
+   if policies[name] == nil then
+      error(("configuration: policies.%s: there is no policy of that name"):format(name), 0)
+   end
+end
+if policies[config.default_policy] == nil then
+   error(("configuration: default_policy: there is no policy '%s'"):format(config.default_policy), 0)
+end
+
+-- What a client means by 'model': the definition of a policy and its parameters | nil, err.
+local function choose(name)
+   if type(name) ~= "string" or name == "" then
+      return nil, errors.new { code = "bad_request", param = "model", type = "invalid_request_error",
+         message = "you must provide a model: the name of a policy, \"auto\", or \"provider/model\"" }
+   end
+   local wanted = name == "auto" and config.default_policy or name:match("^baton/(.+)$") or name
+   if policies[wanted] ~= nil then return policies[wanted], params[wanted] end
+   local entry, err = models.resolve(wanted)
+   if not entry then return nil, err end
+   return policies.direct, { model = wanted }
+end
+
+local function meta_of(req, name, include_usage)
+   return {
+      id = "chatcmpl-" .. trace.id(), created = math.floor(clock.now()), model = name,
+      include_usage = include_usage,
+   }
+end
+
+local function asked_for_usage(req)
+   local options = req.stream_options
+   return type(options) == "table" and options.include_usage == true
+end
+
+-- The comment that a debugging client finds at the end of a stream.
+local function debug_comment(door, reply)
+   local total = trace.total()
+   return door.comment("baton " .. json.encode {
+      model = reply.name or json.null, attempts = total.attempts, cost_usd = total.cost_usd,
+      usage = { input_tokens = total.input_tokens, output_tokens = total.output_tokens },
+   })
+end
+
+local function finish_stream(answer, door, reply, debug)
+   if debug then answer:send(debug_comment(door, reply)) end
+   answer:send(door.stream_end)
+   answer:finish()
+end
+
+-- A stream of the client's own format flows through C; the end mark is ours to send.
+local function pass_on(req, answer, door, stream, debug)
+   answer:start(200, door.stream_type)
+   local ok, err = stream.call:forward(answer)
+   stream:settle()
+   if not ok then return answer:fail(stream:failure(err)) end
+   finish_stream(answer, door, stream, debug)
+end
+
+-- May the provider's bytes go to the client as they are?
+local function untouched(door, reply)
+   return reply.codec == door and reply.raw and not reply.edited
+      and (not reply.view or json.same(reply.view.body, reply.raw))
+end
+
+local function send_whole(req, answer, door, reply)
+   local body = untouched(door, reply) and reply.raw or door.answer(reply, meta_of(req, reply.name or "baton"))
+   answer:reply(200, "application/json", nil, body)
+end
+
+local function send_streamed(req, answer, door, reply, debug)
+   local meta = meta_of(req, reply.name or "baton", asked_for_usage(req))
+   answer:start(200, door.stream_type)
+   answer:send(door.answer_stream(reply, meta))
+   finish_stream(answer, door, reply, debug)
+end
+
+-- What run returned, as something that can be sent: a reply or a stream.
+local function check_result(definition, result, err)
+   if llm.is_reply(result) or llm.is_stream(result) then return result end
+   if result == nil and err ~= nil then return nil, err end
+   error(("policy '%s' returned a %s; it must return a reply, a stream, or nil and an error")
+      :format(definition.name, type(result)), 0)
+end
+
+local function as_error(err)
+   if type(err) == "table" and type(err.code) == "string" then return err end
+   return errors.new { code = "internal", message = tostring(err) }
+end
+
+local function send(req, answer, door, result, debug)
+   trace.answered(result.name or "baton")
+   if llm.is_stream(result) then
+      if req.stream == true and result.codec == door then return pass_on(req, answer, door, result, debug) end
+      local reply, err = result:reply()
+      if not reply then return answer:fail(err) end
+      result = reply
+   end
+   if req.stream == true then return send_streamed(req, answer, door, result, debug) end
+   send_whole(req, answer, door, result)
+end
+
+-- serve.request(req, answer, door, debug): one request of the door (its codec's name). Yields.
+function serve.request(req, answer, door_name, debug)
+   local door = doors[door_name]
+   local wrong = door.check_request(req)
+   local definition, p = choose(req.model)
+   if not definition then return answer:fail(p) end
+   if wrong then return answer:fail(wrong) end
+   trace.policy(definition.name)
+   local result, err = check_result(definition, definition.run(req, p))
+   if not result then return answer:fail(as_error(err)) end
+   send(req, answer, door, result, debug)
+end
+
+-- serve.run(req, name) -> reply or stream | nil, err: a request without a client, for the command line. Yields.
+function serve.run(req, name)
+   local definition, p = choose(name)
+   if not definition then return nil, p end
+   trace.policy(definition.name)
+   return check_result(definition, definition.run(req, p))
+end
+
+local function model_object(name, owner)
+   return { id = name, object = "model", created = 0, owned_by = owner }
+end
+
+-- serve.models(answer, id): the list of models (policies first), or one of them, in OpenAI's form.
+function serve.models(answer, id)
+   if id ~= "" then
+      local definition, err = choose(id)
+      if not definition then return answer:fail(err) end
+      local entry = models.resolve(id)
+      local owner = policies[id] == nil and entry and entry.provider or "baton"
+      return answer:reply(200, "application/json", nil, json.encode(model_object(id, owner)))
+   end
+   local data = { model_object("auto", "baton") }
+   for name in pairs(policies) do data[#data + 1] = model_object(name, "baton") end
+   for _, entry in ipairs(models.all()) do data[#data + 1] = model_object(entry.name, entry.provider) end
+   answer:reply(200, "application/json", nil, json.encode { object = "list", data = json.array(data) })
+end
+
+return serve
