@@ -27,7 +27,7 @@ local UNSURE = {
 local BLANK = { "I don't know.", "I'm not sure.", "Sorry, I cannot answer that with confidence." }
 
 -- How a short answer may be framed; most come bare.
-local FRAMES = { "%s", "%s", "%s", "The answer is %s" }
+local FRAMES = { "%s", "%s", "%s", "%s", "%s", "The answer is %s" }
 
 local function fill(template, text)
    local before, after = template:match("^(.-)%%s(.*)$")
