@@ -1,22 +1,29 @@
 # Baton. 'make help' lists the targets.
-VERSION  := 0.1.0
 MAKEFLAGS += --no-print-directory
-B        ?= build
-PREFIX   ?= /usr/local
-VECTORS  ?= ../shared
-CC       ?= gcc
-CLANG    := $(firstword $(wildcard /usr/bin/clang /usr/bin/clang-14 /usr/bin/clang-16 /usr/bin/clang-19) clang)
+VERSION   := 0.1.0
+B         ?= build
+PREFIX    ?= /usr/local
+VECTORS   ?= ../shared
+FUZZ_TIME ?= 60
+export VECTORS
 
+# What is needed to build and run, and to test. README.md says what each is for.
+DEPS       := gcc make pkg-config liblua5.4-dev lua-cjson-dev libevent-dev libcurl4-openssl-dev libssl-dev
+DEPS_TEST  := python3
+DEPS_LINT  := clang-format-14 lua-check cppcheck
+DEPS_FUZZ  := clang-14 libclang-rt-14-dev
+DEPS_BENCH := nginx-light wrk python3
+
+CLANG    ?= clang-14
 PACKAGES := lua5.4 lua5.4-cjson libevent libevent_openssl libcurl openssl
-DEPS_TEST := python3
-
-WARN := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wconversion -Wstrict-prototypes \
-        -Wmissing-prototypes -Wundef -Wwrite-strings -Wredundant-decls -Wdisabled-optimization \
-        -Wdouble-promotion -Wmissing-declarations -Wno-sign-conversion -Werror
-CFLAGS  ?= -O2 -g
+WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wconversion -Wstrict-prototypes \
+            -Wmissing-prototypes -Wundef -Wwrite-strings -Wredundant-decls -Wdouble-promotion \
+            -Wmissing-declarations -Wno-sign-conversion -Werror
+CFLAGS   ?= -O2 -g
+# Not ':=': the packages may be installed by 'make deps' in the same run.
 CFLAGS_ALL = -std=c11 -D_GNU_SOURCE -DBATON_VERSION='"$(VERSION)"' -DBATON_PREFIX='"$(PREFIX)"' \
-        $(WARN) $(CFLAGS) $(SANITIZE) $(shell pkg-config --cflags $(PACKAGES))
-LDLIBS  = $(shell pkg-config --libs $(PACKAGES)) -lm -lpthread
+             $(WARN) $(CFLAGS) $(SANITIZE) $(shell pkg-config --cflags $(PACKAGES))
+LDLIBS   = $(shell pkg-config --libs $(PACKAGES)) -lm -lpthread
 
 SOURCES := $(wildcard core/*.c)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
@@ -24,32 +31,101 @@ LIBRARY := $(B)/libbaton.a
 UNITS   := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-all: $(B)/baton                     ## build build/baton
+all: $(B)/baton                ## build build/baton
 
 $(B)/baton: $(B)/core/main.o $(LIBRARY)
-	$(CC) $(SANITIZE) -o $@ $^ $(LDLIBS)
+	@echo "  link  $@"
+	@$(CC) $(SANITIZE) -o $@ $^ $(LDLIBS)
 
 $(LIBRARY): $(filter-out $(B)/core/main.o,$(OBJECTS))
 	@rm -f $@
-	$(AR) rcs $@ $^
+	@$(AR) rcs $@ $^
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	@echo "  cc    $<"
+	@$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 $(B)/unit/%: tests/unit/%.c $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -Icore -MMD -MP -o $@ $< $(LIBRARY) $(LDLIBS)
-
-units: $(UNITS)
+	@echo "  cc    $<"
+	@$(CC) $(CFLAGS_ALL) -Icore -MMD -MP -o $@ $< $(LIBRARY) $(LDLIBS)
 
 $(B)/fuzz/%: tests/fuzz/%.c $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -Icore -fsanitize=fuzzer -MMD -MP -o $@ $< $(LIBRARY) $(LDLIBS)
+	@echo "  cc    $<"
+	@$(CC) $(CFLAGS_ALL) -Icore -MMD -MP -o $@ $< $(LIBRARY) $(LDLIBS)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
-clean:                              ## remove everything built
+deps:                          ## install what is missing (Debian packages, by apt)
+	@sh tests/deps.sh $(DEPS) $(DEPS_TEST)
+
+demo: deps                     ## the shipped policies on simulated models: cost, quality, latency
+	@$(MAKE) all
+	@python3 tests/demo/demo.py $(if $(DATA),--data $(DATA)) $(if $(COLUMN),--column $(COLUMN))
+
+test: deps                     ## every test; the last line counts them
+	@$(MAKE) all units
+	@python3 tests/run.py --build $(B)
+
+units: $(UNITS)
+
+test-unit: all units           ## only the unit tests and the Lua tests inside the engine
+	@python3 tests/run.py --build $(B) --only unit
+
+test-e2e: all                  ## only the end-to-end tests (ONLY=name: a part of them)
+	@python3 tests/e2e/run.py $(ONLY)
+
+debug:                         ## build without optimisation, in build/debug
+	@$(MAKE) all B=build/debug CFLAGS="-O0 -g3"
+
+asan:                          ## every test under the address, undefined and leak sanitizers
+	@sh tests/deps.sh $(DEPS) $(DEPS_TEST) $(DEPS_FUZZ)
+	@$(MAKE) all units B=build/asan CC=$(CLANG) CFLAGS="-O1 -g -fno-omit-frame-pointer" \
+	    SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+	@python3 tests/run.py --build build/asan
+
+fuzz:                          ## every fuzzer for FUZZ_TIME seconds (60)
+	@sh tests/deps.sh $(DEPS) $(DEPS_FUZZ)
+	@$(MAKE) fuzzers B=build/fuzz CC=$(CLANG) CFLAGS="-O1 -g" SANITIZE="-fsanitize=fuzzer-no-link,address,undefined"
+	@sh tests/fuzz/run.sh build/fuzz/fuzz $(FUZZ_TIME)
+
+fuzz-regress:                  ## only the kept inputs, once each
+	@sh tests/deps.sh $(DEPS) $(DEPS_FUZZ)
+	@$(MAKE) fuzzers B=build/fuzz CC=$(CLANG) CFLAGS="-O1 -g" SANITIZE="-fsanitize=fuzzer-no-link,address,undefined"
+	@sh tests/fuzz/run.sh build/fuzz/fuzz 0
+
+fuzzers: LDLIBS += -fsanitize=fuzzer
+fuzzers: $(FUZZERS)
+
+lint:                          ## layout, ranks, banned functions, warnings of cppcheck and luacheck
+	@sh tests/deps.sh $(DEPS) $(DEPS_LINT) python3
+	@python3 tests/lint.py
+	@clang-format-14 --dry-run -Werror core/*.c core/*.h tests/unit/*.[ch] tests/fuzz/*.c
+	@cppcheck -q --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem \
+	    --enable=warning,portability -D_GNU_SOURCE -DBATON_VERSION='""' -DBATON_PREFIX='""' core
+	@luacheck -q scripts policies examples tests/lua tests/bench/policies
+	@echo "lint: clean"
+
+format:                        ## lay the C files out
+	@clang-format-14 -i core/*.c core/*.h tests/unit/*.[ch] tests/fuzz/*.c
+
+bench:                         ## what a request costs beside nginx, in one run
+	@sh tests/deps.sh $(DEPS) $(DEPS_BENCH)
+	@$(MAKE) all
+	@python3 tests/bench/bench.py $(BENCH)
+
+install: all                   ## install below PREFIX (/usr/local)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/baton
+	install -m 755 $(B)/baton $(DESTDIR)$(PREFIX)/bin/baton
+	cp -R scripts policies examples $(DESTDIR)$(PREFIX)/share/baton/
+
+clean:                         ## remove everything built
 	rm -rf build
 
-.PHONY: all units clean
+help:                          ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 18
+
+.PHONY: all deps demo test units test-unit test-e2e debug asan fuzz fuzz-regress fuzzers lint format bench install \
+        clean help

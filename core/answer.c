@@ -163,8 +163,8 @@ static double read_number(lua_State *L, const char *name, double otherwise)
     return d;
 }
 
-/* answer:fail(err): the error in the door's own form. Before the answer has begun with a real status, afterwards inside
- * the stream, which it ends. */
+/* answer:fail(err): the error in the door's own form. Before the answer has begun with a real
+ * status, afterwards inside the stream, which it ends. */
 static int l_fail(lua_State *L)
 {
     struct answer_box *a = luaL_checkudata(L, 1, METATABLE);
@@ -192,8 +192,8 @@ static int l_fail(lua_State *L)
 
 void answer_open(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"reply", l_reply}, {"start", l_start}, {"send", l_send},
-                                       {"finish", l_finish}, {"fail", l_fail}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"reply", l_reply},   {"start", l_start}, {"send", l_send},
+                                       {"finish", l_finish}, {"fail", l_fail},   {NULL, NULL}};
 
     luaL_newmetatable(L, METATABLE);
     luaL_newlib(L, methods);

@@ -20,8 +20,8 @@ static bool inside(const char *path, const char *folder)
     return strncmp(path, folder, n) == 0 && (path[n] == '/' || path[n] == 0 || n == 1);
 }
 
-/* Is 'path', with links followed, in one of the folders? For a file to be made its folder counts. On success the
- * real path is in 'real'. */
+/* Is 'path', with links followed, in one of the folders? For a file to be made its folder counts.
+ * On success the real path is in 'real'. */
 static int allowed(const char *path, const char *const *folders, const char *option, char *real,
                    struct err *err)
 {
@@ -46,7 +46,8 @@ static int allowed(const char *path, const char *const *folders, const char *opt
     for (; folders && *folders; folders++)
         if (realpath(*folders, folder) && inside(real, folder))
             return 0;
-    return err_set(err, ERR_AUTH, "%s: not allowed; run with %s DIR to allow a folder", path, option);
+    return err_set(err, ERR_AUTH, "%s: not allowed; run with %s DIR to allow a folder", path,
+                   option);
 }
 
 static int l_free_buffer(lua_State *L)

@@ -8,7 +8,8 @@
 
 enum { FIELDS_MAX = 16 << 10, MESSAGE_MAX = 2000 };
 
-/* Fields are encoded into a buffer that a userdata owns, so that nothing leaks when something raises. */
+/* Fields are encoded into a buffer that a userdata owns, so that nothing leaks when something
+ * raises. */
 static int l_free_buffer(lua_State *L)
 {
     buf_deinit(lua_touserdata(L, 1));
@@ -58,8 +59,8 @@ static int write_line(lua_State *L, enum log_level level)
     return 0;
 }
 
-/* log.debug|info|warn|error(message, fields?): one JSON line on standard error. 'fields' is a table of what
- * JSON can hold; together at most 16 KiB. */
+/* log.debug|info|warn|error(message, fields?): one JSON line on standard error. 'fields' is a table
+ * of what JSON can hold; together at most 16 KiB. */
 static int l_debug(lua_State *L)
 {
     return write_line(L, LOG_DEBUG);

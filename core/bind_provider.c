@@ -1,7 +1,8 @@
 /* bind_provider - the module "provider": requests to the configured providers, and what comes back.
  * SPDX-License-Identifier: MIT
  *
- * The library's side of the seam: llm.lua and the codecs stand on it. Keys are added here, in C; no script sees one. */
+ * The library's side of the seam: llm.lua and the codecs stand on it. Keys are added here, in C; no
+ * script sees one. */
 #include "answer.h"
 #include "call.h"
 #include "json.h"
@@ -120,7 +121,8 @@ static bool has_breaks(const char *text)
     return strpbrk(text, "\r\n") != NULL;
 }
 
-static void add_line(lua_State *L, struct box *box, const char *name, const char *middle, const char *value)
+static void add_line(lua_State *L, struct box *box, const char *name, const char *middle,
+                     const char *value)
 {
     if (has_breaks(name) || has_breaks(value))
         luaL_error(L, "provider.call: a header with a line break");
@@ -264,8 +266,9 @@ static int start(lua_State *L, struct box *box, const struct provider *p, const 
     return call_start(&box->call, g->rt->fx, &ask, wire, stream, strip, err);
 }
 
-/* provider.call{ provider =, path =, body = text | request, edits =, removed =, wire =, stream =, strip_usage =,
- * headers =, auth_header =, auth_prefix =, method = "POST", timeout =, first_byte =, stall = (seconds) }
+/* provider.call{ provider =, path =, body = text | request, edits =, removed =, wire =, stream =,
+ * strip_usage =, headers =, auth_header =, auth_prefix =, method = "POST", timeout =, first_byte =,
+ * stall = (seconds) }
  *   -> call, status, body     the answer is here whole (any status)
  *   -> call, status, nil      a stream that has proved alive, or is complete
  *   -> call, 200, error       the provider sent an error in its stream before any content
@@ -316,7 +319,8 @@ static int l_header(lua_State *L)
     return 1;
 }
 
-/* call:times() -> seconds to the first content (nil when there was none), seconds to the end (or until now). */
+/* call:times() -> seconds to the first content (nil when there was none), seconds to the end (or
+ * until now). */
 static int l_times(lua_State *L)
 {
     struct call *c = &check(L)->call;
@@ -384,7 +388,8 @@ static int after_next(lua_State *L, int status, lua_KContext ctx)
     return 0;
 }
 
-/* call:next() -> data, event name of the next event of the stream | nothing at its end | nil, err. Yields. */
+/* call:next() -> data, event name of the next event of the stream | nothing at its end | nil, err.
+ * Yields. */
 static int l_next(lua_State *L)
 {
     return after_next(L, LUA_OK, 0);
@@ -406,8 +411,9 @@ static int after_forward(lua_State *L, int status, lua_KContext ctx)
     return 1;
 }
 
-/* call:forward(answer) -> true | nil, err. Lets the events flow to the client as they come (less the end mark, and less
- * the usage that only we asked for), without running Lua for each, until the end. Yields. */
+/* call:forward(answer) -> true | nil, err. Lets the events flow to the client as they come (less
+ * the end mark, and less the usage that only we asked for), without running Lua for each, until the
+ * end. Yields. */
 static int l_forward(lua_State *L)
 {
     struct box *box = check(L);
@@ -448,8 +454,9 @@ static void path_field(lua_State *L, const char *name, wire_path out)
     lua_pop(L, 1);
 }
 
-/* provider.wire{ framing = "sse" | "ndjson", done =, content = { paths }, finish =, usage =, payload =, error =,
- * answer = } -> wire: where things stand in a provider's events (core/wire.h). */
+/* provider.wire{ framing = "sse" | "ndjson", done =, content = { paths }, finish =, usage =,
+ * payload =, error =, answer = } -> wire: where things stand in a provider's events (core/wire.h).
+ */
 static int l_wire(lua_State *L)
 {
     static const char *const framings[] = {"sse", "ndjson", NULL};
@@ -478,7 +485,8 @@ static int l_wire(lua_State *L)
     return 1;
 }
 
-/* wire:check(body) -> true | nil, err. Is this a whole answer: JSON, with what an answer must have? */
+/* wire:check(body) -> true | nil, err. Is this a whole answer: JSON, with what an answer must have?
+ */
 static int l_check(lua_State *L)
 {
     const struct wire *w = luaL_checkudata(L, 1, WIRE);
@@ -502,9 +510,8 @@ static int l_check(lua_State *L)
 void stream_open(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"header", l_header},   {"times", l_times},     {"usage", l_usage},
-        {"next", l_next},       {"forward", l_forward}, {"close", l_close},
-        {"streaming", l_streaming}, {NULL, NULL}};
+        {"header", l_header},   {"times", l_times}, {"usage", l_usage},         {"next", l_next},
+        {"forward", l_forward}, {"close", l_close}, {"streaming", l_streaming}, {NULL, NULL}};
     static const luaL_Reg wire_methods[] = {{"check", l_check}, {NULL, NULL}};
 
     luaL_newmetatable(L, CALL);
@@ -522,7 +529,8 @@ void stream_open(lua_State *L)
     lua_pop(L, 2);
 }
 
-/* provider.request(text) -> request | nil, err: a view of JSON text, as policies get of a client's body. */
+/* provider.request(text) -> request | nil, err: a view of JSON text, as policies get of a client's
+ * body. */
 static int l_request(lua_State *L)
 {
     struct span text;

@@ -1,8 +1,9 @@
 /* bind_task - the module "task": work side by side, with one end.
  * SPDX-License-Identifier: MIT
  *
- * Children are started together, and all have ended before the caller goes on. An error that a child raises
- * stops the others and is raised in the caller; an expected failure (nil, err) is a result. */
+ * Children are started together, and all have ended before the caller goes on. An error that a
+ * child raises stops the others and is raised in the caller; an expected failure (nil, err) is a
+ * result. */
 #include "lua_err.h"
 #include "lua_pairs.h"
 #include "modules.h"
@@ -19,24 +20,24 @@ struct child {
     int slot; /* the key's place in the sequence of keys */
 };
 
-/* What the parent waits for: a userdata at index 2 of the parent's stack, with user values RESULTS, ERRORS and
- * KEYS. It lives as long as the children: they end before the parent goes on. */
+/* What the parent waits for: a userdata at index 2 of the parent's stack, with user values RESULTS,
+ * ERRORS and KEYS. It lives as long as the children: they end before the parent goes on. */
 struct group {
     struct task *parent;
-    bool first_wins;    /* race, within */
+    bool first_wins; /* race, within */
     int running;
-    bool over;          /* the rest does not count any more */
-    bool timed_out;     /* within */
-    double seconds;     /* within */
-    bool raised;        /* a child raised: 'failure' says what */
+    bool over;      /* the rest does not count any more */
+    bool timed_out; /* within */
+    double seconds; /* within */
+    bool raised;    /* a child raised: 'failure' says what */
     struct err failure;
-    struct op timer;    /* within */
+    struct op timer; /* within */
     struct pending pending;
     struct child children[];
 };
 
-enum { FUNCTIONS = 1, GROUP = 2 };             /* places on the parent's stack */
-enum { RESULTS = 1, ERRORS = 2, KEYS = 3 };    /* user values */
+enum { FUNCTIONS = 1, GROUP = 2 };          /* places on the parent's stack */
+enum { RESULTS = 1, ERRORS = 2, KEYS = 3 }; /* user values */
 
 /* ---- waiting for time ---- */
 
@@ -171,7 +172,8 @@ static void on_child_end(struct task *t, const struct err *err)
         task_wake(group->parent);
 }
 
-/* Makes the group for the functions in the table at index 1: after it, KEYS holds the keys in order. */
+/* Makes the group for the functions in the table at index 1: after it, KEYS holds the keys in
+ * order. */
 static struct group *new_group(lua_State *L, bool first_wins)
 {
     lua_pairs_keys(L, FUNCTIONS);
@@ -196,7 +198,8 @@ static struct group *new_group(lua_State *L, bool first_wins)
     return group;
 }
 
-/* Starts a child for every key. After the first one nothing here raises but memory, which no script catches. */
+/* Starts a child for every key. After the first one nothing here raises but memory, which no script
+ * catches. */
 static void start_children(lua_State *L, struct group *group)
 {
     struct task *parent = group->parent;
@@ -206,12 +209,13 @@ static void start_children(lua_State *L, struct group *group)
     lua_getiuservalue(L, GROUP, KEYS);
     for (int i = 0; i < n; i++) {
         group->children[i] = (struct child){group, i + 1};
-        struct task *t = task_new(parent->gen, parent, parent->ledger, on_child_end,
-                                  &group->children[i], &err);
+        struct task *t =
+            task_new(parent->gen, parent, parent->ledger, on_child_end, &group->children[i], &err);
         if (!t) {
             group->running = i;
             stop_children(group);
-            parent->guard.over = GUARD_BYTES; /* no pcall: the group dies with the task, not before */
+            parent->guard.over =
+                GUARD_BYTES; /* no pcall: the group dies with the task, not before */
             luaL_error(L, "%s", err.message);
             return;
         }
@@ -248,8 +252,8 @@ static int after_all(lua_State *L, int status, lua_KContext ctx)
     return 2;
 }
 
-/* task.all{ f, g, key = h } -> results, errors. Calls all functions side by side. results[k] is what function k
- * returned; where that is nil, errors[k] is its second value. Yields. */
+/* task.all{ f, g, key = h } -> results, errors. Calls all functions side by side. results[k] is
+ * what function k returned; where that is nil, errors[k] is its second value. Yields. */
 static int l_all(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -262,8 +266,8 @@ static int l_all(lua_State *L)
     return task_wait(L, 0, after_all);
 }
 
-/* Pushes the key of the winner and its value, or only the first error in the order of the keys, or nil. True: a
- * winner. */
+/* Pushes the key of the winner and its value, or only the first error in the order of the keys, or
+ * nil. True: a winner. */
 static bool push_outcome(lua_State *L)
 {
     lua_getiuservalue(L, GROUP, RESULTS);
@@ -294,8 +298,8 @@ static int after_race(lua_State *L, int status, lua_KContext ctx)
     return 2;
 }
 
-/* task.race{ f, g, key = h } -> value, key | nil, err. The first result that is not nil wins, the others are stopped at
- * once. When all fail: the error of the first in the list. Yields. */
+/* task.race{ f, g, key = h } -> value, key | nil, err. The first result that is not nil wins, the
+ * others are stopped at once. When all fail: the error of the first in the list. Yields. */
 static int l_race(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -348,8 +352,8 @@ static int after_within(lua_State *L, int status, lua_KContext ctx)
     return 2;
 }
 
-/* task.within(seconds, f) -> what f returned | nil, err. When the time is up, f is stopped with everything it
- * started, and err.code is "timeout". Yields. */
+/* task.within(seconds, f) -> what f returned | nil, err. When the time is up, f is stopped with
+ * everything it started, and err.code is "timeout". Yields. */
 static int l_within(lua_State *L)
 {
     struct effect *fx = generation_of(L)->rt->fx;

@@ -1,5 +1,5 @@
-/* bind_terminal - the module "terminal": text without a line's end, for what is shown while it arrives.
- * SPDX-License-Identifier: MIT */
+/* bind_terminal - the module "terminal": text without a line's end, for what is shown while it
+ * arrives. SPDX-License-Identifier: MIT */
 #include "generation.h"
 #include "modules.h"
 

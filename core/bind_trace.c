@@ -99,7 +99,8 @@ static int l_policy(lua_State *L)
     return 0;
 }
 
-/* trace.total() -> { attempts =, cost_usd =, input_tokens =, output_tokens =, policy = its name } so far. */
+/* trace.total() -> { attempts =, cost_usd =, input_tokens =, output_tokens =, policy = its name }
+ * so far. */
 static int l_total(lua_State *L)
 {
     struct ledger *ledger = ledger_of(L);
@@ -124,7 +125,7 @@ static int l_total(lua_State *L)
 int luaopen_baton_trace(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"decide", l_decide}, {"note", l_note},         {"id", l_id},       {"spend", l_spend},
+        {"decide", l_decide}, {"note", l_note},         {"id", l_id},         {"spend", l_spend},
         {"total", l_total},   {"answered", l_answered}, {"policy", l_policy}, {NULL, NULL}};
 
     luaL_newlib(L, functions);

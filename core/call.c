@@ -192,6 +192,11 @@ static bool on_event(void *arg, const struct sse_event *e)
             note_content(c);
         c->finished = c->finished || seen.finish;
         c->done = seen.done;
+        if (c->done && !c->committed && !c->finished) {
+            err_set(&err, ERR_BAD_RESPONSE, "the stream ended without an answer");
+            fail(c, &err);
+            return false;
+        }
     }
     if (queue_event(c, e) < 0)
         fail_full(c, "stream", c->queue.max);
@@ -262,7 +267,8 @@ static void on_linger(struct op *op, const struct answer *a)
     progress(c);
 }
 
-/* The end mark was read, but not yet the end of the answer's body, which usually follows at once. */
+/* The end mark was read, but not yet the end of the answer's body, which usually follows at once.
+ */
 static void start_linger(struct call *c)
 {
     struct ask moment = {.kind = ASK_SLEEP, .sleep_us = LINGER_US};
@@ -290,7 +296,8 @@ static void on_answer(struct op *op, const struct answer *a)
         on_end(c);
         break;
     case ANSWER_FAIL:
-        if (c->stream && (c->finished || c->done)) /* all of the answer is here; only the goodbye is missing */
+        if (c->stream &&
+            (c->finished || c->done)) /* all of the answer is here; only the goodbye is missing */
             note_end(c);
         else
             fail(c, a->err);
@@ -299,8 +306,8 @@ static void on_answer(struct op *op, const struct answer *a)
     progress(c);
 }
 
-int call_start(struct call *c, struct effect *fx, const struct ask_call *ask, const struct wire *wire,
-               bool stream, bool strip_usage, struct err *err)
+int call_start(struct call *c, struct effect *fx, const struct ask_call *ask,
+               const struct wire *wire, bool stream, bool strip_usage, struct err *err)
 {
     struct ask request = {.kind = ASK_CALL, .call = *ask};
 

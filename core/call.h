@@ -1,9 +1,9 @@
 /* call - one request to a provider: its answer whole, or as a stream of inspected events.
  * SPDX-License-Identifier: MIT
  *
- * A call is *settled* when it is known what it became: an answer that is here whole, a stream whose provider has
- * proved alive (the commit point: its first content) or has ended, or a failure. Until then a stream keeps its
- * events back. */
+ * A call is *settled* when it is known what it became: an answer that is here whole, a stream whose
+ * provider has proved alive (the commit point: its first content) or has ended, or a failure. Until
+ * then a stream keeps its events back. */
 #ifndef CALL_H
 #define CALL_H
 
@@ -24,28 +24,28 @@ struct call {
     bool stream;             /* asked for as a stream, and it is one */
     bool strip_usage;        /* we asked for the usage, the client did not */
     int status;
-    struct buf headers;      /* "Name: value\r\n" lines */
-    struct buf body;         /* of an answer that is no stream */
+    struct buf headers; /* "Name: value\r\n" lines */
+    struct buf body;    /* of an answer that is no stream */
     struct sse reader;
-    bool reading;            /* the reader is in use */
-    struct buf queue;        /* events not yet taken: a struct record and its bytes each */
-    size_t taken;            /* bytes of the queue already taken */
-    struct buf usage;        /* JSON of the last usage seen */
-    struct buf error_event;  /* JSON of an error the provider sent inside the stream */
+    bool reading;                   /* the reader is in use */
+    struct buf queue;               /* events not yet taken: a struct record and its bytes each */
+    size_t taken;                   /* bytes of the queue already taken */
+    struct buf usage;               /* JSON of the last usage seen */
+    struct buf error_event;         /* JSON of an error the provider sent inside the stream */
     bool committed, finished, done; /* first content, finish reason, end mark were seen */
-    bool ended, failed;      /* no more comes; err says why if it failed */
+    bool ended, failed;             /* no more comes; err says why if it failed */
     struct err err;
     int64_t started_us, first_us, ended_us; /* monotonic; 0: not yet */
-    struct op linger;        /* after the end mark: a moment for the connection to become reusable */
+    struct op linger; /* after the end mark: a moment for the connection to become reusable */
     bool paused;
-    struct sink *sink;       /* where events go by themselves; NULL: call_next takes them */
+    struct sink *sink; /* where events go by themselves; NULL: call_next takes them */
     call_change *on_change;
     void *arg;
 };
 
 /* Starts. 'c' is zeroed by it; ask->body is taken over, also on failure. */
-int call_start(struct call *c, struct effect *fx, const struct ask_call *ask, const struct wire *wire,
-               bool stream, bool strip_usage, struct err *err);
+int call_start(struct call *c, struct effect *fx, const struct ask_call *ask,
+               const struct wire *wire, bool stream, bool strip_usage, struct err *err);
 /* Stops what runs and frees. Safe on a zeroed struct and twice. */
 void call_deinit(struct call *c);
 

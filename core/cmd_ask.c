@@ -29,12 +29,14 @@ static int read_prompt(int n, char **words, struct buf *prompt, struct err *err)
     return buf_add(prompt, "", 1);
 }
 
-static int ask(const struct worker_options *o, const char *target, const char *prompt, struct err *err)
+static int ask(const struct worker_options *o, const char *target, const char *prompt,
+               struct err *err)
 {
     struct worker *w = calloc(1, sizeof *w);
     struct ledger ledger = {.cost = 0};
     const char *texts[] = {target, prompt, NULL};
-    const struct worker_job job = {.module = "ask", .function = "main", .texts = texts, .ledger = &ledger};
+    const struct worker_job job = {
+        .module = "ask", .function = "main", .texts = texts, .ledger = &ledger};
     int result = -1;
 
     if (!w)
@@ -57,15 +59,20 @@ int cmd_ask(int argc, char **argv)
     struct worker_options o = {.print = stdout, .workflow = true};
     const char *policy = NULL, *model = NULL;
     const struct option options[] = {
-        {"--policy", 'p', "POLICY", OPTION_TEXT, &policy, "the policy [auto: the configuration's default]"},
-        {"--model", 'm', "MODEL", OPTION_TEXT, &model, "one model instead: \"provider/model\" or an alias"},
-        {"--config", 'c', "FILE", OPTION_TEXT, &o.config, "configuration [baton.lua, if it is there]"},
-        {"--policies", 0, "DIR", OPTION_TEXT, &o.policies, "your policies; they come before the shipped ones"},
+        {"--policy", 'p', "POLICY", OPTION_TEXT, &policy,
+         "the policy [auto: the configuration's default]"},
+        {"--model", 'm', "MODEL", OPTION_TEXT, &model,
+         "one model instead: \"provider/model\" or an alias"},
+        {"--config", 'c', "FILE", OPTION_TEXT, &o.config,
+         "configuration [baton.lua, if it is there]"},
+        {"--policies", 0, "DIR", OPTION_TEXT, &o.policies,
+         "your policies; they come before the shipped ones"},
         {0},
     };
     const struct command command = {
         "ask", "baton ask [options] PROMPT...",
-        "Asks one question through a policy, shows the answer while it arrives, and ends with one line:\n"
+        "Asks one question through a policy, shows the answer while it arrives, and ends with one "
+        "line:\n"
         "policy, model, tokens, cost and time. \"-\" reads the prompt from standard input.",
         options};
     struct err err;
@@ -75,9 +82,9 @@ int cmd_ask(int argc, char **argv)
     if (operands == -2)
         return 0;
     if (operands < 1 || (policy && model))
-        return command_usage("ask", operands < 0      ? err.message
-                                    : operands == 0   ? "what is the question?"
-                                                      : "--policy and --model exclude each other");
+        return command_usage("ask", operands < 0    ? err.message
+                                    : operands == 0 ? "what is the question?"
+                                                    : "--policy and --model exclude each other");
     buf_init(&prompt, PROMPT_MAX);
     int result = read_prompt(operands, argv + 1, &prompt, &err);
     if (result == 0)

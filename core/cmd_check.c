@@ -1,5 +1,5 @@
-/* cmd_check - the command "baton check": is this configuration right, do these policies load? No network.
- * SPDX-License-Identifier: MIT */
+/* cmd_check - the command "baton check": is this configuration right, do these policies load? No
+ * network. SPDX-License-Identifier: MIT */
 #include "commands.h"
 #include "effect_live.h"
 #include "home.h"
@@ -31,13 +31,14 @@ static void print_note(const char *text)
 }
 
 /* TLS files must be there and readable; the server finds out the rest. */
-static int check_files(const struct config *c, struct err *err)
+static int check_files(const struct config *c, const char *path, struct err *err)
 {
     const char *files[] = {c->certificate, c->key};
 
     for (int i = 0; i < 2; i++)
         if (files[i] && access(files[i], R_OK) < 0)
-            return err_set(err, ERR_NOT_FOUND, "tls: %s cannot be read", files[i]);
+            return err_set(err, ERR_NOT_FOUND, "%s: tls: %s cannot be read", config_path(path),
+                           files[i]);
     return 0;
 }
 
@@ -56,10 +57,12 @@ static int load_all(struct checking *c, struct sources *sources, const char *con
     }
     c->rt.limits = loaded.task;
     c->rt.heap_max = loaded.heap_max;
-    if (check_files(&loaded, err) == 0) {
+    if (check_files(&loaded, config, err) == 0) {
         struct span facts = {loaded.facts, strlen(loaded.facts)};
         struct generation *g = generation_new(&c->rt, sources, &loaded.providers, facts, err);
         result = g ? 0 : -1;
+        if (!g)
+            config_blame(config, err);
         generation_unref(g);
     }
     config_deinit(&loaded);
@@ -74,7 +77,8 @@ static bool is_config(const char *path)
     return n >= 9 && strcmp(name + n - 9, "baton.lua") == 0;
 }
 
-/* One operand: a configuration, a folder of policies, or a policy. NULL: what "serve" would load. */
+/* One operand: a configuration, a folder of policies, or a policy. NULL: what "serve" would load.
+ */
 static int check_path(struct checking *c, const char *path, struct err *err)
 {
     struct sources sources;
@@ -95,7 +99,9 @@ static int check_path(struct checking *c, const char *path, struct err *err)
         result = load_all(c, &sources, config, true, err);
     sources_deinit(&sources);
     if (result == 0)
-        printf("ok: %s\n", path ? path : config_path(config) ? config_path(config) : "the shipped policies");
+        printf("ok: %s\n", path                  ? path
+                           : config_path(config) ? config_path(config)
+                                                 : "the shipped policies");
     return result;
 }
 
@@ -110,7 +116,8 @@ static int begin(struct checking *c, struct err *err)
     if (!(c->base = event_base_new()))
         return err_set(err, ERR_INTERNAL, "cannot make an event loop");
     if (!(c->transfers = transfers_new(c->base, &transfers, err)) ||
-        !(c->rt.fx = effect_live_new(c->base, c->transfers, err)) || watchdog_init(&c->rt.dog, err) < 0)
+        !(c->rt.fx = effect_live_new(c->base, c->transfers, err)) ||
+        watchdog_init(&c->rt.dog, err) < 0)
         return -1;
     c->watched = true;
     c->rt.log = &c->log;
@@ -153,8 +160,10 @@ int cmd_check(int argc, char **argv)
     };
     const struct command command = {
         "check", "baton check [options] [PATH...]",
-        "Compiles and loads configurations (files that end in baton.lua), policies and folders of policies,\n"
-        "with everything the engine ships, and runs the policies' own checks; without a path, what \"serve\"\n"
+        "Compiles and loads configurations (files that end in baton.lua), policies and folders of "
+        "policies,\n"
+        "with everything the engine ships, and runs the policies' own checks; without a path, what "
+        "\"serve\"\n"
         "would load. Uses no network. Variables that are not set are noted. Exit status 0 or 1.",
         options};
     struct err err;

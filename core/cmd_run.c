@@ -1,5 +1,5 @@
-/* cmd_run - the command "baton run": a workflow script, in the same sandbox and on the same runtime as a policy.
- * SPDX-License-Identifier: MIT */
+/* cmd_run - the command "baton run": a workflow script, in the same sandbox and on the same runtime
+ * as a policy. SPDX-License-Identifier: MIT */
 #include "commands.h"
 #include "options.h"
 #include "task.h"
@@ -49,18 +49,23 @@ int cmd_run(int argc, char **argv)
     struct worker_options o = {.print = stdout, .workflow = true};
     struct option_list readable = {.n = 0}, writable = {.n = 0};
     const struct option options[] = {
-        {"--allow-read", 0, "DIR", OPTION_LIST, &readable, "let fs.read open files below DIR (may be repeated)"},
-        {"--allow-write", 0, "DIR", OPTION_LIST, &writable, "let fs.write and fs.append write below DIR"},
-        {"--config", 'c', "FILE", OPTION_TEXT, &o.config, "configuration [baton.lua, if it is there]"},
-        {"--policies", 0, "DIR", OPTION_TEXT, &o.policies, "your policies; they come before the shipped ones"},
+        {"--allow-read", 0, "DIR", OPTION_LIST, &readable,
+         "let fs.read open files below DIR (may be repeated)"},
+        {"--allow-write", 0, "DIR", OPTION_LIST, &writable,
+         "let fs.write and fs.append write below DIR"},
+        {"--config", 'c', "FILE", OPTION_TEXT, &o.config,
+         "configuration [baton.lua, if it is there]"},
+        {"--policies", 0, "DIR", OPTION_TEXT, &o.policies,
+         "your policies; they come before the shipped ones"},
         {0},
     };
-    const struct command command = {
-        "run", "baton run [options] SCRIPT [ARGS...]",
-        "Runs a workflow script. It sees its arguments in 'arg', prints with print(), and has the sandbox of a\n"
-        "policy: no files, unless a folder is allowed. Options stand before the script. The modules are\n"
-        "described in scripts/README.md.",
-        options};
+    const struct command command = {"run", "baton run [options] SCRIPT [ARGS...]",
+                                    "Runs a workflow script. It sees its arguments in 'arg', "
+                                    "prints with print(), and has the sandbox of a\n"
+                                    "policy: no files, unless a folder is allowed. Options stand "
+                                    "before the script. The modules are\n"
+                                    "described in scripts/README.md.",
+                                    options};
     struct err err;
     int operands = options_read(&command, argc, argv, true, &err);
 

@@ -138,15 +138,20 @@ int cmd_serve(int argc, char **argv)
     struct worker_options o = {0};
     const char *address = NULL;
     const struct option options[] = {
-        {"--listen", 'l', "ADDR", OPTION_TEXT, &address, "HOST:PORT or unix:PATH; port 0 picks one [127.0.0.1:8080]"},
-        {"--config", 'c', "FILE", OPTION_TEXT, &o.config, "configuration [baton.lua, if it is there]"},
-        {"--policies", 0, "DIR", OPTION_TEXT, &o.policies, "your policies; they come before the shipped ones"},
+        {"--listen", 'l', "ADDR", OPTION_TEXT, &address,
+         "HOST:PORT or unix:PATH; port 0 picks one [127.0.0.1:8080]"},
+        {"--config", 'c', "FILE", OPTION_TEXT, &o.config,
+         "configuration [baton.lua, if it is there]"},
+        {"--policies", 0, "DIR", OPTION_TEXT, &o.policies,
+         "your policies; they come before the shipped ones"},
         {0},
     };
     const struct command command = {
         "serve", "baton serve [options]",
-        "The gateway: applications talk to it as to OpenAI (POST /v1/chat/completions, GET /v1/models).\n"
-        "The model's name chooses a policy (\"cascade\", \"auto\") or one model (\"openai/gpt-4o-mini\").\n"
+        "The gateway: applications talk to it as to OpenAI (POST /v1/chat/completions, GET "
+        "/v1/models).\n"
+        "The model's name chooses a policy (\"cascade\", \"auto\") or one model "
+        "(\"openai/gpt-4o-mini\").\n"
         "SIGTERM stops accepting, finishes what is in flight, and ends.",
         options};
     struct serving *s = calloc(1, sizeof *s);
@@ -155,7 +160,9 @@ int cmd_serve(int argc, char **argv)
 
     if (operands < 0 || operands > 0 || !s) {
         free(s);
-        return operands == -2 ? 0 : command_usage("serve", operands > 0 ? "it takes no operands" : err.message);
+        return operands == -2
+                   ? 0
+                   : command_usage("serve", operands > 0 ? "it takes no operands" : err.message);
     }
     if (worker_init(&s->w, &o, &err) == 0) {
         raise_descriptors(&s->w.log);

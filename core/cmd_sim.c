@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "cmd_sim.h"
 
+#include "commands.h"
+
 #include "home.h"
 #include "options.h"
 #include "sim.h"
@@ -54,8 +56,7 @@ static int read_options(int argc, char **argv, struct choice *c)
         err_set(&err, ERR_BAD_REQUEST, "'%s' is not expected here; 'baton sim --help' says more",
                 argv[1]);
     if (operands != 0) {
-        fprintf(stderr, "baton sim: %s\n", err.message);
-        return 2;
+        return command_usage("sim", err.message);
     }
     c->sim.seed = (int64_t)c->seed;
     return -1;

@@ -1,5 +1,5 @@
-/* commands - the commands of the binary. argv[0] is the command's name; the exit code is returned: 0, 1 failed, 2 usage.
- * SPDX-License-Identifier: MIT */
+/* commands - the commands of the binary. argv[0] is the command's name; the exit code is returned:
+ * 0, 1 failed, 2 usage. SPDX-License-Identifier: MIT */
 #ifndef COMMANDS_H
 #define COMMANDS_H
 

@@ -7,14 +7,19 @@
 #include "lua_json.h"
 #include "sandbox.h"
 
-#include <lauxlib.h>
 #include <errno.h>
+#include <lauxlib.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { HEAP_MAX = 64 << 20, STEPS_MAX = 200 * 1000 * 1000, FACTS_MAX = 16 << 20, FILE_MAX = 4 << 20 };
+enum {
+    HEAP_MAX = 64 << 20,
+    STEPS_MAX = 200 * 1000 * 1000,
+    FACTS_MAX = 16 << 20,
+    FILE_MAX = 4 << 20
+};
 
 #define ANSWER_MAX (64u << 20) /* bytes of a provider's answer */
 
@@ -184,8 +189,10 @@ static int l_env(lua_State *L)
         job->note(lua_tostring(L, -1));
         lua_pushliteral(L, "unset");
     } else {
-        return luaL_error(L, "the environment variable %s is not set; set it, or give a default: "
-                             "env(\"%s\", \"...\")", name, name);
+        return luaL_error(L,
+                          "the environment variable %s is not set; set it, or give a default: "
+                          "env(\"%s\", \"...\")",
+                          name, name);
     }
     return 1;
 }
@@ -289,6 +296,16 @@ const char *config_path(const char *path)
     return path ? path : access("baton.lua", F_OK) == 0 ? "baton.lua" : NULL;
 }
 
+void config_blame(const char *path, struct err *err)
+{
+    static const char prefix[] = "configuration: ";
+    struct err old = *err;
+
+    path = config_path(path);
+    if (path && strncmp(err->message, prefix, sizeof prefix - 1) == 0)
+        err_set(err, old.code, "%s: %s", path, old.message + sizeof prefix - 1);
+}
+
 int config_load(struct config *c, const char *home, const char *path, const char *simulated,
                 struct err *err)
 {
@@ -300,8 +317,12 @@ int config_load(struct config *c, const char *home, const char *path, const char
 int config_check(struct config *c, const char *home, const char *path, const char *simulated,
                  void (*note)(const char *text), struct err *err)
 {
-    struct job job = {.config = c, .home = home, .path = config_path(path), .simulated = simulated,
-                      .lenient = true, .note = note};
+    struct job job = {.config = c,
+                      .home = home,
+                      .path = config_path(path),
+                      .simulated = simulated,
+                      .lenient = true,
+                      .note = note};
 
     return run_job(&job, err);
 }

@@ -1,8 +1,8 @@
 /* config - what baton.lua says, checked and filled in.
  * SPDX-License-Identifier: MIT
  *
- * The file is Lua, run in a sandbox and a state of its own, with env "NAME" for secrets. scripts/configure.lua checks
- * it; no file at all is fine. */
+ * The file is Lua, run in a sandbox and a state of its own, with env "NAME" for secrets.
+ * scripts/configure.lua checks it; no file at all is fine. */
 #ifndef CONFIG_H
 #define CONFIG_H
 
@@ -13,28 +13,34 @@
 
 struct config {
     char *listen;
-    int log_level;            /* enum log_level */
-    char **keys;              /* that clients must send; none: open */
+    int log_level; /* enum log_level */
+    char **keys;   /* that clients must send; none: open */
     size_t key_count;
-    char *certificate, *key;  /* TLS files; NULL: plain */
+    char *certificate, *key; /* TLS files; NULL: plain */
     struct http_limits http;
     struct guard_limits task;
     size_t heap_max;
-    size_t waiting_max;       /* requests in flight; beyond that 503 */
+    size_t waiting_max; /* requests in flight; beyond that 503 */
     int drain_timeout_ms;
     struct providers providers;
-    char *facts;              /* JSON: what scripts may know */
-    bool simulated;           /* no provider was configured: the built-in simulator is used */
+    char *facts;    /* JSON: what scripts may know */
+    bool simulated; /* no provider was configured: the built-in simulator is used */
 };
 
-/* Does a configuration (file 'path', or NULL for "baton.lua" if it is there) name providers, or does the
- * environment? If not, the caller starts the simulator and passes its base URL as 'simulated'. */
+/* Does a configuration (file 'path', or NULL for "baton.lua" if it is there) name providers, or
+ * does the environment? If not, the caller starts the simulator and passes its base URL as
+ * 'simulated'. */
 int config_load(struct config *c, const char *home, const char *path, const char *simulated,
                 struct err *err);
-/* The same for "baton check": an environment variable that is not set is told to 'note' and is no error. */
+/* The same for "baton check": an environment variable that is not set is told to 'note' and is no
+ * error. */
 int config_check(struct config *c, const char *home, const char *path, const char *simulated,
                  void (*note)(const char *text), struct err *err);
 void config_deinit(struct config *c);
+
+/* A fault that scripts found in the configuration ("configuration: ...") gets the file's name
+ * instead. */
+void config_blame(const char *path, struct err *err);
 
 /* "baton.lua" if 'path' is NULL and that file is here; NULL when there is none. */
 const char *config_path(const char *path);

@@ -1,9 +1,9 @@
 /* effect - the seam: everything a script can learn or cause outside its own memory.
  * SPDX-License-Identifier: MIT
  *
- * "live" (effect_live.c) does it. Later "record" wraps another one and writes down what it answered, and
- * "replay" reads that back. Nobody above asks which one it is: ranks 2 and 3 use no clock, no random
- * number, no socket and no file of their own (make lint). */
+ * "live" (effect_live.c) does it. Later "record" wraps another one and writes down what it
+ * answered, and "replay" reads that back. Nobody above asks which one it is: ranks 2 and 3 use no
+ * clock, no random number, no socket and no file of their own (make lint). */
 #ifndef EFFECT_H
 #define EFFECT_H
 
@@ -21,7 +21,8 @@ enum ask_kind { ASK_SLEEP, ASK_CALL };
 /* A request to a provider. Borrowed by start(). */
 struct ask_call {
     const char *method, *url;
-    const char *const *headers; /* "name: value" lines; may hold secrets: never logged, never recorded */
+    const char *const
+        *headers; /* "name: value" lines; may hold secrets: never logged, never recorded */
     size_t header_count;
     char *body; /* malloc'ed or NULL; start() takes it over, also on failure */
     size_t body_len;
@@ -32,8 +33,8 @@ struct ask_call {
 
 struct ask {
     enum ask_kind kind;
-    int64_t sleep_us;      /* ASK_SLEEP */
-    struct ask_call call;  /* ASK_CALL */
+    int64_t sleep_us;     /* ASK_SLEEP */
+    struct ask_call call; /* ASK_CALL */
 };
 
 enum answer_kind {
@@ -52,7 +53,8 @@ struct answer {
     const struct err *err;
 };
 
-/* Runs from the event loop, never before start() has returned. After DONE, FAIL or cancel() it runs no more. */
+/* Runs from the event loop, never before start() has returned. After DONE, FAIL or cancel() it runs
+ * no more. */
 typedef void op_handler(struct op *op, const struct answer *a);
 
 /* One operation under way. The owner embeds it, sets the handler, and keeps it until its end. */
@@ -68,9 +70,10 @@ struct effect {
     int64_t (*mono_us)(struct effect *e); /* never goes back */
     uint64_t (*random)(struct effect *e);
     int (*read_file)(struct effect *e, const char *path, struct buf *out, struct err *err);
-    int (*write_file)(struct effect *e, const char *path, struct span data, bool append, struct err *err);
+    int (*write_file)(struct effect *e, const char *path, struct span data, bool append,
+                      struct err *err);
     int (*start)(struct effect *e, struct op *op, const struct ask *ask, struct err *err);
-    void (*cancel)(struct effect *e, struct op *op); /* safe when nothing is under way */
+    void (*cancel)(struct effect *e, struct op *op);         /* safe when nothing is under way */
     void (*pause)(struct effect *e, struct op *op, bool on); /* back-pressure of an ASK_CALL */
     void (*free)(struct effect *e);
 };

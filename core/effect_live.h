@@ -7,6 +7,7 @@
 #include "transfer.h"
 
 /* Borrows both; they outlive the effect. */
-struct effect *effect_live_new(struct event_base *base, struct transfers *transfers, struct err *err);
+struct effect *effect_live_new(struct event_base *base, struct transfers *transfers,
+                               struct err *err);
 
 #endif

@@ -1,8 +1,8 @@
 /* err - an error value: a code of the field, a readable message.
  * SPDX-License-Identifier: MIT
  *
- * A function that can fail takes 'struct err *err' last, returns -1 or NULL, and has filled it then.
- * The value owns nothing: copy it, keep it on the stack, drop it. */
+ * A function that can fail takes 'struct err *err' last, returns -1 or NULL, and has filled it
+ * then. The value owns nothing: copy it, keep it on the stack, drop it. */
 #ifndef ERR_H
 #define ERR_H
 

@@ -18,7 +18,8 @@ static const struct {
     [ERR_BAD_REQUEST] = {400, "invalid_request_error"},
     [ERR_CONTEXT_LENGTH] = {400, "invalid_request_error"},
     [ERR_CONTENT_FILTER] = {400, "invalid_request_error"},
-    [ERR_AUTH] = {502, "server_error"}, /* the engine's own key; a client's is refused before any policy */
+    [ERR_AUTH] =
+        {502, "server_error"}, /* the engine's own key; a client's is refused before any policy */
     [ERR_NOT_FOUND] = {404, "invalid_request_error"},
     [ERR_BAD_RESPONSE] = {502, "server_error"},
     [ERR_INVALID_OUTPUT] = {502, "server_error"},

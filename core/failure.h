@@ -1,7 +1,8 @@
 /* failure - an error in the form a client of OpenAI's API expects.
  * SPDX-License-Identifier: MIT
  *
- * Source: OpenAI API reference, "Error codes": { "error": { "message", "type", "param", "code" } }. */
+ * Source: OpenAI API reference, "Error codes": { "error": { "message", "type", "param", "code" } }.
+ */
 #ifndef FAILURE_H
 #define FAILURE_H
 

@@ -103,6 +103,8 @@ static int l_require(lua_State *L)
 struct loading {
     const struct sources *sources;
     struct span facts;
+    const char *policy; /* the file being loaded: policy.define is a tail call, so its errors know
+                           no place */
 };
 
 static void compile(lua_State *L, const struct source *s)
@@ -124,8 +126,10 @@ static void load_policy(lua_State *L, int policies, const char *name)
     lua_getfield(L, -1, name);
     lua_call(L, 0, 1);
     if (!lua_istable(L, -1) || lua_getfield(L, -1, "run") != LUA_TFUNCTION)
-        luaL_error(L, "%s: a policy file must return policy.define{ name =, run = function(req, p) "
-                      "... end }", name);
+        luaL_error(L,
+                   "%s: a policy file must return policy.define{ name =, run = function(req, p) "
+                   "... end }",
+                   name);
     lua_pop(L, 1);
     if (lua_getfield(L, -1, "name") != LUA_TSTRING)
         luaL_error(L, "%s: the policy has no name", name);
@@ -138,14 +142,19 @@ static void load_policy(lua_State *L, int policies, const char *name)
     lua_pop(L, 1);
 }
 
-static void load_policies(lua_State *L, const struct sources *sources)
+static void load_policies(lua_State *L, struct loading *loading)
 {
+    const struct sources *sources = loading->sources;
+
     lua_rawgetp(L, LUA_REGISTRYINDEX, &loaded_key);
     lua_newtable(L);
     int policies = lua_gettop(L);
     for (size_t i = 0; i < sources->n; i++)
-        if (is_policy(sources->items[i].name))
-            load_policy(L, policies, sources->items[i].name);
+        if (is_policy(sources->items[i].name)) {
+            loading->policy = sources->items[i].name;
+            load_policy(L, policies, loading->policy);
+        }
+    loading->policy = NULL;
     sandbox_lock(L, "the table of policies");
     lua_setfield(L, -2, "policies");
     lua_pop(L, 1);
@@ -153,7 +162,7 @@ static void load_policies(lua_State *L, const struct sources *sources)
 
 static int l_load(lua_State *L)
 {
-    const struct loading *loading = lua_touserdata(L, 1);
+    struct loading *loading = lua_touserdata(L, 1);
 
     lua_newtable(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &loaded_key);
@@ -172,15 +181,18 @@ static int l_load(lua_State *L)
     lua_json_push(L, loading->facts);
     sandbox_lock(L, "the configuration");
     lua_setfield(L, -2, "config");
-    load_policies(L, loading->sources);
+    load_policies(L, loading);
     generation_require(L, "serve");
     return 0;
 }
 
-/* While files are loaded the operator is told: a message that begins with the name of a file outside of the product
- * gets that file's path instead. Clients only ever see names. */
-static void name_file(const struct sources *sources, struct err *err)
+/* While files are loaded the operator is told: a message that begins with the name of a file
+ * outside of the product gets that file's path instead. Clients only ever see names. */
+static void name_file(const struct sources *sources, const char *policy, struct err *err)
 {
+    if (policy && strncmp(err->message, "policies/", 9) != 0 &&
+        strncmp(err->message, "scripts/", 8) != 0)
+        err_prefix(err, "%s", policy);
     for (size_t i = 0; i < sources->n; i++) {
         const struct source *s = &sources->items[i];
         size_t n = strlen(s->name);
@@ -196,7 +208,7 @@ static void name_file(const struct sources *sources, struct err *err)
 static int load(struct generation *g, const struct sources *sources, struct span facts,
                 struct err *err)
 {
-    struct loading loading = {sources, facts};
+    struct loading loading = {sources, facts, NULL};
     struct guard *before = guard_enter(&g->rt->dog, &g->loading, g->L);
 
     lua_pushcfunction(g->L, l_load);
@@ -210,11 +222,12 @@ static int load(struct generation *g, const struct sources *sources, struct span
         return err_set(err, ERR_BUDGET, "loading the scripts takes more than %zu bytes",
                        g->rt->heap_max);
     lua_err_read(g->L, -1, err);
-    name_file(sources, err);
+    name_file(sources, loading.policy, err);
     return -1;
 }
 
-/* Where Lua would end the process: an error outside of every protected call, which is our own fault. */
+/* Where Lua would end the process: an error outside of every protected call, which is our own
+ * fault. */
 static int on_panic(lua_State *L)
 {
     struct err err;

@@ -40,7 +40,8 @@ static bool too_long(const struct guard *g)
            (g->limits.total_ms > 0 && g->total * TICK_MS > g->limits.total_ms);
 }
 
-/* Runs in the signal handler: only plain stores and lua_sethook, which is made for that (as in lua.c). */
+/* Runs in the signal handler: only plain stores and lua_sethook, which is made for that (as in
+ * lua.c). */
 static void on_tick(int signal, siginfo_t *info, void *context)
 {
     struct watchdog *dog = info->si_value.sival_ptr;

@@ -1,12 +1,12 @@
 /* guard - how much time and memory running Lua may use, so that no script can hurt another request.
  * SPDX-License-Identifier: MIT
  *
- * Time: a timer on the thread's CPU clock ticks every TICK_MS of CPU that is used (an idle process is never
- * woken). A tick that finds a run over its limit sets a hook on its Lua thread, which raises at the next
- * instruction. Until then no hook is set and Lua runs at full speed.
- * Memory: the state's allocator counts what a run takes, and refuses beyond its limit.
- * Steps: C functions that work long without running instructions count for themselves (lua_bounded).
- * The error of a limit cannot be caught: the sandbox's pcall passes it on (guard_over). */
+ * Time: a timer on the thread's CPU clock ticks every TICK_MS of CPU that is used (an idle process
+ * is never woken). A tick that finds a run over its limit sets a hook on its Lua thread, which
+ * raises at the next instruction. Until then no hook is set and Lua runs at full speed. Memory: the
+ * state's allocator counts what a run takes, and refuses beyond its limit. Steps: C functions that
+ * work long without running instructions count for themselves (lua_bounded). The error of a limit
+ * cannot be caught: the sandbox's pcall passes it on (guard_over). */
 #ifndef GUARD_H
 #define GUARD_H
 
@@ -21,10 +21,10 @@
 enum { TICK_MS = 5 };
 
 struct guard_limits {
-    int slice_ms;       /* CPU between two waits                 200 */
-    int total_ms;       /* CPU in all                            5000; 0: none */
-    int64_t bytes;      /* net bytes allocated while it runs     64 MiB */
-    int64_t steps;      /* steps of C functions between two waits  20 million */
+    int slice_ms;  /* CPU between two waits                 200 */
+    int total_ms;  /* CPU in all                            5000; 0: none */
+    int64_t bytes; /* net bytes allocated while it runs     64 MiB */
+    int64_t steps; /* steps of C functions between two waits  20 million */
 };
 
 enum guard_limit { GUARD_FINE, GUARD_SLICE, GUARD_TOTAL, GUARD_BYTES, GUARD_STEPS };
@@ -58,8 +58,8 @@ void guard_limits_default(struct guard_limits *l);
 int watchdog_init(struct watchdog *dog, struct err *err);
 void watchdog_deinit(struct watchdog *dog);
 
-/* Between enter and leave the thread L runs on g's account. They nest: enter returns what ran before,
- * leave takes it back. A new slice begins with enter. */
+/* Between enter and leave the thread L runs on g's account. They nest: enter returns what ran
+ * before, leave takes it back. A new slice begins with enter. */
 struct guard *guard_enter(struct watchdog *dog, struct guard *g, lua_State *L);
 void guard_leave(struct watchdog *dog, struct guard *before);
 
@@ -74,7 +74,8 @@ void guard_bind(lua_State *L, struct guard *g);
 enum guard_limit guard_over(const struct guard *g);
 /* Counts n steps of a C function; false when that is too much (then raise with guard_raise). */
 bool guard_steps(lua_State *L, long n);
-/* Raises the error of the passed limit, with the script's place: "policies/x.lua:3: over the limit of ...". */
+/* Raises the error of the passed limit, with the script's place: "policies/x.lua:3: over the limit
+ * of ...". */
 int guard_raise(lua_State *L);
 /* "200 ms of CPU time between two waits": the limit in words, for errors. */
 void guard_describe(const struct guard *g, enum guard_limit limit, char *out, size_t size);

@@ -1,8 +1,9 @@
 /* log - structured lines: one JSON object a line, on a descriptor.
  * SPDX-License-Identifier: MIT
  *
- * {"time":"2026-11-21T23:47:54.123Z","level":"info","message":"...", fields...}. Lines of level info are gathered
- * and written by log_flush or when 32 KiB are waiting; warnings and errors go out at once. */
+ * {"time":"2026-11-21T23:47:54.123Z","level":"info","message":"...", fields...}. Lines of level
+ * info are gathered and written by log_flush or when 32 KiB are waiting; warnings and errors go out
+ * at once. */
 #ifndef LOG_H
 #define LOG_H
 
@@ -14,11 +15,11 @@
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_NONE };
 
 struct log {
-    int fd;                /* borrowed */
-    enum log_level level;  /* lines below are dropped */
+    int fd;               /* borrowed */
+    enum log_level level; /* lines below are dropped */
     struct buf waiting;
-    int64_t second;        /* the second that 'stamp' spells */
-    char stamp[24];        /* "2026-11-21T23:47:54" */
+    int64_t second; /* the second that 'stamp' spells */
+    char stamp[24]; /* "2026-11-21T23:47:54" */
 };
 
 /* One field of a line: a text, an integer, a number, or JSON bytes as they are. */

@@ -1,8 +1,8 @@
 /* lua_cjson - lua-cjson for the scripts that expect it, with its dangerous settings capped.
  * SPDX-License-Identifier: MIT
  *
- * Nothing of a client's or a provider's goes through it: see lua_json. Its decoder recurses on the C stack, so a depth
- * raised to 100,000 would crash the process; 1,000, its default, is safe. */
+ * Nothing of a client's or a provider's goes through it: see lua_json. Its decoder recurses on the
+ * C stack, so a depth raised to 100,000 would crash the process; 1,000, its default, is safe. */
 #include "sandbox.h"
 
 #include <lauxlib.h>

@@ -1,5 +1,5 @@
-/* lua_err - errors as scripts see them: a table with code, message, retryable and what else is known.
- * SPDX-License-Identifier: MIT */
+/* lua_err - errors as scripts see them: a table with code, message, retryable and what else is
+ * known. SPDX-License-Identifier: MIT */
 #include "lua_err.h"
 
 #include <lauxlib.h>

@@ -1,5 +1,5 @@
-/* lua_err - errors as scripts see them: a table with code, message, retryable and what else is known.
- * SPDX-License-Identifier: MIT */
+/* lua_err - errors as scripts see them: a table with code, message, retryable and what else is
+ * known. SPDX-License-Identifier: MIT */
 #ifndef LUA_ERR_H
 #define LUA_ERR_H
 
@@ -17,13 +17,15 @@ void lua_err_push(lua_State *L, const struct err *err);
 /* nil, err: what a function that scripts call returns on an expected failure. */
 int lua_err_fail(lua_State *L, const struct err *err);
 
-/* Reads the error value at 'index' (an err table, or what was raised) into *err, running no script. */
+/* Reads the error value at 'index' (an err table, or what was raised) into *err, running no script.
+ */
 void lua_err_read(lua_State *L, int index, struct err *err);
 
 /* Would the same call have a chance if it were made again? */
 bool lua_err_retryable(enum err_code code);
 
-/* lua_CFunction: the module "errors": errors.new{ code =, message =, ... } -> err (retryable is filled in). */
+/* lua_CFunction: the module "errors": errors.new{ code =, message =, ... } -> err (retryable is
+ * filled in). */
 int luaopen_baton_errors(lua_State *L);
 
 #endif

@@ -188,9 +188,9 @@ static int l_same(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"decode", l_decode},     {"encode", l_encode}, {"array", l_array}, {"object", l_object},
-    {"is_array", l_is_array}, {"number", l_number}, {"find", l_find},   {"same", l_same},
-    {NULL, NULL},
+    {"decode", l_decode}, {"encode", l_encode},     {"array", l_array},
+    {"object", l_object}, {"is_array", l_is_array}, {"number", l_number},
+    {"find", l_find},     {"same", l_same},         {NULL, NULL},
 };
 
 int luaopen_baton_json(lua_State *L)

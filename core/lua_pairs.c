@@ -61,8 +61,9 @@ static struct key key_at(lua_State *L, int index, int at)
     return k;
 }
 
-/* Appends to the sequence on top all keys of the table at 'index' that 'seen' (an index, or 0) does not have.
- * Returns how many stand there then; *sorted tells whether they already are 1, 2, 3 ... */
+/* Appends to the sequence on top all keys of the table at 'index' that 'seen' (an index, or 0) does
+ * not have. Returns how many stand there then; *sorted tells whether they already are 1, 2, 3 ...
+ */
 static int gather(lua_State *L, int index, int seen, int n, bool *sorted)
 {
     int keys = lua_gettop(L);

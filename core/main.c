@@ -10,8 +10,12 @@
 
 static int cmd_version(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
+    if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+        printf("usage: baton version\n\nShows the version.\n");
+        return 0;
+    }
+    if (argc > 1)
+        return command_usage("version", "it takes no arguments");
     printf("baton %s\n", BATON_VERSION);
     return 0;
 }
@@ -36,7 +40,7 @@ enum { COMMANDS = sizeof commands / sizeof *commands };
 static void print_help(FILE *out)
 {
     fprintf(out, "Baton: a scriptable orchestration engine for language models.\n\n"
-                 "usage: baton COMMAND [options]\n\ncommands:\n");
+                 "usage: baton COMMAND [options]\n       baton help [COMMAND]\n\ncommands:\n");
     for (int i = 0; i < COMMANDS; i++)
         fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].about);
     fprintf(out, "\n'baton COMMAND --help' tells more. Exit status: 0, 1 failed, 2 wrong usage.\n");
@@ -55,10 +59,6 @@ static int cmd_help(int argc, char **argv)
 {
     if (argc < 2 || strcmp(argv[1], "help") == 0 || argv[1][0] == '-') {
         print_help(stdout);
-        return 0;
-    }
-    if (strcmp(argv[1], "version") == 0) {
-        printf("usage: baton version\n\nShows the version.\n");
         return 0;
     }
     char help[] = "--help", *arguments[] = {argv[1], help, NULL};
@@ -91,7 +91,5 @@ int main(int argc, char **argv)
         return cmd_help(0, NULL);
     if (strcmp(argv[1], "--version") == 0)
         return cmd_version(0, NULL);
-    if (argc > 2 && strcmp(argv[1], "version") == 0 && strcmp(argv[2], "--help") == 0)
-        return cmd_help(2, argv);
     return run_command(argv[1], argc - 1, argv + 1);
 }

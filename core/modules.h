@@ -8,7 +8,8 @@
 /* The function that makes the module of that name, or NULL. */
 lua_CFunction modules_find(const char *name);
 
-/* Makes the metatables of all userdata and adds 'print' and 'arg' to the sandbox. Once a state. Raises. */
+/* Makes the metatables of all userdata and adds 'print' and 'arg' to the sandbox. Once a state.
+ * Raises. */
 void modules_open(lua_State *L);
 
 /* One file each: */

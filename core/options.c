@@ -17,7 +17,8 @@ static const struct option *find(const struct command *c, const char *arg, size_
     return NULL;
 }
 
-static int store(const struct command *c, const struct option *o, const char *value, struct err *err)
+static int store(const struct command *c, const struct option *o, const char *value,
+                 struct err *err)
 {
     char *end;
 
@@ -36,7 +37,8 @@ static int store(const struct command *c, const struct option *o, const char *va
     case OPTION_LIST: {
         struct option_list *list = o->target;
         if (list->n == (int)(sizeof list->values / sizeof *list->values))
-            return err_set(err, ERR_BAD_REQUEST, "%s was given more than %d times", o->name, list->n);
+            return err_set(err, ERR_BAD_REQUEST, "%s was given more than %d times", o->name,
+                           list->n);
         list->values[list->n++] = value;
         return 0;
     }
@@ -51,8 +53,8 @@ static int read_one(const struct command *c, int argc, char **argv, int i, struc
     const struct option *o = find(c, arg, eq ? (size_t)(eq - arg) : strlen(arg));
 
     if (!o)
-        return err_set(err, ERR_BAD_REQUEST, "unknown option '%s'; 'baton %s --help' lists them", arg,
-                       c->name);
+        return err_set(err, ERR_BAD_REQUEST, "unknown option '%s'; 'baton %s --help' lists them",
+                       arg, c->name);
     if (o->kind == OPTION_FLAG) {
         if (eq)
             return err_set(err, ERR_BAD_REQUEST, "%s takes no value", o->name);
@@ -61,11 +63,13 @@ static int read_one(const struct command *c, int argc, char **argv, int i, struc
     if (eq)
         return store(c, o, eq + 1, err) < 0 ? -1 : 1;
     if (i + 1 >= argc)
-        return err_set(err, ERR_BAD_REQUEST, "%s needs a value: %s %s", o->name, o->name, o->argument);
+        return err_set(err, ERR_BAD_REQUEST, "%s needs a value: %s %s", o->name, o->name,
+                       o->argument);
     return store(c, o, argv[i + 1], err) < 0 ? -1 : 2;
 }
 
-int options_read(const struct command *c, int argc, char **argv, bool stop_at_operand, struct err *err)
+int options_read(const struct command *c, int argc, char **argv, bool stop_at_operand,
+                 struct err *err)
 {
     int operands = 0, i = 1;
 
@@ -101,8 +105,9 @@ void options_help(const struct command *c)
         printf("\noptions:\n");
     for (const struct option *o = c->options; o->name; o++) {
         char left[64];
-        snprintf(left, sizeof left, "%s%c%s%s%s%s", o->letter ? "-" : "", o->letter ? o->letter : ' ',
-                 o->letter ? ", " : "   ", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
+        snprintf(left, sizeof left, "%s%c%s%s%s%s", o->letter ? "-" : "",
+                 o->letter ? o->letter : ' ', o->letter ? ", " : "   ", o->name,
+                 o->argument ? " " : "", o->argument ? o->argument : "");
         printf("  %-28s %s\n", left, o->help);
     }
     printf("  %-28s %s\n", "-h, --help", "show this help");

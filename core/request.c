@@ -1,5 +1,5 @@
-/* request - one client's request: from the exchange over its task to the answer, and the line in the log.
- * SPDX-License-Identifier: MIT */
+/* request - one client's request: from the exchange over its task to the answer, and the line in
+ * the log. SPDX-License-Identifier: MIT */
 #include "request.h"
 
 #include "answer.h"
@@ -23,14 +23,14 @@ struct request {
     struct http_exchange *x; /* NULL once it ended or the client left */
     struct task *task;
     struct ledger ledger;
-    const char *door;        /* "openai"; NULL: the list of models */
-    char *body;              /* until the task has taken it */
+    const char *door; /* "openai"; NULL: the list of models */
+    char *body;       /* until the task has taken it */
     size_t body_len;
-    char id[ID_MAX + 1];     /* x-request-id */
+    char id[ID_MAX + 1]; /* x-request-id */
     char method[16], path[128];
-    char model_id[256];      /* GET /v1/models/ID */
+    char model_id[256]; /* GET /v1/models/ID */
     bool debug, streaming;
-    int status;              /* 0: nothing was sent */
+    int status; /* 0: nothing was sent */
     size_t bytes;
     enum err_code code;
     int64_t started_us;
@@ -53,7 +53,8 @@ static void add(struct head *h, const char *name, const char *value)
         h->lines[h->n++] = (struct http_header){name, value};
 }
 
-/* What every answer says of how it came about. Cost and attempts are known only at the end of a stream. */
+/* What every answer says of how it came about. Cost and attempts are known only at the end of a
+ * stream. */
 static void add_story(struct request *r, struct head *h, bool whole)
 {
     add(h, "x-request-id", r->id);
@@ -282,11 +283,14 @@ static void on_task_end(struct task *t, const struct err *err)
     if (err) {
         full = *err;
         if (r->ledger.policy[0])
-            err_prefix(&full, "policy '%.*s'", (int)strcspn(r->ledger.policy, "@"), r->ledger.policy);
+            err_prefix(&full, "policy '%.*s'", (int)strcspn(r->ledger.policy, "@"),
+                       r->ledger.policy);
         r->code = full.code;
         if (r->code != ERR_CANCELLED)
             log_write(&r->w->log, LOG_WARN, "a policy failed",
-                      (struct log_field[]){log_text("trace", r->ledger.id), log_text("error", full.message)}, 2);
+                      (struct log_field[]){log_text("trace", r->ledger.id),
+                                           log_text("error", full.message)},
+                      2);
     } else if (r->x) {
         err_set(&full, ERR_INTERNAL, "the engine's scripts ended without an answer");
     }
@@ -359,7 +363,8 @@ static void start_task(struct request *r)
 
 /* ---- routes ---- */
 
-static void reject(struct request *r, enum err_code code, const char *param, const char *format, const char *detail)
+static void reject(struct request *r, enum err_code code, const char *param, const char *format,
+                   const char *detail)
 {
     struct err err;
 
@@ -422,18 +427,16 @@ static void handle_models(struct request *r, const char *rest)
 }
 
 struct route {
-    const char *method, *path; /* without /v1; a path that ends in '/' also stands for all below it */
-    bool open;                 /* needs no key */
+    const char *method,
+        *path; /* without /v1; a path that ends in '/' also stands for all below it */
+    bool open; /* needs no key */
     void (*handle)(struct request *r, const char *rest);
 };
 
 static const struct route routes[] = {
-    {"POST", "/chat/completions", false, handle_chat},
-    {"GET", "/models", false, handle_models},
-    {"GET", "/models/", false, handle_models},
-    {"GET", "/livez", true, handle_health},
-    {"GET", "/healthz", true, handle_health},
-    {"GET", "/health", true, handle_health},
+    {"POST", "/chat/completions", false, handle_chat}, {"GET", "/models", false, handle_models},
+    {"GET", "/models/", false, handle_models},         {"GET", "/livez", true, handle_health},
+    {"GET", "/healthz", true, handle_health},          {"GET", "/health", true, handle_health},
 };
 
 static const char *match(const struct route *route, const char *path)
@@ -477,10 +480,12 @@ static bool has_key(const struct request *r)
 
 static void refuse_key(struct request *r)
 {
-    struct sink_failure f = {.retry_after = -1, .type = "invalid_request_error", .provider_code = "invalid_api_key"};
+    struct sink_failure f = {
+        .retry_after = -1, .type = "invalid_request_error", .provider_code = "invalid_api_key"};
     struct buf error;
 
-    err_set(&f.err, ERR_AUTH, "a valid API key is needed: send it as \"Authorization: Bearer KEY\"");
+    err_set(&f.err, ERR_AUTH,
+            "a valid API key is needed: send it as \"Authorization: Bearer KEY\"");
     buf_init(&error, 1 << 10);
     failure_write(&error, &f);
     struct sink_head head = {.status = 401, .content_type = "application/json"};
@@ -529,7 +534,8 @@ static void dispatch(struct request *r, const char *path)
     if (allowed)
         refuse_method(r, allowed);
     else
-        reject(r, ERR_NOT_FOUND, "", "there is nothing at %s; try /v1/chat/completions or /v1/models", r->path);
+        reject(r, ERR_NOT_FOUND, "",
+               "there is nothing at %s; try /v1/chat/completions or /v1/models", r->path);
 }
 
 /* ---- the beginning ---- */
@@ -567,8 +573,8 @@ void request_handle(struct http_exchange *x, void *arg)
     buf_init(&r->ledger.notes, NOTES_MAX);
     snprintf(r->method, sizeof r->method, "%s", http_method(x));
     snprintf(r->path, sizeof r->path, "%s", path);
-    snprintf(r->ledger.id, sizeof r->ledger.id, "%016llx%016llx", (unsigned long long)w->fx->random(w->fx),
-             (unsigned long long)w->fx->random(w->fx));
+    snprintf(r->ledger.id, sizeof r->ledger.id, "%016llx%016llx",
+             (unsigned long long)w->fx->random(w->fx), (unsigned long long)w->fx->random(w->fx));
     choose_id(r);
     if ((size_t)http_pending(w->http) > w->config.waiting_max) {
         reject(r, ERR_OVERLOADED, "", "too many requests are waiting; try again in a moment%s", "");

@@ -1,5 +1,5 @@
-/* request - one client's request: from the exchange over its task to the answer, and the line in the log.
- * SPDX-License-Identifier: MIT */
+/* request - one client's request: from the exchange over its task to the answer, and the line in
+ * the log. SPDX-License-Identifier: MIT */
 #ifndef REQUEST_H
 #define REQUEST_H
 

@@ -1,5 +1,5 @@
-/* request_view - a client's request as scripts see it: bytes that are decoded only where somebody looks.
- * SPDX-License-Identifier: MIT */
+/* request_view - a client's request as scripts see it: bytes that are decoded only where somebody
+ * looks. SPDX-License-Identifier: MIT */
 #include "request_view.h"
 
 #include "json.h"
@@ -13,14 +13,18 @@
 #define METATABLE "baton.request"
 
 enum { EDITS_MAX = 128, BODY_MAX = 256 << 20 };
-enum { READ = 1, SET = 2 }; /* user values: members as decoded; members as assigned (&gone: taken out) */
+enum {
+    READ = 1,
+    SET = 2
+}; /* user values: members as decoded; members as assigned (&gone: taken out) */
 
 static const char gone = 0;
 
 struct request_view {
     char *body;
     size_t n;
-    struct buf scratch; /* for texts and encoded values; here so that nothing leaks when Lua raises */
+    struct buf
+        scratch; /* for texts and encoded values; here so that nothing leaks when Lua raises */
 };
 
 static struct request_view *check(lua_State *L, int index)
@@ -82,7 +86,8 @@ static void push_table(lua_State *L, int index, int slot)
     lua_setiuservalue(L, index, slot);
 }
 
-/* Pushes what a user value's table has under the key at 'key'; LUA_TNONE and nothing when there is no table. */
+/* Pushes what a user value's table has under the key at 'key'; LUA_TNONE and nothing when there is
+ * no table. */
 static int peek(lua_State *L, int index, int slot, int key)
 {
     if (lua_getiuservalue(L, index, slot) != LUA_TTABLE) {
@@ -211,8 +216,8 @@ static int l_newindex(lua_State *L)
 
 /* ---- the body with changes ---- */
 
-/* Edits under construction. Keys point into Lua strings that the view's tables hold; values are offsets into the
- * scratch buffer until it has stopped growing. */
+/* Edits under construction. Keys point into Lua strings that the view's tables hold; values are
+ * offsets into the scratch buffer until it has stopped growing. */
 struct edits {
     struct json_edit list[EDITS_MAX];
     size_t start[EDITS_MAX];
@@ -242,7 +247,8 @@ static int add_edit(lua_State *L, struct request_view *v, struct edits *e, const
 }
 
 /* Tables that were read and have changed since. */
-static int add_changed(lua_State *L, struct request_view *v, int index, struct edits *e, struct err *err)
+static int add_changed(lua_State *L, struct request_view *v, int index, struct edits *e,
+                       struct err *err)
 {
     if (lua_getiuservalue(L, index, READ) != LUA_TTABLE)
         return 0;
@@ -277,7 +283,8 @@ static int add_all(lua_State *L, struct request_view *v, struct edits *e, struct
 }
 
 /* The members named in the sequence at 'removed' go. */
-static int add_removed(lua_State *L, struct request_view *v, int removed, struct edits *e, struct err *err)
+static int add_removed(lua_State *L, struct request_view *v, int removed, struct edits *e,
+                       struct err *err)
 {
     lua_Integer n = (lua_Integer)lua_rawlen(L, removed);
 
@@ -328,8 +335,8 @@ out:
 
 /* ---- methods ---- */
 
-/* req:with({ name = value, ... }, { "gone", ... }?) -> a copy with members changed and others taken out; json.null
- * stands for null. The request itself stays as it is. */
+/* req:with({ name = value, ... }, { "gone", ... }?) -> a copy with members changed and others taken
+ * out; json.null stands for null. The request itself stays as it is. */
 static int l_with(lua_State *L)
 {
     struct err err;

@@ -1,9 +1,10 @@
-/* request_view - a client's request as scripts see it: bytes that are decoded only where somebody looks.
- * SPDX-License-Identifier: MIT
+/* request_view - a client's request as scripts see it: bytes that are decoded only where somebody
+ * looks. SPDX-License-Identifier: MIT
  *
- * req.NAME is the member NAME of the body, decoded when first read. req.text is the text of the last user message.
- * Assigning (req.temperature = 0, req.stop = nil) or changing a table that was read (table.insert(req.messages, m))
- * changes what is sent; every other byte of the body stays as the client wrote it. */
+ * req.NAME is the member NAME of the body, decoded when first read. req.text is the text of the
+ * last user message. Assigning (req.temperature = 0, req.stop = nil) or changing a table that was
+ * read (table.insert(req.messages, m)) changes what is sent; every other byte of the body stays as
+ * the client wrote it. */
 #ifndef REQUEST_VIEW_H
 #define REQUEST_VIEW_H
 
@@ -15,7 +16,8 @@
 /* Makes the metatable. Once a state. Raises. */
 void request_view_open(lua_State *L);
 
-/* Pushes a view of the body (malloc'ed, taken over unless it raises), an object that json_check accepted. NULL: {}. */
+/* Pushes a view of the body (malloc'ed, taken over unless it raises), an object that json_check
+ * accepted. NULL: {}. */
 void request_view_push(lua_State *L, char *body, size_t n);
 
 /* Gives the view at 'index' a copy of these bytes. -1 without memory. */
@@ -24,9 +26,9 @@ int request_view_set(lua_State *L, int index, struct span body);
 /* Is the value at 'index' a view? */
 bool request_view_is(lua_State *L, int index);
 
-/* Appends the body with the script's changes, then with those of the table at 'edits' (name = value; json.null stands
- * for null), then without the members named in the sequence at 'removed'. 0 for an index: none. -1 with *err when a value
- * cannot be JSON. */
+/* Appends the body with the script's changes, then with those of the table at 'edits' (name =
+ * value; json.null stands for null), then without the members named in the sequence at 'removed'. 0
+ * for an index: none. -1 with *err when a value cannot be JSON. */
 int request_view_compose(lua_State *L, int index, int edits, int removed, struct buf *out,
                          struct err *err);
 

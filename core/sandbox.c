@@ -39,8 +39,8 @@ static int l_pcall(lua_State *L)
     return finish_pcall(L, status, 0);
 }
 
-/* Stack: function, handler, true, results... or ..., error. The handler runs after the stack was unwound, as
- * a plain call: it may wait, and it is under the same limits as everything else. */
+/* Stack: function, handler, true, results... or ..., error. The handler runs after the stack was
+ * unwound, as a plain call: it may wait, and it is under the same limits as everything else. */
 static int finish_xpcall(lua_State *L, int status, lua_KContext extra)
 {
     int n = finish_pcall(L, status, extra);
@@ -67,7 +67,8 @@ static int l_xpcall(lua_State *L)
 
 /* ---- names that differ from Lua's ---- */
 
-/* "table: 3": a number in order of first use instead of an address, which differs from run to run. */
+/* "table: 3": a number in order of first use instead of an address, which differs from run to run.
+ */
 static void push_identity(lua_State *L, int index)
 {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &identity_key);
@@ -94,8 +95,8 @@ static int l_tostring(lua_State *L)
 {
     luaL_checkany(L, 1);
     int type = lua_type(L, 1);
-    bool addressed = type == LUA_TTABLE || type == LUA_TFUNCTION || type == LUA_TUSERDATA ||
-                     type == LUA_TTHREAD;
+    bool addressed =
+        type == LUA_TTABLE || type == LUA_TFUNCTION || type == LUA_TUSERDATA || type == LUA_TTHREAD;
     if (!addressed || luaL_getmetafield(L, 1, "__tostring") != LUA_TNIL)
         luaL_tolstring(L, 1, NULL);
     else if (lua_touserdata(L, 1) && luaL_getmetafield(L, 1, "__name") == LUA_TSTRING)
@@ -191,18 +192,18 @@ static const char *const base_names[] = {
     "type",         /* pure */
     "_VERSION",     /* a constant */
     NULL
-    /* Left out: collectgarbage (steers everybody's memory), dofile, load, loadfile (code from outside the
-     * generation), rawget, rawset (around read-only views), print (the caller of the runtime adds its own),
-     * warn; and the libraries io, os, debug, package, coroutine (a script's own coroutine would take the
-     * yields that the runtime needs). */
+    /* Left out: collectgarbage (steers everybody's memory), dofile, load, loadfile (code from
+     * outside the generation), rawget, rawset (around read-only views), print (the caller of the
+     * runtime adds its own), warn; and the libraries io, os, debug, package, coroutine (a script's
+     * own coroutine would take the yields that the runtime needs). */
 };
 
 /* Ours, in place of Lua's. */
 static const luaL_Reg own_names[] = {
-    {"pcall", l_pcall},               /* cannot swallow a limit */
-    {"xpcall", l_xpcall},             /* the same; its handler may not run inside the failed frame */
-    {"pairs", lua_pairs},             /* a stable order */
-    {"next", lua_pairs_next},         /* the same order */
+    {"pcall", l_pcall},       /* cannot swallow a limit */
+    {"xpcall", l_xpcall},     /* the same; its handler may not run inside the failed frame */
+    {"pairs", lua_pairs},     /* a stable order */
+    {"next", lua_pairs_next}, /* the same order */
     {"setmetatable", l_setmetatable}, /* refuses __gc */
     {"tostring", l_tostring},         /* shows no address */
     {NULL, NULL},
@@ -285,7 +286,8 @@ void sandbox_open(lua_State *L)
     lua_setfield(L, names, "_G");
     lua_rawsetp(L, LUA_REGISTRYINDEX, &environment_key);
 
-    lua_createtable(L, 0, 1); /* only now, since sandbox_lock leaves tables with a metatable alone */
+    lua_createtable(L, 0,
+                    1); /* only now, since sandbox_lock leaves tables with a metatable alone */
     lua_pushcfunction(L, l_refuse_unknown);
     lua_setfield(L, -2, "__index");
     lua_setmetatable(L, names);

@@ -1,8 +1,8 @@
 /* sim - simulated providers as real HTTP servers on loopback, with faults on request.
  * SPDX-License-Identifier: MIT
  *
- * scripts/sim/init.lua decides what is answered (a plan: status, headers, timed pieces, how it ends); sim.c
- * plays the plan. Same seed and same request: same answer. */
+ * scripts/sim/init.lua decides what is answered (a plan: status, headers, timed pieces, how it
+ * ends); sim.c plays the plan. Same seed and same request: same answer. */
 #ifndef SIM_H
 #define SIM_H
 
@@ -23,7 +23,8 @@ struct sim_options {
 
 void sim_options_default(struct sim_options *o);
 /* 'home' is the directory that holds scripts/. */
-struct sim *sim_new(struct event_base *base, const char *home, const struct sim_options *o, struct err *err);
+struct sim *sim_new(struct event_base *base, const char *home, const struct sim_options *o,
+                    struct err *err);
 const char *sim_address(const struct sim *s); /* "127.0.0.1:40123" */
 void sim_free(struct sim *s);
 

@@ -26,10 +26,10 @@ struct sink_head {
 /* What went wrong, with all that a door can tell. Empty strings: not known. */
 struct sink_failure {
     struct err err;
-    int status;           /* the provider's, 0 without */
-    double retry_after;   /* seconds, -1 without */
+    int status;         /* the provider's, 0 without */
+    double retry_after; /* seconds, -1 without */
     bool retryable;
-    char type[64];        /* the provider's own words, as it sent them */
+    char type[64]; /* the provider's own words, as it sent them */
     char param[128];
     char provider_code[64];
 };
@@ -42,9 +42,10 @@ struct sink {
     void (*start)(struct sink *s, const struct sink_head *head);
     void (*send)(struct sink *s, struct span bytes);
     void (*end)(struct sink *s);
-    bool (*blocked)(const struct sink *s);              /* send no more until there is room */
+    bool (*blocked)(const struct sink *s);                    /* send no more until there is room */
     void (*on_room)(struct sink *s, sink_room *f, void *arg); /* f runs once; NULL takes it back */
-    /* The error in the door's own form: as a whole answer, or inside a stream that has begun (which it ends). */
+    /* The error in the door's own form: as a whole answer, or inside a stream that has begun (which
+     * it ends). */
     void (*fail)(struct sink *s, const struct sink_failure *failure);
 };
 

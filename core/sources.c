@@ -88,7 +88,8 @@ static int put(struct sources *s, const char *name, const char *path, char *text
     return 0;
 }
 
-static int read_dir(struct sources *s, const char *dir, const char *name, int depth, struct err *err);
+static int read_dir(struct sources *s, const char *dir, const char *name, int depth,
+                    struct err *err);
 
 static int read_entry(struct sources *s, const char *dir, const char *name, const char *entry,
                       int depth, struct err *err)
@@ -115,8 +116,10 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Entries are taken in the order of their names, so that errors and hashes do not depend on the disk. */
-static int read_dir(struct sources *s, const char *dir, const char *name, int depth, struct err *err)
+/* Entries are taken in the order of their names, so that errors and hashes do not depend on the
+ * disk. */
+static int read_dir(struct sources *s, const char *dir, const char *name, int depth,
+                    struct err *err)
 {
     char *entries[SOURCES_MAX];
     size_t n = 0;

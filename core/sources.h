@@ -24,12 +24,12 @@ struct source {
 struct sources {
     struct source *items; /* sorted by name */
     size_t n, bytes;
-    bool shipped;         /* while reading: the files belong to the product */
-    char hash[65];        /* SHA-256 over names and texts */
+    bool shipped;  /* while reading: the files belong to the product */
+    char hash[65]; /* SHA-256 over names and texts */
 };
 
-/* Reads HOME/scripts (with folders) and HOME/policies, then 'policies' (may be NULL), whose files replace those
- * of the same name. Only *.lua, regular files, no hidden ones. */
+/* Reads HOME/scripts (with folders) and HOME/policies, then 'policies' (may be NULL), whose files
+ * replace those of the same name. Only *.lua, regular files, no hidden ones. */
 int sources_read(struct sources *s, const char *home, const char *policies, struct err *err);
 /* Adds one file as a policy, whatever its folder; it replaces the one of the same file name. */
 int sources_add_policy(struct sources *s, const char *path, struct err *err);

@@ -1,5 +1,5 @@
-/* stream - a call to a provider, as scripts hold it: ask it for its events, or let them flow to the client.
- * SPDX-License-Identifier: MIT */
+/* stream - a call to a provider, as scripts hold it: ask it for its events, or let them flow to the
+ * client. SPDX-License-Identifier: MIT */
 #ifndef STREAM_H
 #define STREAM_H
 

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <lauxlib.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct task *task_new(struct generation *g, struct task *parent, struct ledger *ledger,
@@ -95,13 +96,34 @@ static void finish(struct task *t, const struct err *err)
     generation_unref(g);
 }
 
+/* "policies/x.lua:3: " of the innermost Lua function; a failed thread keeps its frames. Allocates
+ * nothing. */
+static void describe_place(lua_State *L, char *out, size_t size)
+{
+    lua_Debug ar;
+
+    out[0] = 0;
+    for (int level = 0; lua_getstack(L, level, &ar); level++)
+        if (lua_getinfo(L, "Sl", &ar) && ar.currentline > 0) {
+            snprintf(out, size, "%s:%d: ", ar.short_src, ar.currentline);
+            return;
+        }
+}
+
+static void describe_limit(const struct task *t, enum guard_limit limit, struct err *err)
+{
+    char words[96], place[96];
+
+    guard_describe(&t->guard, limit, words, sizeof words);
+    describe_place(t->L, place, sizeof place);
+    err_set(err, ERR_BUDGET, "%sover the limit of %s", place, words);
+}
+
 /* What ended the run: the limit that was passed, or the error value on top of the stack. */
 static void read_failure(struct task *t, int status, struct err *err)
 {
     if (status == LUA_ERRMEM) {
-        char words[96];
-        guard_describe(&t->guard, GUARD_BYTES, words, sizeof words);
-        err_set(err, ERR_BUDGET, "over the limit of %s", words);
+        describe_limit(t, GUARD_BYTES, err);
         return;
     }
     lua_err_read(t->L, -1, err);
@@ -127,9 +149,7 @@ static void resume(struct task *t)
         return;
     }
     if (status == LUA_OK) { /* it swallowed the error somehow: the limit still counts */
-        char words[96];
-        guard_describe(&t->guard, guard_over(&t->guard), words, sizeof words);
-        err_set(&err, ERR_BUDGET, "over the limit of %s", words);
+        describe_limit(t, guard_over(&t->guard), &err);
     } else {
         read_failure(t, status, &err);
     }

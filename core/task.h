@@ -1,9 +1,10 @@
 /* task - one coroutine of work: start, wait, resume, cancel, end exactly once.
  * SPDX-License-Identifier: MIT
  *
- * A root task is a request or a script; task.all and its kin make child tasks. A task runs only out of
- * task_run_ready, one at a time, never inside libcurl and never inside another task. It waits by yielding from a C
- * function whose continuation finds its results in C memory; task_wake ends the wait. */
+ * A root task is a request or a script; task.all and its kin make child tasks. A task runs only out
+ * of task_run_ready, one at a time, never inside libcurl and never inside another task. It waits by
+ * yielding from a C function whose continuation finds its results in C memory; task_wake ends the
+ * wait. */
 #ifndef TASK_H
 #define TASK_H
 
@@ -11,14 +12,14 @@
 
 /* What a request has cost so far; shared by a root task and all its children. */
 struct ledger {
-    char id[64];          /* trace id */
-    int attempts;         /* calls to providers */
-    double cost;          /* USD */
+    char id[64];  /* trace id */
+    int attempts; /* calls to providers */
+    double cost;  /* USD */
     int64_t input_tokens, output_tokens;
-    char model[160];      /* "provider/model" of the answer */
-    char policy[160];     /* "name@hash" */
-    bool simulated;       /* the built-in simulator was asked */
-    struct buf notes;     /* JSON elements of trace.decide and trace.note, joined by commas */
+    char model[160];  /* "provider/model" of the answer */
+    char policy[160]; /* "name@hash" */
+    bool simulated;   /* the built-in simulator was asked */
+    struct buf notes; /* JSON elements of trace.decide and trace.note, joined by commas */
 };
 
 struct task;
@@ -39,9 +40,9 @@ struct task {
     struct guard guard; /* first: lua_getextraspace of its thread points here */
     struct generation *gen;
     lua_State *L;
-    int ref;            /* of the thread, in the registry */
+    int ref; /* of the thread, in the registry */
     enum task_state state;
-    int args;           /* values on L for the first resume */
+    int args; /* values on L for the first resume */
     struct task *parent;
     struct list children, sibling;
     struct list in_generation, in_ready;
@@ -51,8 +52,9 @@ struct task {
     void *arg;
 };
 
-/* A task whose thread's stack is empty. Push a function and arguments (without raising: a light C function and light
- * userdata, or values moved from another thread), then task_start. NULL with *err without memory. */
+/* A task whose thread's stack is empty. Push a function and arguments (without raising: a light C
+ * function and light userdata, or values moved from another thread), then task_start. NULL with
+ * *err without memory. */
 struct task *task_new(struct generation *g, struct task *parent, struct ledger *ledger,
                       task_end *on_end, void *arg, struct err *err);
 /* It runs soon: at once when nobody runs. */
@@ -66,7 +68,8 @@ int task_wait(lua_State *L, lua_KContext ctx, lua_KFunction k);
 /* Ends a wait. A task that does not wait stays as it is. */
 void task_wake(struct task *t);
 
-/* Ends the task and its children where they stand; on_end runs with 'err' before this returns. Not for the running one. */
+/* Ends the task and its children where they stand; on_end runs with 'err' before this returns. Not
+ * for the running one. */
 void task_cancel(struct task *t, const struct err *err);
 
 void task_add_pending(struct task *t, struct pending *p, void (*abort)(struct pending *));

@@ -8,7 +8,8 @@
 /* A thread with an empty stack, anchored in the registry. -1 without memory. */
 int threads_take(struct generation *g, lua_State **L, int *ref);
 
-/* Gives it back. One that failed or was stopped in the middle is closed (its __close handlers run) and dropped. */
+/* Gives it back. One that failed or was stopped in the middle is closed (its __close handlers run)
+ * and dropped. */
 void threads_give(struct generation *g, lua_State *L, int ref, bool clean);
 
 #endif

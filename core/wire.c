@@ -62,8 +62,8 @@ struct span wire_find(struct span doc, const char *path)
     return has_value(doc) ? doc : (struct span){NULL, 0};
 }
 
-/* The last name of a path must stand in the bytes, or looking for the path is idle: most events of a stream hold
- * neither usage nor an error. */
+/* The last name of a path must stand in the bytes, or looking for the path is idle: most events of
+ * a stream hold neither usage nor an error. */
 static bool may_have(struct span data, const char *path)
 {
     const char *dot = strrchr(path, '.'), *name = dot ? dot + 1 : path;

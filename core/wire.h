@@ -1,8 +1,8 @@
 /* wire - what must be seen in a provider's events without decoding them: data from its codec.
  * SPDX-License-Identifier: MIT
  *
- * A path is a member's place like "choices.*.delta.content", '*' standing for any element of an array. It is
- * found when the value there is neither null, false, "", [] nor {}. */
+ * A path is a member's place like "choices.*.delta.content", '*' standing for any element of an
+ * array. It is found when the value there is neither null, false, "", [] nor {}. */
 #ifndef WIRE_H
 #define WIRE_H
 
@@ -19,9 +19,9 @@ struct wire {
     wire_path content[WIRE_PATHS]; /* the provider has proved alive */
     wire_path finish;              /* the answer is complete */
     wire_path usage;               /* a direct member of the event */
-    wire_path payload;             /* an event without this member (or with it empty) is about usage only */
-    wire_path error;               /* the provider failed */
-    wire_path answer;              /* what a whole answer must have */
+    wire_path payload; /* an event without this member (or with it empty) is about usage only */
+    wire_path error;   /* the provider failed */
+    wire_path answer;  /* what a whole answer must have */
 };
 
 /* The first value that the path finds; p NULL without one. */
@@ -36,8 +36,8 @@ struct wire_seen {
 int wire_inspect(const struct wire *w, struct span data, bool want_content, struct wire_seen *seen,
                  struct err *err);
 
-/* Appends what a client that asked for no usage may see of the event: the raw block, the block without its usage
- * member, or nothing. */
+/* Appends what a client that asked for no usage may see of the event: the raw block, the block
+ * without its usage member, or nothing. */
 int wire_strip_usage(const struct wire *w, struct span raw, struct span data, struct buf *out);
 
 #endif

@@ -45,6 +45,8 @@ static int load_generation(struct worker *w, const struct worker_options *o, str
         return -1;
     w->current = generation_new(&w->rt, &sources, &w->config.providers, facts, err);
     sources_deinit(&sources);
+    if (!w->current)
+        config_blame(o->config, err);
     return w->current ? 0 : -1;
 }
 

@@ -111,12 +111,20 @@ local function header_text(place, value)
    return value
 end
 
+local function address(place, value)
+   is "string"(place, value)
+   if not value:find("^unix:.+") and not value:find("^[^%s]*:%d+$") then
+      fail(place, "must be HOST:PORT or unix:PATH")
+   end
+   return value
+end
+
 local seconds = number_in(0.001, 86400, "seconds")
 local timeouts = record { connect = seconds, first_byte = seconds, stall = seconds, total = seconds }
 local price = number_in(0, 1e6, "USD per million tokens")
 
 local check_config = record {
-   listen = is "string",
+   listen = address,
    default_policy = is "string",
    default_model = is "string",
    keys = list_of(header_text),

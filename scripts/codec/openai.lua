@@ -304,6 +304,10 @@ function codec.check_request(req)
    if stream ~= nil and stream ~= json.null and type(stream) ~= "boolean" then
       return wrong("stream", "'stream' must be true or false")
    end
+   local options = req.stream_options
+   if options ~= nil and options ~= json.null and (type(options) ~= "table" or json.is_array(options)) then
+      return wrong("stream_options", "'stream_options' must be an object")
+   end
 end
 
 return codec
