@@ -12,7 +12,7 @@
 
 #define METATABLE "baton.request"
 
-enum { EDITS_MAX = 128, BODY_MAX = 256 << 20 };
+enum { EDITS_MAX = 128, BODY_MAX = 256 << 20, MEMBERS_MAX = 32 };
 enum {
     READ = 1,
     SET = 2
@@ -20,9 +20,16 @@ enum {
 
 static const char gone = 0;
 
+struct member {
+    struct span key, value; /* the key with its quotes */
+};
+
 struct request_view {
     char *body;
     size_t n;
+    struct member
+        members[MEMBERS_MAX]; /* of the body, found in one pass when the first is asked for */
+    int count;                /* -1: not yet; MEMBERS_MAX + 1: too many, look them up one by one */
     struct buf
         scratch; /* for texts and encoded values; here so that nothing leaks when Lua raises */
 };
@@ -41,7 +48,9 @@ void request_view_push(lua_State *L, char *body, size_t n)
 {
     struct request_view *v = lua_newuserdatauv(L, sizeof *v, 2);
 
-    *v = (struct request_view){.body = body, .n = n};
+    v->body = body;
+    v->n = n;
+    v->count = -1;
     buf_init(&v->scratch, BODY_MAX);
     luaL_setmetatable(L, METATABLE);
 }
@@ -56,6 +65,7 @@ int request_view_set(lua_State *L, int index, struct span body)
         return -1;
     free(v->body);
     v->body = buf_take(&copy, &v->n);
+    v->count = -1;
     return 0;
 }
 
@@ -73,6 +83,32 @@ static int l_free(lua_State *L)
 static struct span body_of(const struct request_view *v)
 {
     return (struct span){v->body ? v->body : "{}", v->body ? v->n : 2};
+}
+
+static void find_members(struct request_view *v)
+{
+    struct json_iter it = {0};
+    struct member m;
+
+    v->count = 0;
+    while (v->count <= MEMBERS_MAX && json_next(body_of(v), &it, &m.key, &m.value)) {
+        if (v->count < MEMBERS_MAX)
+            v->members[v->count] = m;
+        v->count++;
+    }
+}
+
+/* The value of the body's last member of that name; p NULL without one. */
+static struct span member_of(struct request_view *v, const char *name)
+{
+    if (v->count < 0)
+        find_members(v);
+    if (v->count > MEMBERS_MAX)
+        return json_member(body_of(v), name);
+    for (int i = v->count - 1; i >= 0; i--)
+        if (json_is_text(v->members[i].key, name))
+            return v->members[i].value;
+    return (struct span){NULL, 0};
 }
 
 /* Pushes the table in a user value, made when it is missing. */
@@ -141,7 +177,7 @@ static void last_user_text(struct span messages, struct buf *out)
 static int push_text(lua_State *L, struct request_view *v)
 {
     struct err err;
-    struct span messages = json_member(body_of(v), "messages");
+    struct span messages = member_of(v, "messages");
     struct buf text;
 
     v->scratch.len = 0;
@@ -187,7 +223,7 @@ static int l_index(lua_State *L)
     type = peek(L, 1, READ, 2);
     if (type != LUA_TNIL && type != LUA_TNONE)
         return 1;
-    struct span value = json_member(body_of(v), key);
+    struct span value = member_of(v, key);
     if (!value.p)
         return 0;
     lua_json_push(L, value);
@@ -254,7 +290,7 @@ static int add_changed(lua_State *L, struct request_view *v, int index, struct e
         return 0;
     for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
         const char *key = lua_tostring(L, -2);
-        if (lua_istable(L, -1) && !lua_json_same(L, -1, json_member(body_of(v), key)) &&
+        if (lua_istable(L, -1) && !lua_json_same(L, -1, member_of(v, key)) &&
             add_edit(L, v, e, key, err) < 0)
             return -1;
     }
@@ -351,6 +387,7 @@ static int l_with(lua_State *L)
     if (request_view_compose(L, 1, 2, lua_isnil(L, 3) ? 0 : 3, &copy->scratch, &err) < 0)
         return luaL_error(L, "req:with: %s", err.message);
     copy->body = buf_take(&copy->scratch, &copy->n);
+    copy->count = -1;
     return 1;
 }
 
@@ -370,9 +407,44 @@ static int l_json(lua_State *L)
     return 1;
 }
 
+/* req:list_problem(name, member) -> nil when the body's member 'name' is an array of objects that
+ * each have a text 'member'; otherwise "missing", "type", "empty", or "element" or "member" and the
+ * position (from 0) of the first such element. Looks at the client's bytes, without decoding them.
+ */
+static int l_list_problem(lua_State *L)
+{
+    struct request_view *v = check(L, 1);
+    struct span list = member_of(v, luaL_checkstring(L, 2)), key, element;
+    const char *member = luaL_checkstring(L, 3), *problem = NULL;
+    struct json_iter it = {0};
+    lua_Integer position = 0;
+
+    if (!list.p)
+        problem = "missing";
+    else if (json_type(list) != JSON_ARRAY)
+        problem = "type";
+    for (; !problem && json_next(list, &it, &key, &element); position++) {
+        struct span text = json_member(element, member);
+        if (json_type(element) != JSON_OBJECT)
+            problem = "element";
+        else if (!text.p || json_type(text) != JSON_STRING)
+            problem = "member";
+        if (problem) {
+            lua_pushstring(L, problem);
+            lua_pushinteger(L, position);
+            return 2;
+        }
+    }
+    if (!problem && position == 0)
+        problem = "empty";
+    lua_pushstring(L, problem);
+    return 1;
+}
+
 void request_view_open(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"with", l_with}, {"json", l_json}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {
+        {"with", l_with}, {"json", l_json}, {"list_problem", l_list_problem}, {NULL, NULL}};
 
     luaL_newmetatable(L, METATABLE);
     luaL_newlib(L, methods);

@@ -9,7 +9,8 @@ local policy = require "policy"
 return policy.define {
    name = "direct",
    about = "Calls one model and passes its answer on, with no retry of its own.",
-   params = { model = "" }, -- "provider/model" or an alias; empty: the configuration's default_model, or the cheapest
+   -- model: "provider/model" or an alias; empty: the configuration's default_model, or the cheapest.
+   params = { model = "" },
    run = function(req, p)
       local target = p.model
       if target == "" then target = config.default_model or (models.all()[1] or {}).name end

@@ -29,7 +29,8 @@ local function show(result)
    end
 end
 
--- ask.main(target, prompt): target is the name of a policy, "auto", or a model. Raises the error when there is no answer.
+-- ask.main(target, prompt): target is the name of a policy, "auto", or a model. Raises the error
+-- when there is no answer.
 function ask.main(target, prompt)
    local begun = clock.monotonic()
    local req = provider.request(json.encode {

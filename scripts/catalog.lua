@@ -1,8 +1,9 @@
 -- catalog: models of known providers, with prices, windows and capabilities.
 -- SPDX-License-Identifier: MIT
 --
--- USD per million tokens. Entries of the configuration's 'models' come before these. Dated: prices move; what you are
--- billed is your provider's word. tier: "fast" | "standard" | "expert" | "specialist".
+-- USD per million tokens. Entries of the configuration's 'models' come before these. Dated: prices
+-- move; what you are billed is your provider's word. tier: "fast" | "standard" | "expert" |
+-- "specialist".
 
 return {
    dated = "2026-11-01",
@@ -24,9 +25,9 @@ return {
          capabilities = { "tools", "json" }, where = "local" },
       ["sim/pro"] = { tier = "expert", input = 5.00, output = 20.00, context = 128000, max_output = 16384,
          capabilities = { "tools", "json" }, where = "local" },
-      ["sim/coder"] = { tier = "specialist", good_at = { "code" }, input = 0.90, output = 3.60, context = 64000,
-         max_output = 8192, capabilities = { "tools", "json" }, where = "local" },
-      ["sim/math"] = { tier = "specialist", good_at = { "mathematics", "reasoning" }, input = 1.10, output = 4.40,
+      ["sim/coder"] = { tier = "specialist", good_at = { "code" }, input = 0.90, output = 3.60,
          context = 64000, max_output = 8192, capabilities = { "tools", "json" }, where = "local" },
+      ["sim/math"] = { tier = "specialist", good_at = { "mathematics", "reasoning" }, input = 1.10,
+         output = 4.40, context = 64000, max_output = 8192, capabilities = { "tools", "json" }, where = "local" },
    },
 }

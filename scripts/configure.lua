@@ -1,8 +1,9 @@
 -- configure: checks what baton.lua returned and fills in what it leaves out.
 -- SPDX-License-Identifier: MIT
 --
--- Runs in the configuration's own state, before there is any generation. The result goes to core/config.c; keys stay there.
--- Every error names the place: "providers.openai.base_ur: unknown field (known: ...)".
+-- Runs in the configuration's own state, before there is any generation. The result goes to
+-- core/config.c; keys stay there. Every error names the place: "providers.openai.base_ur: unknown
+-- field (known: ...)".
 
 -- Providers that register themselves when their usual environment variable is set.
 local known_providers = {
@@ -66,7 +67,9 @@ local function list_of(check)
       is "table"(place, value)
       local count = 0
       for key in pairs(value) do
-         if math.type(key) ~= "integer" then fail(place, "must be a list, but has the key '%s'", tostring(key)) end
+         if math.type(key) ~= "integer" then
+            fail(place, "must be a list, but has the key '%s'", tostring(key))
+         end
          count = count + 1
       end
       for i = 1, count do check(at(place, i), value[i]) end
@@ -179,13 +182,15 @@ local function provider_of(name, given, common)
       end
       headers[#headers + 1] = header .. ": " .. value
    end
-   if not name:find("^[%w_.-]+$") then fail("providers." .. name, "a name has letters, digits, '.', '_' and '-'") end
+   if not name:find("^[%w_.-]+$") then
+      fail("providers." .. name, "a name has letters, digits, '.', '_' and '-'")
+   end
    if not given.base_url then fail("providers." .. name .. ".base_url", "is missing") end
    return {
-      name = name, codec = given.codec or "openai", base_url = given.base_url:gsub("/+$", ""), key = given.key,
-      headers = headers, http2 = given.http2 or false, simulated = given.simulated or false,
-      connect_ms = limit("connect", 10), first_byte_ms = limit("first_byte", 120), stall_ms = limit("stall", 60),
-      total_ms = limit("total", 600),
+      name = name, codec = given.codec or "openai", base_url = given.base_url:gsub("/+$", ""),
+      key = given.key, headers = headers, http2 = given.http2 or false, simulated = given.simulated or false,
+      connect_ms = limit("connect", 10), first_byte_ms = limit("first_byte", 120),
+      stall_ms = limit("stall", 60), total_ms = limit("total", 600),
    }
 end
 
@@ -213,7 +218,8 @@ local function from_environment(env)
 end
 
 -- configure(given, env, simulated) -> what core/config.c reads.
---   given: the table from baton.lua, or nil; env(name) -> text or nil; simulated: the simulator's base URL, or nil.
+--   given: the table from baton.lua, or nil; env(name) -> text or nil; simulated: the simulator's
+--   base URL, or nil.
 return function(given, env, simulated)
    given = given or {}
    check_config("", given)

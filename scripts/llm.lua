@@ -1,9 +1,10 @@
 -- llm: calls to models.
 -- SPDX-License-Identifier: MIT
 --
--- A target is "provider/model", an alias of the configuration, a selector ({ tier = "fast", needs = { "tools" } }) or an
--- entry of the catalogue. A request is what the policy was given, a table in the shape of OpenAI Chat Completions
--- ({ messages = ... }), or a string, which becomes one user message.
+-- A target is "provider/model", an alias of the configuration, a selector ({ tier = "fast", needs =
+-- { "tools" } }) or an entry of the catalogue. A request is what the policy was given, a table in
+-- the shape of OpenAI Chat Completions ({ messages = ... }), or a string, which becomes one user
+-- message.
 
 local config = require "config"
 local errors = require "errors"
@@ -21,7 +22,8 @@ local llm = {}
 
 -- What a call takes besides the target and the request. 'setting' ones are members of the request.
 local options = {
-   timeout = "limit", ttft = "limit", stall = "limit", retries = "option", label = "option", stream = "option",
+   timeout = "limit", ttft = "limit", stall = "limit", retries = "option", label = "option",
+   stream = "option",
    temperature = "setting", top_p = "setting", max_tokens = "setting", max_completion_tokens = "setting",
    stop = "setting", seed = "setting", n = "setting", response_format = "setting", tools = "setting",
    tool_choice = "setting", logprobs = "setting", top_logprobs = "setting", reasoning_effort = "setting",
@@ -50,9 +52,10 @@ end
 
 -- ---- replies ----
 
--- A reply decodes its body when somebody looks inside. Fields: text, message, tool_calls, finish_reason, logprobs, body
--- (all of the provider's answer); usage, cost (USD), latency, ttft (seconds), model, provider, name ("provider/model"),
--- label, confidence (where one is known). Assigning one changes what the client gets.
+-- A reply decodes its body when somebody looks inside. Fields: text, message, tool_calls,
+-- finish_reason, logprobs, body (all of the provider's answer); usage, cost (USD), latency, ttft
+-- (seconds), model, provider, name ("provider/model"), label, confidence (where one is known).
+-- Assigning one changes what the client gets.
 local Reply = {}
 
 local function view_of(reply)
@@ -73,14 +76,16 @@ end
 local function new_reply(fields)
    return setmetatable({
       raw = fields.raw or false, codec = fields.codec or false, view = fields.view or false, edited = false,
-      usage = fields.usage or false, cost = fields.cost or 0, latency = fields.latency or 0, ttft = fields.ttft or false,
+      usage = fields.usage or false, cost = fields.cost or 0, latency = fields.latency or 0,
+      ttft = fields.ttft or false,
       model = fields.model or false, provider = fields.provider or false, name = fields.name or false,
       label = fields.label or false, confidence = fields.confidence or false,
    }, Reply)
 end
 
--- llm.reply{ text =, tool_calls =, finish_reason = "stop", model =, provider =, usage =, cost =, confidence = } -> reply.
--- An answer made by the policy itself. from = another reply takes over whose model, usage and cost it shows.
+-- llm.reply{ text =, tool_calls =, finish_reason = "stop", model =, provider =, usage =, cost =,
+-- confidence = } -> reply. An answer made by the policy itself. from = another reply takes over
+-- whose model, usage and cost it shows.
 function llm.reply(fields)
    if type(fields) ~= "table" then error("llm.reply: a table is needed", 2) end
    local from = fields.from or {}
@@ -116,7 +121,8 @@ local function place(err, entry)
    return err
 end
 
--- The body: a client's request of the provider's format is edited as bytes; anything else is encoded.
+-- The body: a client's request of the provider's format is edited as bytes; anything else is
+-- encoded.
 local function body_of(req, entry, codec, stream, settings)
    if type(req) ~= "userdata" then
       if type(req) == "string" then req = { messages = { { role = "user", content = req } } } end
@@ -143,7 +149,8 @@ local function failed(call, status, body, entry, codec)
    return place(codec.error(status, body or "", function(name) return call:header(name) end), entry)
 end
 
--- Sends one request. Returns what is needed to make a reply or a stream: the call, its body (nil: a stream), the codec.
+-- Sends one request. Returns what is needed to make a reply or a stream: the call, its body (nil: a
+-- stream), the codec.
 local function attempt(entry, req, opts, stream)
    local codec = codec_of(config.providers[entry.provider].codec)
    local body, edits, removed, strip = body_of(req, entry, codec, stream, settings_of(opts))
@@ -177,15 +184,17 @@ end
 
 -- ---- streams ----
 
--- A stream: :events() gives what arrives, one event at a time; :reply() waits for the end and gives a whole reply. Return
--- it from run to pass the answer on while it arrives. Fields: model, provider, name, label.
+-- A stream: :events() gives what arrives, one event at a time; :reply() waits for the end and gives
+-- a whole reply. Return it from run to pass the answer on while it arrives. Fields: model,
+-- provider, name, label.
 local Stream = {}
 Stream.__index = Stream
 
 local function new_stream(entry, call, codec, opts)
    return setmetatable({
-      call = call, codec = codec, entry = entry, decode = false, waiting = {}, at = 1, usage = false, cost = 0,
-      latency = 0, ttft = false, closed = false, model = entry.model, provider = entry.provider, name = entry.name,
+      call = call, codec = codec, entry = entry, decode = false, waiting = {}, at = 1,
+      usage = false, cost = 0, latency = 0, ttft = false, closed = false, model = entry.model,
+      provider = entry.provider, name = entry.name,
       label = opts.label or false,
    }, Stream)
 end
@@ -206,9 +215,9 @@ function Stream:failure(err)
    return place(err, self.entry)
 end
 
--- stream:next() -> event | nil at the end | nil, err. Events: { kind = "text" | "reasoning" | "refusal", text = },
--- { kind = "tool_call", index =, id =, name =, arguments = fragment }, { kind = "finish", reason = },
--- { kind = "usage", usage = }. Yields.
+-- stream:next() -> event | nil at the end | nil, err. Events: { kind = "text" | "reasoning" |
+-- "refusal", text = }, { kind = "tool_call", index =, id =, name =, arguments = fragment }, { kind
+-- = "finish", reason = }, { kind = "usage", usage = }. Yields.
 function Stream:next()
    while not self.waiting[self.at] do
       local data, event = self.call:next()
@@ -225,7 +234,8 @@ function Stream:next()
    return self.waiting[self.at - 1]
 end
 
--- for event, err in stream:events() do ... end. An error comes as the last event, { kind = "error", err = err }.
+-- for event, err in stream:events() do ... end. An error comes as the last event, { kind = "error",
+-- err = err }.
 function Stream:events()
    local over = false
    return function()
@@ -278,7 +288,8 @@ end
 
 -- ---- calls ----
 
--- Seconds before attempt n + 1: what the provider asked for, else 0.25 s doubled each time, less up to a half by chance.
+-- Seconds before attempt n + 1: what the provider asked for, else 0.25 s doubled each time, less up
+-- to a half by chance.
 local function pause(err, n)
    if err.retry_after then return err.retry_after end
    return math.min(8, 0.25 * 2 ^ (n - 1)) * (1 - 0.5 * random.number())
@@ -301,12 +312,12 @@ local function try(entry, req, opts, stream)
 end
 
 -- llm.chat(target, req, opts?) -> reply | nil, err. Waits for the whole answer.
---   opts: timeout (seconds for all of it), ttft (to the first byte), stall (between bytes), retries (of errors that may
---   pass; 0), label (a name for logs), and settings that take the place of the request's: temperature, top_p, max_tokens,
---   max_completion_tokens, stop, seed, n, response_format, tools, tool_choice, logprobs, top_logprobs,
---   reasoning_effort, presence_penalty, frequency_penalty. An unknown option raises.
---   Errors: not_found (no such model), no_candidate (no model fits the selector), and all that a provider can cause.
---   Yields.
+--   opts: timeout (seconds for all of it), ttft (to the first byte), stall (between bytes), retries
+--   (of errors that may pass; 0), label (a name for logs), and settings that take the place of the
+--   request's: temperature, top_p, max_tokens, max_completion_tokens, stop, seed, n,
+--   response_format, tools, tool_choice, logprobs, top_logprobs, reasoning_effort,
+--   presence_penalty, frequency_penalty. An unknown option raises. Errors: not_found (no such
+--   model), no_candidate (no model fits the selector), and all that a provider can cause. Yields.
 function llm.chat(target, req, opts)
    opts = opts and check_options(opts) or no_options
    local entry, err = models.resolve(target)
@@ -321,10 +332,11 @@ local function wants_stream(req, opts)
    return type(req) == "userdata" and req.stream == true
 end
 
--- llm.stream(target, req, opts?) -> stream or reply | nil, err. To be returned from run: passes the answer on while it
--- arrives when the client asked for a stream, and gives a whole reply otherwise (opts.stream = true or false decides).
--- Returns when the provider has proved alive with its first content: an error before that is nil, err, and another model
--- can be tried unseen. Options and errors as llm.chat. Yields.
+-- llm.stream(target, req, opts?) -> stream or reply | nil, err. To be returned from run: passes the
+-- answer on while it arrives when the client asked for a stream, and gives a whole reply otherwise
+-- (opts.stream = true or false decides). Returns when the provider has proved alive with its first
+-- content: an error before that is nil, err, and another model can be tried unseen. Options and
+-- errors as llm.chat. Yields.
 function llm.stream(target, req, opts)
    opts = opts and check_options(opts) or no_options
    local entry, err = models.resolve(target)

@@ -1,9 +1,10 @@
 -- models: the catalogue. Which models there are, what they cost, and which one a target means.
 -- SPDX-License-Identifier: MIT
 --
--- An entry: { name = "openai/gpt-4o-mini", provider = "openai", model = "gpt-4o-mini", tier =, input =, cached_input =,
--- output = (USD per million tokens; nil where unknown), context =, max_output = (tokens), capabilities = { "tools", ... },
--- good_at = { "code", ... }, where = "local" | "cloud" }.
+-- An entry: { name = "openai/gpt-4o-mini", provider = "openai", model = "gpt-4o-mini", tier =,
+-- input =, cached_input =, output = (USD per million tokens; nil where unknown), context =,
+-- max_output = (tokens), capabilities = { "tools", ... }, good_at = { "code", ... }, where =
+-- "local" | "cloud" }.
 
 local catalog = require "catalog"
 local config = require "config"
@@ -46,7 +47,9 @@ local function has(list, wanted)
    return false
 end
 
-local selector_keys = { tier = true, needs = true, good_at = true, max_price = true, where = true, provider = true }
+local selector_keys = {
+   tier = true, needs = true, good_at = true, max_price = true, where = true, provider = true,
+}
 
 local function fits(entry, selector)
    if selector.tier and entry.tier ~= selector.tier then return false end
@@ -61,12 +64,13 @@ local function fits(entry, selector)
 end
 
 -- models.find(selector) -> the entries that fit, cheapest first (input + output price, then name).
---   selector: { tier =, needs = { capability, ... }, good_at = "code", max_price = USD per million output tokens,
---   where = "local" | "cloud", provider = }, each optional; an unknown key raises.
+--   selector: { tier =, needs = { capability, ... }, good_at = "code", max_price = USD per million
+--   output tokens, where = "local" | "cloud", provider = }, each optional; an unknown key raises.
 function models.find(selector)
    for key in pairs(selector) do
       if not selector_keys[key] then
-         error(("models.find: unknown key '%s'; known: good_at, max_price, needs, provider, tier, where"):format(key), 2)
+         local known = "good_at, max_price, needs, provider, tier, where"
+         error(("models.find: unknown key '%s' (known: %s)"):format(tostring(key), known), 2)
       end
    end
    local found = {}
@@ -84,14 +88,15 @@ end
 local function describe(selector)
    local parts = {}
    for key, value in pairs(selector) do
-      parts[#parts + 1] = key .. " = " .. (type(value) == "table" and table.concat(value, "+") or tostring(value))
+      local text = type(value) == "table" and table.concat(value, "+") or tostring(value)
+      parts[#parts + 1] = key .. " = " .. text
    end
    return "{" .. table.concat(parts, ", ") .. "}"
 end
 
 -- models.resolve(target) -> entry | nil, err.
---   target: "provider/model" (it need not be in the catalogue), an alias of the configuration, the bare name of a model
---   that one provider has, a selector (its cheapest model), or an entry.
+--   target: "provider/model" (it need not be in the catalogue), an alias of the configuration, the
+--   bare name of a model that one provider has, a selector (its cheapest model), or an entry.
 function models.resolve(target)
    if type(target) == "table" then
       if target.name and by_name[target.name] then return by_name[target.name] end
@@ -112,8 +117,8 @@ function models.resolve(target)
       param = "model", provider_code = "model_not_found", type = "invalid_request_error" }
 end
 
--- models.price(entry, usage) -> USD. usage: { input_tokens, cached_tokens, output_tokens } (as reply.usage). 0 where the
--- prices are unknown.
+-- models.price(entry, usage) -> USD. usage: { input_tokens, cached_tokens, output_tokens } (as
+-- reply.usage). 0 where the prices are unknown.
 function models.price(entry, usage)
    if not usage or not entry.input or not entry.output then return 0 end
    local cached = usage.cached_tokens

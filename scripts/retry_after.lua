@@ -7,9 +7,13 @@ local clock = require "clock"
 
 local retry_after = {}
 
-local months = { Jan = 1, Feb = 2, Mar = 3, Apr = 4, May = 5, Jun = 6, Jul = 7, Aug = 8, Sep = 9, Oct = 10, Nov = 11, Dec = 12 }
+local months = {
+   Jan = 1, Feb = 2, Mar = 3, Apr = 4, May = 5, Jun = 6, Jul = 7, Aug = 8, Sep = 9, Oct = 10,
+   Nov = 11, Dec = 12,
+}
 
--- Days from 1970-01-01 to a date of the Gregorian calendar (H. Hinnant, "chrono-compatible low-level date algorithms").
+-- Days from 1970-01-01 to a date of the Gregorian calendar (H. Hinnant, "chrono-compatible
+-- low-level date algorithms").
 local function days(year, month, day)
    if month <= 2 then year = year - 1 end
    local era = year // 400

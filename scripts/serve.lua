@@ -20,7 +20,8 @@ local doors = { openai = require "codec.openai" }
 for name, facts in pairs(config.providers) do
    local ok, err = pcall(require, "codec." .. facts.codec)
    if not ok then
-      error(("configuration: providers.%s.codec: '%s' cannot be used: %s"):format(name, facts.codec, tostring(err)), 0)
+      local what = "configuration: providers.%s.codec: '%s' cannot be used: %s"
+      error(what:format(name, facts.codec, tostring(err)), 0)
    end
 end
 
@@ -95,7 +96,8 @@ local function untouched(door, reply)
 end
 
 local function send_whole(req, answer, door, reply)
-   local body = untouched(door, reply) and reply.raw or door.answer(reply, meta_of(req, reply.name or "baton"))
+   local body = untouched(door, reply) and reply.raw
+      or door.answer(reply, meta_of(req, reply.name or "baton"))
    answer:reply(200, "application/json", nil, body)
 end
 
@@ -144,7 +146,8 @@ function serve.request(req, answer, door_name, debug)
    send(req, answer, door, result, debug)
 end
 
--- serve.run(req, name) -> reply or stream | nil, err: a request without a client, for the command line. Yields.
+-- serve.run(req, name) -> reply or stream | nil, err: a request without a client, for the command
+-- line. Yields.
 function serve.run(req, name)
    local definition, p = choose(name)
    if not definition then return nil, p end

@@ -1,8 +1,9 @@
 -- codec.openai: OpenAI Chat Completions, as a provider speaks it and as a client does.
 -- SPDX-License-Identifier: MIT
 --
--- Source: OpenAI API reference, "Chat" (POST /v1/chat/completions) and "Streaming events". The engine's own shape of a
--- request is this format's, so a request from an OpenAI client to such a provider passes as bytes with a few edits.
+-- Source: OpenAI API reference, "Chat" (POST /v1/chat/completions) and "Streaming events". The
+-- engine's own shape of a request is this format's, so a request from an OpenAI client to such a
+-- provider passes as bytes with a few edits.
 
 local json = require "json"
 local errors = require "errors"
@@ -36,20 +37,18 @@ codec.wire = provider.wire {
 -- Members that only make sense in a stream.
 local stream_members = { "stream_options" }
 
--- What must change in a client's body to send it to this provider: edits, names to remove, and whether we ask for a usage
--- chunk that the client did not ask for.
---   req: a request of this format;  model: the provider's name of the model;  stream: do we want a stream?
+-- What must change in a client's body to send it to this provider: edits, names to remove, and
+-- whether we ask for a usage chunk that the client did not ask for.
+--   req: a request of this format;  model: the provider's name of the model;  stream: do we want a
+--   stream?
 function codec.edits(req, model, stream)
    local edits = { model = model }
+   local options = req.stream_options
    if not stream then
-      if req.stream then
-         edits.stream = false
-         return edits, stream_members, false
-      end
-      return edits, nil, false
+      if req.stream then edits.stream = false end
+      return edits, options ~= nil and stream_members or nil, false
    end
    if not req.stream then edits.stream = true end
-   local options = req.stream_options
    if type(options) == "table" and options.include_usage == true then return edits, nil, false end
    local asked = json.object { include_usage = true }
    if type(options) == "table" then
@@ -79,8 +78,8 @@ local function member(value, name)
    if type(value) == "table" then return value[name] end
 end
 
--- The usage object in the engine's terms; tokens. input counts all input, cached the part of it read from the provider's
--- cache; output counts reasoning too. nil for anything but an object.
+-- The usage object in the engine's terms; tokens. input counts all input, cached the part of it
+-- read from the provider's cache; output counts reasoning too. nil for anything but an object.
 function codec.usage(usage)
    if type(usage) ~= "table" then return nil end
    return {
@@ -105,7 +104,8 @@ local by_status = {
 local by_word = {
    context_length_exceeded = "context_length", string_above_max_length = "context_length",
    content_filter = "content_filter", content_policy_violation = "content_filter",
-   rate_limit_exceeded = "rate_limited", rate_limit_error = "rate_limited", insufficient_quota = "rate_limited",
+   rate_limit_exceeded = "rate_limited", rate_limit_error = "rate_limited",
+   insufficient_quota = "rate_limited",
    invalid_api_key = "auth", authentication_error = "auth", permission_error = "auth",
    overloaded_error = "overloaded", overloaded = "overloaded", server_error = "unavailable",
    model_not_found = "not_found", timeout = "timeout",
@@ -115,7 +115,8 @@ local function text(value)
    return type(value) == "string" and value or nil
 end
 
--- The error object in a body, however the server wraps it: {error = {...}}, {error = "text"}, {message = "text"}.
+-- The error object in a body, however the server wraps it: {error = {...}}, {error = "text"},
+-- {message = "text"}.
 local function error_object(body)
    local decoded = json.decode(body)
    if type(decoded) ~= "table" then return {} end
@@ -137,7 +138,8 @@ local function code_of(status, object)
    return code
 end
 
--- The error behind an answer that is none: status, body (text), and a function that gives a header of it.
+-- The error behind an answer that is none: status, body (text), and a function that gives a header
+-- of it.
 function codec.error(status, body, header)
    local object = error_object(body)
    local code = code_of(status, object)
@@ -157,7 +159,8 @@ end
 
 -- ---- answers of providers ----
 
--- What a whole answer says: message, text, tool_calls, finish_reason, logprobs of the first choice; 'body' is all of it.
+-- What a whole answer says: message, text, tool_calls, finish_reason, logprobs of the first choice;
+-- 'body' is all of it.
 function codec.decode(body)
    local decoded = json.decode(body)
    local choice = member(member(decoded, "choices"), 1)
@@ -210,7 +213,8 @@ function codec.decoder()
       end
       local reason = text(member(choice, "finish_reason"))
       if reason then list[#list + 1] = { kind = "finish", reason = reason } end
-      if type(event.usage) == "table" then list[#list + 1] = { kind = "usage", usage = codec.usage(event.usage) } end
+      local usage = codec.usage(event.usage)
+      if usage then list[#list + 1] = { kind = "usage", usage = usage } end
       return list
    end
 end
@@ -260,7 +264,9 @@ function codec.answer_stream(reply, meta)
       } .. "\n\n"
    end
    local function delta(fields, reason)
-      chunk { { index = 0, delta = json.object(fields), logprobs = json.null, finish_reason = reason or json.null } }
+      chunk { {
+         index = 0, delta = json.object(fields), logprobs = json.null, finish_reason = reason or json.null,
+      } }
    end
    delta { role = "assistant", content = "" }
    if reply.text ~= "" then delta { content = reply.text } end
@@ -282,23 +288,24 @@ function codec.comment(text_)
    return ": " .. text_ .. "\n\n"
 end
 
+local message_problems = {
+   missing = "missing required parameter: '%s'", type = "'%s' must be an array of messages",
+   empty = "'%s' must hold at least one message", element = "'%s' must be an object",
+   member = "'%s' must be a string",
+}
+
 -- What is wrong with a client's request: nil, or the error.
 function codec.check_request(req)
    local function wrong(param, message)
-      return errors.new { code = "bad_request", message = message, param = param, type = "invalid_request_error" }
+      return errors.new {
+         code = "bad_request", message = message, param = param, type = "invalid_request_error",
+      }
    end
-   local messages = req.messages
-   if messages == nil then return wrong("messages", "missing required parameter: 'messages'") end
-   if not json.is_array(messages) then return wrong("messages", "'messages' must be an array of messages") end
-   if #messages == 0 then return wrong("messages", "'messages' must hold at least one message") end
-   for position, message in ipairs(messages) do
-      local place = ("messages[%d]"):format(position - 1)
-      if type(message) ~= "table" or json.is_array(message) then
-         return wrong(place, ("'%s' must be an object"):format(place))
-      end
-      if type(message.role) ~= "string" then
-         return wrong(place .. ".role", ("'%s.role' must be a string"):format(place))
-      end
+   local problem, position = req:list_problem("messages", "role")
+   if problem then
+      local place = position and ("messages[%d]"):format(position) or "messages"
+      if problem == "member" then place = place .. ".role" end
+      return wrong(place, message_problems[problem]:format(place))
    end
    local stream = req.stream
    if stream ~= nil and stream ~= json.null and type(stream) ~= "boolean" then
