@@ -101,12 +101,7 @@ static int l_sleep(lua_State *L)
 
 static void stop_children(struct group *group)
 {
-    struct err err;
-    struct list *node;
-
-    err_set(&err, ERR_CANCELLED, "no longer needed");
-    while ((node = list_first(&group->parent->children)))
-        task_cancel(LIST_ENTRY(node, struct task, sibling), &err);
+    task_cancel_children(group->parent, "no longer needed");
 }
 
 /* Stack: results, errors, keys, slot, value, err. */

@@ -64,25 +64,49 @@ static void bequeath(struct task *t)
     }
 }
 
-static void cancel_children(struct task *t)
+static void run_ready(struct generation *g);
+
+/* Between hold and let_go nobody is resumed: a parent must not go on, and start new children, while
+ * the old ones are still being ended. */
+static bool hold(struct generation *g)
 {
+    bool before = g->draining;
+
+    generation_ref(g);
+    g->draining = true;
+    return before;
+}
+
+static void let_go(struct generation *g, bool before)
+{
+    g->draining = before;
+    run_ready(g);
+    generation_unref(g);
+}
+
+void task_cancel_children(struct task *t, const char *why)
+{
+    struct generation *g = t->gen;
+    bool before = hold(g);
     struct err err;
     struct list *node;
 
-    err_set(&err, ERR_CANCELLED, "the task that started this one has ended");
+    err_set(&err, ERR_CANCELLED, "%s", why);
     while ((node = list_first(&t->children)))
         task_cancel(LIST_ENTRY(node, struct task, sibling), &err);
+    let_go(g, before);
 }
 
 /* The one end of every task. */
 static void finish(struct task *t, const struct err *err)
 {
     struct generation *g = t->gen;
+    bool held = hold(g);
 
     assert(t->state != TASK_ENDED);
     t->state = TASK_ENDED;
     list_remove(&t->in_ready);
-    cancel_children(t);
+    task_cancel_children(t, "the task that started this one has ended");
     if (!err && t->parent)
         bequeath(t);
     abort_pendings(t);
@@ -93,6 +117,7 @@ static void finish(struct task *t, const struct err *err)
     guard_leave(&g->rt->dog, before);
     list_remove(&t->in_generation);
     free(t);
+    let_go(g, held);
     generation_unref(g);
 }
 

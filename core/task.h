@@ -71,6 +71,9 @@ void task_wake(struct task *t);
 /* Ends the task and its children where they stand; on_end runs with 'err' before this returns. Not
  * for the running one. */
 void task_cancel(struct task *t, const struct err *err);
+/* The same for all children of t, for the reason 'why'; only then does t, when it waited for them,
+ * go on. */
+void task_cancel_children(struct task *t, const char *why);
 
 void task_add_pending(struct task *t, struct pending *p, void (*abort)(struct pending *));
 void task_drop_pending(struct pending *p); /* it ended by itself; safe when not on a list */
