@@ -39,6 +39,12 @@ static int l_pcall(lua_State *L)
     return finish_pcall(L, status, 0);
 }
 
+static int after_handler(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)L, (void)status, (void)ctx;
+    return 2;
+}
+
 /* Stack: function, handler, true, results... or ..., error. The handler runs after the stack was
  * unwound, as a plain call: it may wait, and it is under the same limits as everything else. */
 static int finish_xpcall(lua_State *L, int status, lua_KContext extra)
@@ -49,8 +55,8 @@ static int finish_xpcall(lua_State *L, int status, lua_KContext extra)
         return n;
     lua_pushvalue(L, 2);
     lua_insert(L, -2); /* ..., false, handler, error */
-    lua_callk(L, 1, 1, 0, NULL);
-    return 2;
+    lua_callk(L, 1, 1, 0, after_handler);
+    return after_handler(L, LUA_OK, 0);
 }
 
 static int l_xpcall(lua_State *L)
