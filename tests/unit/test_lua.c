@@ -386,6 +386,8 @@ static void check_leftovers(struct runner *r, const char *name)
     }
     free_clients(r);
     fake_clear(&w->fake);
+    w->fake.now = 0;
+    w->fake.seed = 0;
 }
 
 static void run_body(struct runner *r, int n, const char *name)
