@@ -34,7 +34,7 @@ local no_options = {}
 
 local function check_options(opts)
    for name in pairs(opts) do
-      if not options[name] then error(("llm: unknown option '%s'"):format(tostring(name)), 4) end
+      if not options[name] then error(("llm: unknown option '%s'"):format(tostring(name)), 3) end
    end
    return opts
 end
@@ -149,6 +149,11 @@ local function failed(call, status, body, entry, codec)
    return place(codec.error(status, body or "", function(name) return call:header(name) end), entry)
 end
 
+local function has_error(body)
+   local found = json.find(body, "error")
+   return found and found ~= "null"
+end
+
 -- Sends one request. Returns what is needed to make a reply or a stream: the call, its body (nil: a
 -- stream), the codec.
 local function attempt(entry, req, opts, stream)
@@ -160,13 +165,13 @@ local function attempt(entry, req, opts, stream)
       auth_prefix = codec.auth_prefix, timeout = opts.timeout, first_byte = opts.ttft, stall = opts.stall,
    }
    if not call then return nil, place(status, entry) end
-   if status ~= 200 or (answer and stream and json.find(answer, "error")) then
+   if status ~= 200 or (answer and stream and has_error(answer)) then
       return nil, failed(call, status, answer, entry, codec)
    end
    if not answer then return call, nil, codec end
    local ok, err = codec.wire:check(answer)
    if not ok then
-      if json.find(answer, "error") then return nil, failed(call, status, answer, entry, codec) end
+      if has_error(answer) then return nil, failed(call, status, answer, entry, codec) end
       return nil, place(err, entry)
    end
    return call, answer, codec
@@ -247,11 +252,12 @@ function Stream:events()
    end
 end
 
+-- Fragments of one call share an index. Providers count from 0, from 1, or with gaps.
 local function add_tool_call(calls, event)
-   local call = calls[event.index + 1]
+   local call = calls[event.index]
    if not call then
       call = { id = event.id, type = "function", ["function"] = { name = event.name, arguments = "" } }
-      calls[event.index + 1] = call
+      calls[event.index] = call
    end
    call.id = call.id or event.id
    call["function"].name = call["function"].name or event.name
@@ -270,10 +276,13 @@ function Stream:reply()
    end
    local message = { role = "assistant", content = #parts > 0 and table.concat(parts) or json.null }
    if #reasoning > 0 then message.reasoning_content = table.concat(reasoning) end
-   if #calls > 0 then message.tool_calls = calls end
+   for _, call in pairs(calls) do -- in the order of their indexes
+      message.tool_calls = message.tool_calls or {}
+      message.tool_calls[#message.tool_calls + 1] = call
+   end
    return new_reply {
       view = {
-         message = message, text = table.concat(parts), tool_calls = #calls > 0 and calls or nil,
+         message = message, text = table.concat(parts), tool_calls = message.tool_calls,
          finish_reason = reason or "stop",
       },
       usage = self.usage, cost = self.cost, latency = self.latency, ttft = self.ttft, model = self.model,
