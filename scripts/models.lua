@@ -99,7 +99,7 @@ end
 --   bare name of a model that one provider has, a selector (its cheapest model), or an entry.
 function models.resolve(target)
    if type(target) == "table" then
-      if target.name and by_name[target.name] then return by_name[target.name] end
+      if target.name and target.provider and target.model then return by_name[target.name] or target end
       local entry = models.find(target)[1]
       if entry then return entry end
       return nil, errors.new { code = "no_candidate", message = "no model fits " .. describe(target) }
