@@ -138,6 +138,9 @@ local function code_of(status, object)
    return code
 end
 
+-- Some providers know whether trying again may help.
+local said_retryable = { ["true"] = true, ["false"] = false }
+
 -- The error behind an answer that is none: status, body (text), and a function that gives a header
 -- of it.
 function codec.error(status, body, header)
@@ -147,7 +150,7 @@ function codec.error(status, body, header)
    if code == "auth" then -- a provider may quote a part of the key
       message = "the provider refused the engine's credentials (status " .. status .. ")"
    end
-   local retryable
+   local retryable = said_retryable[header("x-should-retry") or ""]
    if object.code == "insufficient_quota" then retryable = false end
    return errors.new {
       code = code, message = message, status = status, retryable = retryable,
@@ -164,25 +167,26 @@ end
 function codec.decode(body)
    local decoded = json.decode(body)
    local choice = member(member(decoded, "choices"), 1)
-   local message = member(choice, "message") or {}
-   local content = message.content
+   local message = member(choice, "message")
+   if type(message) ~= "table" then message = {} end
+   local content, calls, logprobs = message.content, message.tool_calls, member(choice, "logprobs")
    return {
       body = decoded,
       message = message,
       text = text(content) or text(message.refusal) or "",
-      tool_calls = message.tool_calls ~= json.null and message.tool_calls or nil,
+      tool_calls = type(calls) == "table" and calls or nil,
       finish_reason = text(member(choice, "finish_reason")),
-      logprobs = member(choice, "logprobs") ~= json.null and member(choice, "logprobs") or nil,
+      logprobs = logprobs ~= json.null and logprobs or nil,
    }
 end
 
 local function add_tool_events(list, calls)
    if type(calls) ~= "table" then return end
    for position, call in ipairs(calls) do
-      local fn = member(call, "function") or {}
+      local fn = member(call, "function")
       list[#list + 1] = {
          kind = "tool_call", index = number(member(call, "index") or position - 1), id = text(call.id),
-         name = text(fn.name), arguments = text(fn.arguments) or "",
+         name = text(member(fn, "name")), arguments = text(member(fn, "arguments")) or "",
       }
    end
 end
