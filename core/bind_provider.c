@@ -485,9 +485,9 @@ static int l_wire(lua_State *L)
     return 1;
 }
 
-/* wire:check(body) -> true | nil, err. Is this a whole answer: JSON, with what an answer must have?
- */
-static int l_check(lua_State *L)
+/* wire:read(body) -> true, usage | nil, err. Is this a whole answer: JSON, with what an answer must
+ * have? 'usage' is its usage object, decoded, or nil. */
+static int l_read(lua_State *L)
 {
     const struct wire *w = luaL_checkudata(L, 1, WIRE);
     struct span body;
@@ -504,7 +504,11 @@ static int l_check(lua_State *L)
         return lua_err_fail(L, &err);
     }
     lua_pushboolean(L, 1);
-    return 1;
+    struct span usage = w->usage[0] ? wire_find(body, w->usage) : (struct span){NULL, 0};
+    if (!usage.p)
+        return 1;
+    lua_json_push(L, usage);
+    return 2;
 }
 
 void stream_open(lua_State *L)
@@ -512,7 +516,7 @@ void stream_open(lua_State *L)
     static const luaL_Reg methods[] = {
         {"header", l_header},   {"times", l_times}, {"usage", l_usage},         {"next", l_next},
         {"forward", l_forward}, {"close", l_close}, {"streaming", l_streaming}, {NULL, NULL}};
-    static const luaL_Reg wire_methods[] = {{"check", l_check}, {NULL, NULL}};
+    static const luaL_Reg wire_methods[] = {{"read", l_read}, {NULL, NULL}};
 
     luaL_newmetatable(L, CALL);
     luaL_newlib(L, methods);

@@ -169,17 +169,17 @@ local function attempt(entry, req, opts, stream)
       return nil, failed(call, status, answer, entry, codec)
    end
    if not answer then return call, nil, codec end
-   local ok, err = codec.wire:check(answer)
+   local ok, usage = codec.wire:read(answer)
    if not ok then
+      local err = usage
       if has_error(answer) then return nil, failed(call, status, answer, entry, codec) end
       return nil, place(err, entry)
    end
-   return call, answer, codec
+   return call, answer, codec, usage
 end
 
-local function whole(entry, call, body, codec, opts)
-   local usage = json.find(body, "usage")
-   usage = usage and codec.usage(json.decode(usage))
+local function whole(entry, call, body, codec, opts, usage)
+   usage = codec.usage(usage)
    local ttft, latency = call:times()
    return new_reply {
       raw = body, codec = codec, usage = usage, cost = book(entry, usage), latency = latency, ttft = ttft,
@@ -309,8 +309,8 @@ local WAIT_MAX = 30 -- seconds: a longer Retry-After is the caller's to decide o
 local function try(entry, req, opts, stream)
    local retries = opts.retries or 0
    for n = 1, retries + 1 do
-      local call, body, codec = attempt(entry, req, opts, stream)
-      if call then return call, body, codec end
+      local call, body, codec, usage = attempt(entry, req, opts, stream)
+      if call then return call, body, codec, usage end
       local err = body
       log.debug("attempt failed", { model = entry.name, code = err.code, attempt = n })
       if n > retries or not err.retryable then return nil, err end
@@ -331,9 +331,9 @@ function llm.chat(target, req, opts)
    opts = opts and check_options(opts) or no_options
    local entry, err = models.resolve(target)
    if not entry then return nil, err end
-   local call, body, codec = try(entry, req, opts, false)
+   local call, body, codec, usage = try(entry, req, opts, false)
    if not call then return nil, body end
-   return whole(entry, call, body, codec, opts)
+   return whole(entry, call, body, codec, opts, usage)
 end
 
 local function wants_stream(req, opts)
@@ -350,9 +350,9 @@ function llm.stream(target, req, opts)
    opts = opts and check_options(opts) or no_options
    local entry, err = models.resolve(target)
    if not entry then return nil, err end
-   local call, body, codec = try(entry, req, opts, wants_stream(req, opts))
+   local call, body, codec, usage = try(entry, req, opts, wants_stream(req, opts))
    if not call then return nil, body end
-   if body then return whole(entry, call, body, codec, opts) end
+   if body then return whole(entry, call, body, codec, opts, usage) end
    return new_stream(entry, call, codec, opts)
 end
 
