@@ -1,5 +1,6 @@
 -- Choose this when cheap answers are often good enough and a poor one can be told: pay for the strong model
--- only then. SPDX-License-Identifier: MIT
+-- only then.
+-- SPDX-License-Identifier: MIT
 --
 -- The cascade of FrugalGPT (Chen et al. 2023, arXiv 2305.05176), with cheap checks in place of a trained
 -- judge. All but the last model answer whole, since an answer cannot be judged while it arrives.

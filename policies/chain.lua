@@ -1,5 +1,6 @@
 -- Choose this for documents: facts and sentiment are drawn out side by side, then a summary and a report are
--- written. SPDX-License-Identifier: MIT
+-- written.
+-- SPDX-License-Identifier: MIT
 local errors = require "errors"
 local llm = require "llm"
 local policy = require "policy"

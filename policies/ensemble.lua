@@ -1,5 +1,6 @@
 -- Choose this when a wrong answer costs more than three calls: several models answer at once, the majority
--- wins. SPDX-License-Identifier: MIT
+-- wins.
+-- SPDX-License-Identifier: MIT
 local consensus = require "consensus"
 local errors = require "errors"
 local llm = require "llm"

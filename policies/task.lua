@@ -1,5 +1,6 @@
 -- Choose this when you have models that are strong at one kind of work: code to the coder, sums to the
--- calculator. SPDX-License-Identifier: MIT
+-- calculator.
+-- SPDX-License-Identifier: MIT
 local classify = require "classify"
 local llm = require "llm"
 local log = require "log"

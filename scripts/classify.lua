@@ -46,44 +46,46 @@ end
 -- Complexity
 -- ----------------------------------------------------------------------------------------
 
-local TECHNICAL = set [[algorithm algorithms api architecture asymptotic asynchronous async authentication
-bayesian
-   binary bytecode cache calculus cardinality causal cluster coefficient compiler complexity concurrency
-   concurrent
-   constraint constraints convergence correlation cryptographic database deadlock derivative deterministic
-   differential distributed distribution eigenvalue encryption entropy equation equations estimator
-   exponential
-   gradient graph heuristic hypothesis idempotent inference integral invariant kernel kubernetes latency
-   liability
-   linear logarithm matrix mechanism microservice microservices migration module molecular mutex normalization
-   optimisation optimization optimize orthogonal parallel partition pharmacology polynomial probability
-   protocol
-   protein quantum quorum recursion recursive regression replication scalability schema semantics sharding
-   sql stochastic statute synchronization tensor theorem thermodynamic thread throughput topology transaction
-   transactions transformer variance vector]]
+local TECHNICAL = set [[
+   algorithm algorithms api architecture asymptotic asynchronous async authentication bayesian
+   binary bytecode cache calculus cardinality causal cluster coefficient compiler complexity
+   concurrency concurrent constraint constraints convergence correlation cryptographic database
+   deadlock derivative deterministic differential distributed distribution eigenvalue encryption
+   entropy equation equations estimator exponential gradient graph heuristic hypothesis
+   idempotent inference integral invariant kernel kubernetes latency liability linear logarithm
+   matrix mechanism microservice microservices migration module molecular mutex normalization
+   optimisation optimization optimize orthogonal parallel partition pharmacology polynomial
+   probability protocol protein quantum quorum recursion recursive regression replication
+   scalability schema semantics sharding sql stochastic statute synchronization tensor theorem
+   thermodynamic thread throughput topology transaction transactions transformer variance vector
+]]
 
-local VAGUE = set [[something somehow stuff thing things whatever maybe perhaps etc somewhat better best nice
-good
-   interesting appropriate suitable optimal]]
+local VAGUE = set [[
+   something somehow stuff thing things whatever maybe perhaps etc somewhat better best nice good
+   interesting appropriate suitable optimal
+]]
 local VAGUE_PHRASES = { "it depends", "and so on", "kind of", "sort of", "what do you think", "as needed",
 "or something" }
 
-local STEPS = set [[first firstly second secondly third then next afterwards finally lastly also additionally
-   step steps each]]
+local STEPS = set [[
+   first firstly second secondly third then next afterwards finally lastly also additionally step
+   steps each
+]]
 local STEP_PHRASES = { "step by step", "as well as", "after that", "in detail", "trade offs", "trade off",
 "end to end" }
-local ORDERS = set [[analyze analyse argue build calculate compare construct contrast convert create critique
-debug
-   define demonstrate derive describe design determine develop discuss estimate evaluate explain extract find
-   formulate generate give identify implement include justify list optimize optimise outline plan propose
-   prove
-   provide rank recommend refactor rewrite show simulate solve specify suggest summarise summarize translate
-   verify write]]
+local ORDERS = set [[
+   analyze analyse argue build calculate compare construct contrast convert create critique debug
+   define demonstrate derive describe design determine develop discuss estimate evaluate explain
+   extract find formulate generate give identify implement include justify list optimize optimise
+   outline plan propose prove provide rank recommend refactor rewrite show simulate solve specify
+   suggest summarise summarize translate verify write
+]]
 
-local LOGIC = set [[if unless therefore hence because whereas otherwise implies imply implication assume
-assuming
-   suppose given every exactly neither nor either cannot contradiction necessary sufficient prove proof proofs
-   consistent deduce infer conclude premise why whether]]
+local LOGIC = set [[
+   if unless therefore hence because whereas otherwise implies imply implication assume assuming
+   suppose given every exactly neither nor either cannot contradiction necessary sufficient prove
+   proof proofs consistent deduce infer conclude premise why whether
+]]
 local LOGIC_PHRASES = {
    "if and only if", "at least", "at most", "such that", "for all", "there exists", "must be", "only if",
    "in order to",

@@ -117,6 +117,20 @@ function models.resolve(target)
       param = "model", provider_code = "model_not_found", type = "invalid_request_error" }
 end
 
+-- An alias may name another alias or hold a selector. What cannot mean anything is told when the
+-- configuration is loaded, not to the first client.
+for name, target in pairs(config.aliases) do
+   local place, steps = "configuration: aliases." .. name .. ": ", 0
+   while type(target) == "string" and config.aliases[target] ~= nil do
+      target, steps = config.aliases[target], steps + 1
+      if steps > 100 then error(place .. "leads back to itself", 0) end
+   end
+   if type(target) == "table" then
+      local ok, err = pcall(models.find, target)
+      if not ok then error(place .. tostring(err), 0) end
+   end
+end
+
 -- models.price(entry, usage) -> USD. usage: { input_tokens, cached_tokens, output_tokens } (as
 -- reply.usage). 0 where the prices are unknown.
 function models.price(entry, usage)
