@@ -1,0 +1,133 @@
+-- test_models: the catalogue: what a target means, what fits a selector, what usage costs.
+-- SPDX-License-Identifier: MIT
+local t = require "test"
+
+-- The module afresh, on a configuration of the test's own.
+local function load(more)
+   local config = {
+      providers = { a = { codec = "openai" }, b = { codec = "openai" } },
+      models = {
+         ["a/small"] = { tier = "fast", input = 1, cached_input = 0.25, output = 2,
+            capabilities = { "tools", "vision" }, good_at = { "code" }, context = 1000 },
+         ["a/large"] = { tier = "expert", input = 10, output = 30, capabilities = { "tools" } },
+         ["b/small"] = { tier = "fast", input = 0.5, output = 1, where = "local" },
+         ["b/free"] = { tier = "fast" },
+         ["b/with/slashes"] = { tier = "standard", input = 3, output = 3 },
+      },
+      aliases = { quick = "a/small", fast = "quick", best = { tier = "expert" }, lost = "c/none" },
+   }
+   for name, value in pairs(more or {}) do config[name] = value end
+   local catalog = { models = { ["a/small"] = { tier = "wrong" }, ["a/old"] = { tier = "standard", input = 2,
+      output = 2 }, ["c/other"] = { tier = "fast" } } }
+   local models
+   t.with({ config = config, catalog = catalog }, function() models = t.load("scripts/models.lua") end)
+   return models
+end
+
+local function names(entries)
+   local list = {}
+   for i, entry in ipairs(entries) do list[i] = entry.name end
+   return table.concat(list, " ")
+end
+
+t.case("all: cheapest first, unknown prices last, of known providers only", function()
+   t.equal(names(load().all()), "b/small a/small a/old b/with/slashes a/large b/free")
+end)
+
+t.case("find", function()
+   local models = load()
+   t.equal(names(models.find { tier = "fast" }), "b/small a/small b/free")
+   t.equal(names(models.find { needs = { "tools" } }), "a/small a/large")
+   t.equal(names(models.find { needs = { "tools", "vision" } }), "a/small")
+   t.equal(names(models.find { needs = {} }), names(models.all()))
+   t.equal(names(models.find { good_at = "code" }), "a/small")
+   t.equal(names(models.find { where = "local" }), "b/small")
+   t.equal(names(models.find { where = "cloud", tier = "fast" }), "a/small b/free")
+   t.equal(names(models.find { max_price = 2 }), "b/small a/small a/old")
+   t.equal(names(models.find { provider = "b" }), "b/small b/with/slashes b/free")
+   t.equal(names(models.find { tier = "none" }), "")
+   t.raises(function() models.find { tear = "fast" } end, "unknown key 'tear'")
+   t.raises(function() models.find { "fast" } end, "unknown key '1'")
+end)
+
+t.case("resolve", function()
+   local models = load()
+   local function name(target) return models.resolve(target).name end
+   t.equal(name "a/small", "a/small")
+   t.equal(name "large", "a/large")
+   t.equal(name "with/slashes", "b/with/slashes")
+   t.equal(name "quick", "a/small")
+   t.equal(name "fast", "a/small")
+   t.equal(name "best", "a/large")
+   t.equal(name { tier = "fast" }, "b/small")
+   t.equal(name(models.all()[3]), "a/old")
+   local entry = models.resolve "a/not/listed"
+   t.equal(entry, { name = "a/not/listed", provider = "a", model = "not/listed" })
+   t.equal(name(entry), "a/not/listed")
+   t.equal(models.resolve("with/slashes").model, "with/slashes")
+end)
+
+t.case("resolve: what there is not", function()
+   local models = load()
+   for _, target in ipairs { "small", "nothing", "c/other", "lost", "", "/", "a/", "/x", "auto" } do
+      local entry, err = models.resolve(target)
+      t.equal(entry, nil)
+      t.equal(err.code, "not_found")
+      t.equal(err.retryable, false)
+      t.equal(err.param, "model")
+      t.equal(err.provider_code, "model_not_found")
+   end
+   local entry, err = models.resolve { tier = "expert", needs = { "vision", "audio" } }
+   t.equal(entry, nil)
+   t.equal(err.code, "no_candidate")
+   t.ok(err.message:find("needs = vision+audio, tier = expert", 1, true), err.message)
+   t.raises(function() models.resolve(1) end, "name or a selector")
+end)
+
+t.case("aliases that lead nowhere are refused when they are loaded", function()
+   t.raises(function() load { aliases = { x = "y", y = "x" } } end, "aliases.x")
+   t.raises(function() load { aliases = { x = "x" } } end, "aliases.x")
+   t.raises(function() load { aliases = { x = { tear = "fast" } } } end, "aliases.x")
+   t.raises(function() load { aliases = { x = { tear = "fast" } } } end, "unknown key 'tear'")
+end)
+
+t.case("price", function()
+   local models = load()
+   local small, large, free = models.resolve "a/small", models.resolve "a/large", models.resolve "b/free"
+   local usage = { input_tokens = 1000, cached_tokens = 400, output_tokens = 100 }
+   t.equal(models.price(small, usage), (600 * 1 + 400 * 0.25 + 100 * 2) / 1e6)
+   t.equal(models.price(large, usage), (1000 * 10 + 100 * 30) / 1e6)
+   t.equal(models.price(free, usage), 0)
+   t.equal(models.price(small, nil), 0)
+   t.equal(models.price(small, { input_tokens = 0, cached_tokens = 0, output_tokens = 0 }), 0)
+end)
+
+t.case("entries and the catalogue are read-only, or changes stay one's own", function()
+   local models = require "models"
+   t.raises(function() models.resolve = nil end, "read-only")
+   local config = require "config"
+   t.raises(function() config.aliases = {} end, "read-only")
+   t.raises(function() config.aliases.cheap = "sim/pro" end, "read-only")
+   t.raises(function() config.providers.sim = nil end, "read-only")
+   t.equal(config.aliases.cheap, "sim/mini")
+   t.equal(config.aliases.none, nil)
+   t.equal(config.none, nil)
+   local names_ = {}
+   for name in pairs(config.models) do names_[#names_ + 1] = name end
+   t.equal(table.concat(names_, " "), "sim/mini sim/pro")
+end)
+
+t.case("the shipped catalogue", function()
+   local catalog = require "catalog"
+   local tiers = { fast = true, standard = true, expert = true, specialist = true }
+   local n = 0
+   for name, facts in pairs(catalog.models) do
+      n = n + 1
+      t.ok(name:find("^[%w_-]+/.+$"), name)
+      t.ok(tiers[facts.tier], name .. " has a tier")
+      t.ok(facts.input >= 0 and facts.output >= facts.input or facts.input == facts.output, name)
+      t.ok((facts.cached_input or 0) <= facts.input, name .. ": cached input costs no more")
+      t.ok(facts.context == nil or (facts.max_output or 0) <= facts.context, name)
+   end
+   t.ok(n > 0)
+end)
