@@ -184,12 +184,15 @@ static int push_text(lua_State *L, struct request_view *v)
     lua_pushliteral(L, "messages");
     int key = lua_gettop(L);
     int type = peek(L, 1, SET, key);
-    if (type == LUA_TNONE || type == LUA_TNIL)
+    bool assigned = type != LUA_TNONE && type != LUA_TNIL;
+    if (!assigned)
         type = peek(L, 1, READ, key);
     if (type == LUA_TTABLE) {
         if (lua_json_encode(L, -1, &v->scratch, &err) < 0)
             return luaL_error(L, "req.text: messages %s", err.message);
         messages = buf_span(&v->scratch);
+    } else if (assigned) {
+        messages = (struct span){NULL, 0}; /* taken out, or no list any more */
     }
     buf_init(&text, BODY_MAX);
     last_user_text(messages, &text);
@@ -203,11 +206,19 @@ static int push_text(lua_State *L, struct request_view *v)
 
 /* ---- members ---- */
 
+/* Members are looked up by C strings. */
+static bool has_zero(lua_State *L, int index)
+{
+    return strlen(lua_tostring(L, index)) != lua_rawlen(L, index);
+}
+
 static int l_index(lua_State *L)
 {
     struct request_view *v = check(L, 1);
     const char *key = luaL_checkstring(L, 2);
 
+    if (has_zero(L, 2))
+        return 0;
     lua_pushvalue(L, 2);
     if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
         return 1; /* a method */
@@ -239,6 +250,7 @@ static int l_newindex(lua_State *L)
 {
     check(L, 1);
     luaL_checkstring(L, 2);
+    luaL_argcheck(L, !has_zero(L, 2), 2, "the name of a member with a zero byte");
     lua_settop(L, 3);
     push_table(L, 1, SET);
     lua_pushvalue(L, 2);
@@ -306,7 +318,7 @@ static int add_all(lua_State *L, struct request_view *v, struct edits *e, struct
     lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
     for (lua_Integer i = 1; i <= n; i++) {
         lua_rawgeti(L, table + 1, i);
-        if (lua_type(L, -1) != LUA_TSTRING)
+        if (lua_type(L, -1) != LUA_TSTRING || has_zero(L, -1))
             return err_set(err, ERR_BAD_REQUEST, "the name of a member must be a string");
         const char *key = lua_tostring(L, -1);
         lua_pushvalue(L, -1);
