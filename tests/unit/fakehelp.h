@@ -98,8 +98,12 @@ static inline int fake_read_file(struct effect *e, const char *path, struct buf 
         return err_set(err, ERR_NOT_FOUND, "%s: %s", path, strerror(errno));
     while (result == 0 && (n = fread(piece, 1, sizeof piece, f)) > 0)
         result = buf_add(out, piece, n);
+    if (ferror(f))
+        result = err_set(err, ERR_BAD_REQUEST, "%s: cannot be read", path);
+    else if (result < 0)
+        err_set(err, ERR_BUDGET, "%s: too large", path);
     fclose(f);
-    return result < 0 ? err_set(err, ERR_BUDGET, "%s: too large", path) : 0;
+    return result;
 }
 
 static inline int fake_write_file(struct effect *e, const char *path, struct span data, bool append,
