@@ -46,7 +46,7 @@ static int l_print(lua_State *L)
     for (int i = 1; i <= n; i++) {
         if (i > 1)
             luaL_addchar(&line, '\t');
-        luaL_tolstring(L, i, NULL);
+        sandbox_push_text(L, i);
         luaL_addvalue(&line);
     }
     luaL_pushresult(&line);

@@ -97,19 +97,51 @@ static void push_identity(lua_State *L, int index)
     lua_pop(L, 1);
 }
 
+void sandbox_push_text(lua_State *L, int index)
+{
+    int type = lua_type(L, index);
+    bool addressed =
+        type == LUA_TTABLE || type == LUA_TFUNCTION || type == LUA_TUSERDATA || type == LUA_TTHREAD;
+
+    index = lua_absindex(L, index);
+    if (!addressed || luaL_getmetafield(L, index, "__tostring") != LUA_TNIL)
+        luaL_tolstring(L, index, NULL);
+    else if (type == LUA_TUSERDATA && luaL_getmetafield(L, index, "__name") == LUA_TSTRING)
+        return;
+    else
+        push_identity(L, index);
+}
+
 static int l_tostring(lua_State *L)
 {
     luaL_checkany(L, 1);
-    int type = lua_type(L, 1);
-    bool addressed =
-        type == LUA_TTABLE || type == LUA_TFUNCTION || type == LUA_TUSERDATA || type == LUA_TTHREAD;
-    if (!addressed || luaL_getmetafield(L, 1, "__tostring") != LUA_TNIL)
-        luaL_tolstring(L, 1, NULL);
-    else if (lua_touserdata(L, 1) && luaL_getmetafield(L, 1, "__name") == LUA_TSTRING)
-        return 1;
-    else
-        push_identity(L, 1);
+    sandbox_push_text(L, 1);
     return 1;
+}
+
+/* string.format: what %s shows is made here, for the original (upvalue 1) would show addresses. */
+static int l_format(lua_State *L)
+{
+    size_t n;
+    const char *p = luaL_checklstring(L, 1, &n), *end = p + n;
+    int top = lua_gettop(L), arg = 1;
+
+    for (; p < end; p++) {
+        if (*p != '%' || *++p == '%')
+            continue;
+        arg++;
+        p += strspn(p, "-+ #0123456789.");
+        luaL_argcheck(L, *p != 'p', 1, "%p is refused: an address differs from run to run");
+        if (*p == 's' && arg <= top) {
+            sandbox_push_text(L, arg);
+            lua_replace(L, arg);
+            lua_settop(L, top);
+        }
+    }
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, top, LUA_MULTRET);
+    return lua_gettop(L);
 }
 
 static int l_setmetatable(lua_State *L)
@@ -149,6 +181,21 @@ static int l_view_pairs(lua_State *L)
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_call(L, 1, 3);
     return 3;
+}
+
+/* next, which sees through read-only views: whoever asks whether one is empty wants to know. */
+static int l_next(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 2);
+    if (luaL_getmetafield(L, 1, "__pairs") != LUA_TNIL) {
+        if (lua_tocfunction(L, -1) == l_view_pairs) {
+            lua_getupvalue(L, -1, 1);
+            lua_replace(L, 1);
+        }
+        lua_settop(L, 2);
+    }
+    return lua_pairs_next(L);
 }
 
 static int l_view_length(lua_State *L)
@@ -206,10 +253,10 @@ static const char *const base_names[] = {
 
 /* Ours, in place of Lua's. */
 static const luaL_Reg own_names[] = {
-    {"pcall", l_pcall},       /* cannot swallow a limit */
-    {"xpcall", l_xpcall},     /* the same; its handler may not run inside the failed frame */
-    {"pairs", lua_pairs},     /* a stable order */
-    {"next", lua_pairs_next}, /* the same order */
+    {"pcall", l_pcall},   /* cannot swallow a limit */
+    {"xpcall", l_xpcall}, /* the same; its handler may not run inside the failed frame */
+    {"pairs", lua_pairs}, /* a stable order */
+    {"next", l_next},     /* the same order */
     {"setmetatable", l_setmetatable}, /* refuses __gc */
     {"tostring", l_tostring},         /* shows no address */
     {NULL, NULL},
@@ -247,6 +294,9 @@ static void add_bounded(lua_State *L, int names)
     lua_pop(L, 1);
     lua_pushcfunction(L, luaopen_bounded_string);
     lua_call(L, 0, 1);
+    lua_getfield(L, -1, "format");
+    lua_pushcclosure(L, l_format, 1);
+    lua_setfield(L, -2, "format");
     lua_pushliteral(L, "");
     lua_getmetatable(L, -1);
     lua_pushvalue(L, -3);

@@ -28,6 +28,9 @@ int sandbox_load(lua_State *L, struct span text, const char *name);
  * value that is no table, or has a metatable of its own, stays as it is. Raises. */
 void sandbox_lock(lua_State *L, const char *what);
 
+/* Pushes the text of the value at 'index', as tostring does: without an address. Raises. */
+void sandbox_push_text(lua_State *L, int index);
+
 /* lua_CFunction: lua-cjson with its depth settings capped, a fresh instance each call, so that a
  * script's settings are its own. */
 int luaopen_baton_cjson(lua_State *L);
