@@ -69,20 +69,46 @@ static void load_module(lua_State *L, const char *name)
     sandbox_lock(L, what);
 }
 
+/* __close of the mark below: a module that failed is not one that is being loaded. */
+static int l_forget(lua_State *L)
+{
+    if (lua_isnil(L, 2))
+        return 0;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &loaded_key);
+    lua_pushnil(L);
+    lua_setfield(L, -2, lua_tostring(L, lua_upvalueindex(1)));
+    return 0;
+}
+
+/* Stack on return: the module, which is then in the table at 'loaded'. */
+static void load_marked(lua_State *L, int loaded, const char *name)
+{
+    lua_pushboolean(L, 0); /* being loaded */
+    lua_setfield(L, loaded, name);
+    lua_newtable(L); /* closed when this ends, one way or the other */
+    lua_createtable(L, 0, 1);
+    lua_pushstring(L, name);
+    lua_pushcclosure(L, l_forget, 1);
+    lua_setfield(L, -2, "__close");
+    lua_setmetatable(L, -2);
+    lua_toclose(L, -1);
+    load_module(L, name);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, loaded, name);
+    lua_closeslot(L, -2);
+    lua_remove(L, -2);
+}
+
 void generation_require(lua_State *L, const char *name)
 {
-    luaL_checkstack(L, 8, NULL);
+    luaL_checkstack(L, 12, NULL);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &loaded_key);
     int type = lua_getfield(L, -1, name);
     if (type == LUA_TBOOLEAN)
         luaL_error(L, "module '%s' requires itself, directly or through others", name);
     if (type == LUA_TNIL) {
         lua_pop(L, 1);
-        lua_pushboolean(L, 0); /* being loaded */
-        lua_setfield(L, -2, name);
-        load_module(L, name);
-        lua_pushvalue(L, -1);
-        lua_setfield(L, -3, name);
+        load_marked(L, lua_gettop(L), name);
     }
     lua_remove(L, -2);
 }
