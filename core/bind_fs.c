@@ -6,6 +6,7 @@
 
 #include <lauxlib.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,21 @@ static bool inside(const char *path, const char *folder)
     return strncmp(path, folder, n) == 0 && (path[n] == '/' || path[n] == 0 || n == 1);
 }
 
+/* The real path of a file that is still to be made: that of its folder, and its name. */
+static int real_of_new(const char *path, char *real)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    char folder[PATH_MAX], real_folder[PATH_MAX];
+    size_t n = slash ? (size_t)(slash - path) : 0;
+
+    if (n >= sizeof folder || !*name || strcmp(name, "..") == 0)
+        return -1;
+    snprintf(folder, sizeof folder, "%.*s", (int)n, path);
+    if (!realpath(!slash ? "." : n ? folder : "/", real_folder))
+        return -1;
+    return snprintf(real, PATH_MAX, "%s/%s", real_folder, name) < PATH_MAX ? 0 : -1;
+}
+
 /* Is 'path', with links followed, in one of the folders? For a file to be made its folder counts.
  * On success the real path is in 'real'. */
 static int allowed(const char *path, const char *const *folders, const char *option, char *real,
@@ -27,22 +43,8 @@ static int allowed(const char *path, const char *const *folders, const char *opt
 {
     char folder[PATH_MAX];
 
-    if (!realpath(path, real)) {
-        char copy[PATH_MAX];
-        if (strlen(path) >= sizeof copy)
-            return err_set(err, ERR_BAD_REQUEST, "the path is too long");
-        strcpy(copy, path);
-        char *slash = strrchr(copy, '/');
-        const char *name = slash ? slash + 1 : path;
-        if (slash)
-            *slash = 0;
-        if (!realpath(slash ? (*copy ? copy : "/") : ".", folder) || !*name ||
-            strcmp(name, "..") == 0 || strlen(folder) + strlen(name) + 2 > PATH_MAX)
-            return err_set(err, ERR_NOT_FOUND, "%s: no such file or folder", path);
-        strcpy(real, folder);
-        strcat(real, "/");
-        strcat(real, name);
-    }
+    if (!realpath(path, real) && real_of_new(path, real) < 0)
+        return err_set(err, ERR_NOT_FOUND, "%s: no such file or folder", path);
     for (; folders && *folders; folders++)
         if (realpath(*folders, folder) && inside(real, folder))
             return 0;

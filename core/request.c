@@ -550,7 +550,7 @@ static void choose_id(struct request *r)
     for (size_t i = 0; fit && i < n; i++)
         fit = given[i] > ' ' && given[i] < 127;
     if (fit)
-        strcpy(r->id, given);
+        snprintf(r->id, sizeof r->id, "%s", given);
     else
         snprintf(r->id, sizeof r->id, "req_%.24s", r->ledger.id);
 }

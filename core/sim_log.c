@@ -97,7 +97,7 @@ static void add_lower(struct buf *b, const char *name)
     char lower[256];
     size_t n = 0;
 
-    for (; name[n] && n < sizeof lower; n++)
+    for (; n < sizeof lower && name[n]; n++)
         lower[n] = (char)(name[n] >= 'A' && name[n] <= 'Z' ? name[n] + 32 : name[n]);
     json_write_text(b, (struct span){lower, n});
 }

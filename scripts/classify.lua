@@ -64,15 +64,19 @@ local VAGUE = set [[
    something somehow stuff thing things whatever maybe perhaps etc somewhat better best nice good
    interesting appropriate suitable optimal
 ]]
-local VAGUE_PHRASES = { "it depends", "and so on", "kind of", "sort of", "what do you think", "as needed",
-"or something" }
+local VAGUE_PHRASES = {
+   "it depends", "and so on", "kind of", "sort of", "what do you think", "as needed",
+   "or something",
+}
 
 local STEPS = set [[
    first firstly second secondly third then next afterwards finally lastly also additionally step
    steps each
 ]]
-local STEP_PHRASES = { "step by step", "as well as", "after that", "in detail", "trade offs", "trade off",
-"end to end" }
+local STEP_PHRASES = {
+   "step by step", "as well as", "after that", "in detail", "trade offs", "trade off",
+   "end to end",
+}
 local ORDERS = set [[
    analyze analyse argue build calculate compare construct contrast convert create critique debug
    define demonstrate derive describe design determine develop discuss estimate evaluate explain
