@@ -37,8 +37,8 @@ codec.wire = provider.wire {
 -- Members that only make sense in a stream.
 local stream_members = { "stream_options" }
 
--- What must change in a client's body to send it to this provider: edits, names to remove, and
--- whether we ask for a usage chunk that the client did not ask for.
+-- What must change in a client's body to send it to this provider: edits, names to remove. A
+-- stream is always asked for its usage; whether the client sees it is decided when it is sent on.
 --   req: a request of this format;  model: the provider's name of the model;  stream: do we want a
 --   stream?
 function codec.edits(req, model, stream)
@@ -46,10 +46,10 @@ function codec.edits(req, model, stream)
    local options = req.stream_options
    if not stream then
       if req.stream then edits.stream = false end
-      return edits, options ~= nil and stream_members or nil, false
+      return edits, options ~= nil and stream_members or nil
    end
    if not req.stream then edits.stream = true end
-   if type(options) == "table" and options.include_usage == true then return edits, nil, false end
+   if type(options) == "table" and options.include_usage == true then return edits end
    local asked = json.object { include_usage = true }
    if type(options) == "table" then
       for name, value in pairs(options) do
@@ -57,7 +57,7 @@ function codec.edits(req, model, stream)
       end
    end
    edits.stream_options = asked
-   return edits, nil, true
+   return edits
 end
 
 -- The body for a request that a script made (a table in the shape of Chat Completions): JSON text.
@@ -151,7 +151,7 @@ function codec.error(status, body, header)
       message = "the provider refused the engine's credentials (status " .. status .. ")"
    end
    local retryable = said_retryable[header("x-should-retry") or ""]
-   if object.code == "insufficient_quota" then retryable = false end
+   if object.code == "insufficient_quota" or message:find "^Request too large" then retryable = false end
    return errors.new {
       code = code, message = message, status = status, retryable = retryable,
       type = code ~= "auth" and text(object.type) or nil, param = text(object.param),
@@ -161,6 +161,14 @@ function codec.error(status, body, header)
 end
 
 -- ---- answers of providers ----
+
+-- A text, or the texts among the parts that some servers send in its place.
+local function content_text(content)
+   if type(content) ~= "table" then return text(content) end
+   local parts = {}
+   for _, part in ipairs(content) do parts[#parts + 1] = text(member(part, "text")) end
+   return #parts > 0 and table.concat(parts) or nil
+end
 
 -- What a whole answer says: message, text, tool_calls, finish_reason, logprobs of the first choice;
 -- 'body' is all of it.
@@ -173,7 +181,7 @@ function codec.decode(body)
    return {
       body = decoded,
       message = message,
-      text = text(content) or text(message.refusal) or "",
+      text = content_text(content) or text(message.refusal) or "",
       tool_calls = type(calls) == "table" and calls or nil,
       finish_reason = text(member(choice, "finish_reason")),
       logprobs = logprobs ~= json.null and logprobs or nil,
@@ -185,8 +193,8 @@ local function add_tool_events(list, calls)
    for position, call in ipairs(calls) do
       local fn = member(call, "function")
       list[#list + 1] = {
-         kind = "tool_call", index = number(member(call, "index") or position - 1), id = text(call.id),
-         name = text(member(fn, "name")), arguments = text(member(fn, "arguments")) or "",
+         kind = "tool_call", index = number(member(call, "index") or position - 1),
+         id = text(member(call, "id")), name = text(member(fn, "name")), arguments = text(member(fn, "arguments")) or "",
       }
    end
 end
@@ -197,19 +205,24 @@ end
 --   { kind = "finish", reason = }, { kind = "usage", usage = }
 -- Only the first choice is told.
 function codec.decoder()
+   local counts_tokens -- a server whose choices[].index does so begins with 1 (old versions of TGI)
    return function(data)
       local list = {}
       if data == "[DONE]" then return list end
       local event = json.decode(data)
       if type(event) ~= "table" then return list end
       local choice = member(event.choices, 1)
+      if choice then
+         local index = number(member(choice, "index"))
+         if counts_tokens == nil then counts_tokens = index ~= 0 end
+         if index ~= 0 and not counts_tokens then choice = nil end
+      end
       local delta = member(choice, "delta")
       if type(delta) == "table" then
          local reasoning = text(delta.reasoning_content) or text(delta.reasoning)
          if reasoning and reasoning ~= "" then list[#list + 1] = { kind = "reasoning", text = reasoning } end
-         if text(delta.content) and delta.content ~= "" then
-            list[#list + 1] = { kind = "text", text = delta.content }
-         end
+         local content = content_text(delta.content)
+         if content and content ~= "" then list[#list + 1] = { kind = "text", text = content } end
          if text(delta.refusal) and delta.refusal ~= "" then
             list[#list + 1] = { kind = "refusal", text = delta.refusal }
          end
