@@ -214,21 +214,34 @@ static bool is_stream(const struct call *c)
     return c->status == 200;
 }
 
+static void start_reading(struct call *c)
+{
+    sse_init(&c->reader, c->wire->framing, CALL_EVENT_MAX, on_event, c);
+    c->stream = c->reading = true;
+}
+
 static void on_head(struct call *c, const struct answer *a)
 {
     c->status = a->status;
     buf_add_span(&c->headers, a->headers);
-    c->stream = c->stream && is_stream(c);
-    if (!c->stream)
-        return;
-    sse_init(&c->reader, c->wire->framing, CALL_EVENT_MAX, on_event, c);
-    c->reading = true;
+    c->stream = false;
+    if (c->asked && is_stream(c))
+        start_reading(c);
+}
+
+/* Some servers call their events application/json; JSON and HTML begin with none of these. */
+static bool begins_events(const struct call *c, struct span data)
+{
+    return c->asked && c->status == 200 && !c->body.len && c->wire->framing == SSE_EVENTS &&
+           data.n && strchr("de:", data.p[0]) && data.p[0];
 }
 
 static void on_data(struct call *c, struct span data)
 {
     struct err err;
 
+    if (!c->stream && begins_events(c, data))
+        start_reading(c);
     if (c->stream) {
         if (sse_feed(&c->reader, data.p, data.n, &err) < 0)
             fail(c, &err);
@@ -314,7 +327,7 @@ int call_start(struct call *c, struct effect *fx, const struct ask_call *ask,
     *c = (struct call){.op.on_answer = on_answer,
                        .fx = fx,
                        .wire = wire,
-                       .stream = stream,
+                       .asked = stream,
                        .strip_usage = strip_usage};
     buf_init(&c->headers, HEADERS_MAX);
     buf_init(&c->body, ask->answer_max);

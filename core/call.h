@@ -21,7 +21,8 @@ struct call {
     struct op op;
     struct effect *fx;
     const struct wire *wire; /* borrowed */
-    bool stream;             /* asked for as a stream, and it is one */
+    bool asked;              /* for a stream */
+    bool stream;             /* it is one */
     bool strip_usage;        /* we asked for the usage, the client did not */
     int status;
     struct buf headers; /* "Name: value\r\n" lines */
