@@ -1,5 +1,6 @@
 /* bind_fs - the module "fs": files, where the command line has allowed a folder.
  * SPDX-License-Identifier: MIT */
+#include "lua_buf.h"
 #include "lua_err.h"
 #include "modules.h"
 #include "task.h"
@@ -52,12 +53,6 @@ static int allowed(const char *path, const char *const *folders, const char *opt
                    option);
 }
 
-static int l_free_buffer(lua_State *L)
-{
-    buf_deinit(lua_touserdata(L, 1));
-    return 0;
-}
-
 /* fs.read(path) -> text | nil, err. At most 16 MiB. Needs --allow-read. */
 static int l_read(lua_State *L)
 {
@@ -68,13 +63,7 @@ static int l_read(lua_State *L)
 
     if (allowed(path, rt->allow_read, "--allow-read", real, &err) < 0)
         return lua_err_fail(L, &err);
-    struct buf *b = lua_newuserdatauv(L, sizeof *b, 0);
-    buf_init(b, FILE_MAX);
-    if (luaL_newmetatable(L, "baton.fs.buffer")) {
-        lua_pushcfunction(L, l_free_buffer);
-        lua_setfield(L, -2, "__gc");
-    }
-    lua_setmetatable(L, -2);
+    struct buf *b = lua_buf_push(L, FILE_MAX);
     if (rt->fx->read_file(rt->fx, real, b, &err) < 0)
         return lua_err_fail(L, &err);
     lua_pushlstring(L, b->data ? b->data : "", b->len);

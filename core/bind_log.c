@@ -1,5 +1,6 @@
 /* bind_log - the module "log": structured lines from scripts.
  * SPDX-License-Identifier: MIT */
+#include "lua_buf.h"
 #include "lua_json.h"
 #include "modules.h"
 #include "task.h"
@@ -7,27 +8,6 @@
 #include <lauxlib.h>
 
 enum { FIELDS_MAX = 16 << 10, MESSAGE_MAX = 2000 };
-
-/* Fields are encoded into a buffer that a userdata owns, so that nothing leaks when something
- * raises. */
-static int l_free_buffer(lua_State *L)
-{
-    buf_deinit(lua_touserdata(L, 1));
-    return 0;
-}
-
-static struct buf *new_buffer(lua_State *L)
-{
-    struct buf *b = lua_newuserdatauv(L, sizeof *b, 0);
-
-    buf_init(b, FIELDS_MAX);
-    if (luaL_newmetatable(L, "baton.log.buffer")) {
-        lua_pushcfunction(L, l_free_buffer);
-        lua_setfield(L, -2, "__gc");
-    }
-    lua_setmetatable(L, -2);
-    return b;
-}
 
 static int write_line(lua_State *L, enum log_level level)
 {
@@ -47,7 +27,7 @@ static int write_line(lua_State *L, enum log_level level)
         fields[count++] = log_text("trace", ledger->id);
     if (!lua_isnoneornil(L, 2)) {
         luaL_checktype(L, 2, LUA_TTABLE);
-        struct buf *b = new_buffer(L);
+        struct buf *b = lua_buf_push(L, FIELDS_MAX);
         if (lua_json_encode(L, 2, b, &err) < 0)
             return luaL_error(L, "log: the fields cannot be written: %s", err.message);
         fields[count++] = log_json("fields", buf_span(b));

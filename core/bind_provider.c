@@ -25,10 +25,12 @@ enum { HEADERS_MAX = 32, BODY_MAX = 256 << 20, HEAD_MAX = 64 << 10 };
 /* A call and who waits for it. */
 struct box {
     struct call call;
-    struct pending pending;
-    struct task *waiter; /* NULL: nobody waits on this call right now */
-    struct buf body;     /* of the request, until it is sent */
-    struct buf head;     /* header lines, each with a terminator; wiped: they hold the key */
+    struct pending pending; /* the call, on the task that made it or inherited it */
+    struct pending wait;    /* on the task that waits, while one does */
+    struct task *waiter;
+    struct ledger *ledger; /* of the request that made it: no other may use it */
+    struct buf body;       /* of the request, until it is sent */
+    struct buf head;       /* header lines, each with a terminator; wiped: they hold the key */
 };
 
 static struct box *check(lua_State *L)
@@ -47,6 +49,7 @@ static int l_free(lua_State *L)
 {
     struct box *box = lua_touserdata(L, 1);
 
+    task_drop_pending(&box->wait);
     task_drop_pending(&box->pending);
     call_deinit(&box->call);
     buf_deinit(&box->body);
@@ -62,12 +65,29 @@ static void on_change(struct call *c)
         task_wake(box->waiter);
 }
 
+/* The request is over, or nobody wants the call's result. Who still waits learns that it was closed. */
 static void abort_call(struct pending *p)
 {
     struct box *box = LIST_ENTRY(p, struct box, pending);
 
-    box->waiter = NULL;
     call_deinit(&box->call);
+    if (box->waiter)
+        task_wake(box->waiter);
+}
+
+/* The waiting task has ended; the call may go on. */
+static void abort_wait(struct pending *p)
+{
+    struct box *box = LIST_ENTRY(p, struct box, wait);
+
+    box->waiter = NULL;
+    call_stop_forwarding(&box->call);
+}
+
+static void end_wait(struct box *box)
+{
+    task_drop_pending(&box->wait);
+    box->waiter = NULL;
 }
 
 static int wait_for(lua_State *L, struct box *box, lua_KFunction k)
@@ -75,7 +95,12 @@ static int wait_for(lua_State *L, struct box *box, lua_KFunction k)
     if (!lua_isyieldable(L))
         return luaL_error(L, "cannot wait here: not while a file is loaded, in a metamethod or in "
                              "the comparison of table.sort");
-    box->waiter = task_of(L);
+    if (box->waiter && box->waiter != task_of(L))
+        return luaL_error(L, "another task already waits on this stream");
+    if (!box->waiter) {
+        box->waiter = task_of(L);
+        task_add_pending(box->waiter, &box->wait, abort_wait);
+    }
     return task_wait(L, 0, k);
 }
 
@@ -206,15 +231,25 @@ static void push_body(lua_State *L, struct call *c)
     buf_deinit(&c->body);
 }
 
+static int closed(lua_State *L)
+{
+    struct err err;
+
+    err_set(&err, ERR_CANCELLED, "the stream was closed before its end");
+    return lua_err_fail(L, &err);
+}
+
 static int after_settled(lua_State *L, int status, lua_KContext ctx)
 {
     struct box *box = lua_touserdata(L, 2);
 
     (void)status;
     (void)ctx;
-    if (!call_settled(&box->call))
+    if (box->call.fx && !call_settled(&box->call))
         return wait_for(L, box, after_settled);
-    box->waiter = NULL;
+    end_wait(box);
+    if (!box->call.fx)
+        return closed(L);
     if (box->call.failed && !box->call.error_event.len && !box->call.committed)
         return lua_err_fail(L, &box->call.err);
     lua_settop(L, 2);
@@ -258,16 +293,21 @@ static int start(lua_State *L, struct box *box, const struct provider *p, const 
         .answer_max = p->answer_max,
         .http2 = p->http2,
     };
-    bool stream = flag_field(L, "stream"), strip = flag_field(L, "strip_usage");
+    bool stream = flag_field(L, "stream");
 
+    if (*path && *path != '/') /* "host" .. ".evil" would send the key elsewhere */
+        return err_set(err, ERR_BAD_REQUEST, "provider.call: path must begin with '/'");
     if (snprintf(url, sizeof url, "%s%s", p->base_url, path) >= (int)sizeof url)
         return err_set(err, ERR_BAD_REQUEST, "the provider's URL is longer than 2000 bytes");
+    lua_getfield(L, 1, "choices");
+    int choices = lua_isinteger(L, -1) ? (int)lua_tointeger(L, -1) : 1;
+    lua_pop(L, 1);
     ask.body = buf_take(&box->body, &ask.body_len);
-    return call_start(&box->call, g->rt->fx, &ask, wire, stream, strip, err);
+    return call_start(&box->call, g->rt->fx, &ask, wire, stream, choices, err);
 }
 
 /* provider.call{ provider =, path =, body = text | request, edits =, removed =, wire =, stream =,
- * strip_usage =, headers =, auth_header =, auth_prefix =, method = "POST", timeout =, first_byte =,
+ * choices = 1 (answers asked for), headers =, auth_header =, auth_prefix =, method = "POST", timeout =, first_byte =,
  * stall = (seconds) }
  *   -> call, status, body     the answer is here whole (any status)
  *   -> call, status, nil      a stream that has proved alive, or is complete
@@ -280,6 +320,7 @@ static int l_call(lua_State *L)
 
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
+    luaL_argcheck(L, !lua_getmetatable(L, 1), 1, "a plain table is needed, without metatable");
     const struct provider *p = find_provider(L);
     lua_getfield(L, 1, "wire");
     const struct wire *wire = luaL_checkudata(L, 2, WIRE);
@@ -301,6 +342,7 @@ static int l_call(lua_State *L)
     }
     box->call.on_change = on_change;
     box->call.arg = box;
+    box->ledger = t->ledger;
     box->pending.inherited = true;
     task_add_pending(t, &box->pending, abort_call);
     return wait_for(L, box, after_settled);
@@ -365,6 +407,13 @@ static int push_stream_error(lua_State *L, struct call *c)
     return 2;
 }
 
+/* A stream that a script has put aside cannot be used by another request. */
+static void check_owner(lua_State *L, const struct box *box)
+{
+    if (box->ledger != task_of(L)->ledger)
+        luaL_error(L, "this stream belongs to another request");
+}
+
 static int after_next(lua_State *L, int status, lua_KContext ctx)
 {
     struct box *box = check(L);
@@ -372,17 +421,23 @@ static int after_next(lua_State *L, int status, lua_KContext ctx)
 
     (void)status;
     (void)ctx;
-    if (!box->call.fx)
+    if (!box->call.fx && !box->call.complete) {
+        end_wait(box);
+        return closed(L);
+    }
+    if (!box->call.fx) {
+        end_wait(box);
         return 0;
+    }
     if (call_next(&box->call, &event, &data)) {
-        box->waiter = NULL;
+        end_wait(box);
         lua_pushlstring(L, data.p, data.n);
         lua_pushlstring(L, event.p, event.n);
         return 2;
     }
     if (!box->call.ended)
         return wait_for(L, box, after_next);
-    box->waiter = NULL;
+    end_wait(box);
     if (box->call.failed)
         return push_stream_error(L, &box->call);
     return 0;
@@ -392,6 +447,7 @@ static int after_next(lua_State *L, int status, lua_KContext ctx)
  * Yields. */
 static int l_next(lua_State *L)
 {
+    check_owner(L, check(L));
     return after_next(L, LUA_OK, 0);
 }
 
@@ -401,17 +457,19 @@ static int after_forward(lua_State *L, int status, lua_KContext ctx)
 
     (void)status;
     (void)ctx;
-    if (!box->call.ended || box->call.taken < box->call.queue.len)
+    if (box->call.fx && (!box->call.ended || box->call.taken < box->call.queue.len))
         return wait_for(L, box, after_forward);
-    box->waiter = NULL;
-    box->call.sink = NULL;
+    end_wait(box);
+    if (!box->call.fx && !box->call.complete)
+        return closed(L);
+    call_stop_forwarding(&box->call);
     if (box->call.failed)
         return push_stream_error(L, &box->call);
     lua_pushboolean(L, 1);
     return 1;
 }
 
-/* call:forward(answer) -> true | nil, err. Lets the events flow to the client as they come (less
+/* call:forward(answer, strip) -> true | nil, err. Lets the events flow to the client as they come (less
  * the end mark, and less the usage that only we asked for), without running Lua for each, until the
  * end. Yields. */
 static int l_forward(lua_State *L)
@@ -419,8 +477,12 @@ static int l_forward(lua_State *L)
     struct box *box = check(L);
     struct sink *sink = answer_sink(L, 2);
 
+    check_owner(L, box);
     if (!box->call.fx || !box->call.stream)
         return luaL_error(L, "the call has no stream to forward");
+    if (box->waiter)
+        return luaL_error(L, "another task already waits on this stream");
+    box->call.strip_usage = lua_toboolean(L, 3);
     call_forward(&box->call, sink);
     return after_forward(L, LUA_OK, 0);
 }
@@ -544,9 +606,7 @@ static int l_request(lua_State *L)
     if (json_check(text, &err) < 0)
         return lua_err_fail(L, &err);
     luaL_argcheck(L, json_type(text) == JSON_OBJECT, 1, "not a JSON object");
-    request_view_push(L, NULL, 0); /* an owner first, since making a view may raise */
-    if (request_view_set(L, -1, text) < 0)
-        return luaL_error(L, "out of memory");
+    request_view_push(L, text);
     return 1;
 }
 

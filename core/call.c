@@ -8,7 +8,13 @@
 #include <string.h>
 #include <strings.h>
 
-enum { HEADERS_MAX = 64 << 10, USAGE_MAX = 16 << 10, QUEUE_MAX = 32 << 20, LINGER_US = 50000 };
+enum {
+    HEADERS_MAX = 64 << 10,
+    USAGE_MAX = 16 << 10,
+    QUEUE_MAX = 32 << 20,
+    QUEUE_COMPACT = 64 << 10,
+    LINGER_US = 50000
+};
 
 /* Stands in the queue before the three texts of an event. */
 struct record {
@@ -52,8 +58,12 @@ static int queue_event(struct call *c, const struct sse_event *e)
 {
     struct record r = {(uint32_t)e->raw.n, (uint32_t)e->event.n, (uint32_t)e->data.n};
 
-    if (c->taken == c->queue.len)
+    if (c->taken == c->queue.len) {
         c->taken = c->queue.len = 0;
+    } else if (c->taken > QUEUE_COMPACT && c->taken > c->queue.len / 2) {
+        buf_consume(&c->queue, c->taken);
+        c->taken = 0;
+    }
     if (!buf_reserve(&c->queue, sizeof r + e->raw.n + e->event.n + e->data.n))
         return -1;
     buf_add(&c->queue, &r, sizeof r);
@@ -79,10 +89,10 @@ static bool take_event(struct call *c, struct span *raw, struct span *event, str
     return true;
 }
 
-/* Holds the provider back while nobody takes its events. */
+/* Holds the provider back while nobody takes its events; before the commit point nobody can. */
 static void steer(struct call *c)
 {
-    bool full = c->queue.len - c->taken > CALL_QUEUE_HIGH;
+    bool full = call_settled(c) && c->queue.len - c->taken > CALL_QUEUE_HIGH;
 
     if (full == c->paused || c->ended)
         return;
@@ -111,7 +121,7 @@ static void forward_event(struct call *c, struct span raw, struct span data)
         return;
     }
     struct buf out;
-    buf_init(&out, raw.n + 64);
+    buf_init(&out, raw.n * 7 + 64);
     if (wire_strip_usage(c->wire, raw, data, &out) == 0 && out.len)
         c->sink->send(c->sink, buf_span(&out));
     buf_deinit(&out);
@@ -142,6 +152,13 @@ void call_forward(struct call *c, struct sink *sink)
 {
     c->sink = sink;
     call_pump(c);
+}
+
+void call_stop_forwarding(struct call *c)
+{
+    if (c->sink)
+        c->sink->on_room(c->sink, NULL, NULL);
+    c->sink = NULL;
 }
 
 /* Tells whoever waits; events that go to a sink go by themselves. */
@@ -190,7 +207,9 @@ static bool on_event(void *arg, const struct sse_event *e)
         }
         if (seen.content)
             note_content(c);
-        c->finished = c->finished || seen.finish;
+        if (seen.finish)
+            c->finishes |= wire_finishes(c->wire, e->data);
+        c->finished = __builtin_popcountll(c->finishes) >= c->choices;
         c->done = seen.done;
         if (c->done && !c->committed && !c->finished) {
             err_set(&err, ERR_BAD_RESPONSE, "the stream ended without an answer");
@@ -320,7 +339,7 @@ static void on_answer(struct op *op, const struct answer *a)
 }
 
 int call_start(struct call *c, struct effect *fx, const struct ask_call *ask,
-               const struct wire *wire, bool stream, bool strip_usage, struct err *err)
+               const struct wire *wire, bool stream, int choices, struct err *err)
 {
     struct ask request = {.kind = ASK_CALL, .call = *ask};
 
@@ -328,7 +347,9 @@ int call_start(struct call *c, struct effect *fx, const struct ask_call *ask,
                        .fx = fx,
                        .wire = wire,
                        .asked = stream,
-                       .strip_usage = strip_usage};
+                       .choices = choices < 1    ? 1
+                                  : choices > 64 ? 64
+                                                 : choices};
     buf_init(&c->headers, HEADERS_MAX);
     buf_init(&c->body, ask->answer_max);
     buf_init(&c->queue, QUEUE_MAX);
@@ -342,8 +363,8 @@ void call_deinit(struct call *c)
 {
     if (!c->fx)
         return;
-    if (c->sink)
-        c->sink->on_room(c->sink, NULL, NULL);
+    c->complete = c->ended && !c->failed && c->taken == c->queue.len;
+    call_stop_forwarding(c);
     c->fx->cancel(c->fx, &c->linger);
     c->fx->cancel(c->fx, &c->op);
     if (c->reading)

@@ -12,6 +12,8 @@
 #include "sse.h"
 #include "wire.h"
 
+#include <stdint.h>
+
 enum { CALL_EVENT_MAX = 8 << 20, CALL_QUEUE_HIGH = 256 << 10 };
 
 struct call;
@@ -23,7 +25,9 @@ struct call {
     const struct wire *wire; /* borrowed */
     bool asked;              /* for a stream */
     bool stream;             /* it is one */
-    bool strip_usage;        /* we asked for the usage, the client did not */
+    bool strip_usage;        /* while forwarding: we asked for the usage, the client did not */
+    int choices;             /* how many answers the request asks for (n) */
+    uint64_t finishes;       /* which of them have finished, a bit each */
     int status;
     struct buf headers; /* "Name: value\r\n" lines */
     struct buf body;    /* of an answer that is no stream */
@@ -35,6 +39,7 @@ struct call {
     struct buf error_event;         /* JSON of an error the provider sent inside the stream */
     bool committed, finished, done; /* first content, finish reason, end mark were seen */
     bool ended, failed;             /* no more comes; err says why if it failed */
+    bool complete; /* set by call_deinit: it had ended well and every event was taken */
     struct err err;
     int64_t started_us, first_us, ended_us; /* monotonic; 0: not yet */
     struct op linger; /* after the end mark: a moment for the connection to become reusable */
@@ -46,7 +51,7 @@ struct call {
 
 /* Starts. 'c' is zeroed by it; ask->body is taken over, also on failure. */
 int call_start(struct call *c, struct effect *fx, const struct ask_call *ask,
-               const struct wire *wire, bool stream, bool strip_usage, struct err *err);
+               const struct wire *wire, bool stream, int choices, struct err *err);
 /* Stops what runs and frees. Safe on a zeroed struct and twice. */
 void call_deinit(struct call *c);
 
@@ -57,7 +62,8 @@ bool call_next(struct call *c, struct span *event, struct span *data);
 
 /* From now on events go to the sink as they come, until the end (on_change tells). */
 void call_forward(struct call *c, struct sink *sink);
-void call_pump(struct call *c); /* go on forwarding: the sink has room */
+void call_pump(struct call *c);            /* go on forwarding: the sink has room */
+void call_stop_forwarding(struct call *c); /* the sink is not touched any more */
 
 /* The value of the answer's header; p NULL without. */
 struct span call_header(const struct call *c, const char *name);

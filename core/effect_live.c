@@ -104,7 +104,8 @@ out:
 static int live_write_file(struct effect *e, const char *path, struct span data, bool append,
                            struct err *err)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (append ? O_APPEND : O_TRUNC), 0666);
+    int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+    int fd = open(path, flags | (append ? O_APPEND : O_TRUNC), 0666);
     size_t at = 0;
 
     (void)e;

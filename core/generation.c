@@ -4,6 +4,7 @@
 
 #include "lua_err.h"
 #include "lua_json.h"
+#include "lua_view.h"
 #include "modules.h"
 #include "sandbox.h"
 
@@ -66,7 +67,7 @@ static void load_module(lua_State *L, const char *name)
     }
     char what[96];
     snprintf(what, sizeof what, "module '%.64s'", name);
-    sandbox_lock(L, what);
+    lua_view(L, what);
 }
 
 /* __close of the mark below: a module that failed is not one that is being loaded. */
@@ -181,36 +182,9 @@ static void load_policies(lua_State *L, struct loading *loading)
             load_policy(L, policies, loading->policy);
         }
     loading->policy = NULL;
-    sandbox_lock(L, "the table of policies");
+    lua_view(L, "the table of policies");
     lua_setfield(L, -2, "policies");
     lua_pop(L, 1);
-}
-
-/* Replaces the decoded table on top of the stack, whose metatable is that of JSON, by a read-only
- * view. */
-static void lock_decoded(lua_State *L, const char *what)
-{
-    lua_pushnil(L);
-    lua_setmetatable(L, -2);
-    sandbox_lock(L, what);
-}
-
-/* Pushes the module "config". Read-only are the facts and the tables right below, which all
- * requests share; a policy's parameters stay plain values, which can be encoded and handed on. */
-static void push_config(lua_State *L, struct span facts)
-{
-    lua_json_push(L, facts);
-    for (lua_pushnil(L); lua_next(L, -2);) {
-        if (!lua_istable(L, -1)) {
-            lua_pop(L, 1);
-            continue;
-        }
-        lock_decoded(L, "the configuration");
-        lua_pushvalue(L, -2);
-        lua_insert(L, -2);
-        lua_rawset(L, -4); /* a field that exists: the walk goes on */
-    }
-    lock_decoded(L, "the configuration");
 }
 
 static int l_load(lua_State *L)
@@ -231,7 +205,8 @@ static int l_load(lua_State *L)
     lua_rawsetp(L, LUA_REGISTRYINDEX, &chunks_key);
 
     lua_rawgetp(L, LUA_REGISTRYINDEX, &loaded_key);
-    push_config(L, loading->facts);
+    lua_json_push(L, loading->facts);
+    lua_view(L, "the configuration");
     lua_setfield(L, -2, "config");
     load_policies(L, loading);
     generation_require(L, "serve");

@@ -41,6 +41,7 @@ struct generation {
     char hash[GENERATION_HASH + 1];
     struct list tasks; /* struct task.in_generation */
     struct list ready; /* tasks to resume */
+    struct op later;   /* more is ready than one turn of the loop may take */
     bool draining;     /* somebody is resuming them */
     int idle;          /* threads in the pool */
 };

@@ -37,7 +37,7 @@ static void on_hook(lua_State *L, lua_Debug *ar)
 static bool too_long(const struct guard *g)
 {
     return g->slice * TICK_MS > g->limits.slice_ms ||
-           (g->limits.total_ms > 0 && g->total * TICK_MS > g->limits.total_ms);
+           (g->limits.total_ms > 0 && g->root->total * TICK_MS > g->limits.total_ms);
 }
 
 /* Runs in the signal handler: only plain stores and lua_sethook, which is made for that (as in
@@ -52,7 +52,7 @@ static void on_tick(int signal, siginfo_t *info, void *context)
     if (!g)
         return;
     g->slice = g->slice + 1;
-    g->total = g->total + 1;
+    g->root->total = g->root->total + 1;
     if (!too_long(g))
         return;
     if (!g->over)
@@ -94,6 +94,8 @@ struct guard *guard_enter(struct watchdog *dog, struct guard *g, lua_State *L)
 {
     struct guard *before = dog->running;
 
+    if (!g->root)
+        g->root = g;
     g->L = L;
     g->slice = 0;
     g->steps = 0;
@@ -118,7 +120,7 @@ void *heap_alloc(void *ud, void *p, size_t osize, size_t nsize)
         size_t more = nsize - old;
         if (more > heap->live_max - heap->live)
             return NULL;
-        if (g && g->bytes + (int64_t)more > g->limits.bytes)
+        if (g && g->root->bytes + (int64_t)more > g->limits.bytes)
             return NULL;
     }
     void *q = NULL;
@@ -128,9 +130,9 @@ void *heap_alloc(void *ud, void *p, size_t osize, size_t nsize)
         return NULL;
     heap->live += nsize - old;
     if (g) {
-        g->bytes += (int64_t)nsize - (int64_t)old;
-        if (g->bytes < 0)
-            g->bytes = 0;
+        g->root->bytes += (int64_t)nsize - (int64_t)old;
+        if (g->root->bytes < 0)
+            g->root->bytes = 0;
     }
     return q;
 }

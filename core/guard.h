@@ -32,7 +32,8 @@ enum guard_limit { GUARD_FINE, GUARD_SLICE, GUARD_TOTAL, GUARD_BYTES, GUARD_STEP
 /* One run of Lua code: a task, or the loading of a generation. */
 struct guard {
     struct guard_limits limits;
-    lua_State *L;                /* the thread that runs */
+    struct guard *root; /* whose total and bytes are charged: its own, or the root task's */
+    lua_State *L;       /* the thread that runs */
     volatile sig_atomic_t slice; /* ticks since the last wait */
     volatile sig_atomic_t total; /* ticks since the start */
     volatile sig_atomic_t over;  /* enum guard_limit, once a limit was passed */

@@ -4,6 +4,8 @@
 
 #include "json.h"
 
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -46,17 +48,26 @@ void log_deinit(struct log *log)
     buf_deinit(&log->waiting);
 }
 
+/* May a write of up to PIPE_BUF bytes be made without waiting (pipe(7))? */
+static bool writable(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+
+    return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT);
+}
+
 void log_flush(struct log *log)
 {
     size_t at = 0;
 
-    while (at < log->waiting.len) {
-        ssize_t n = write(log->fd, log->waiting.data + at, log->waiting.len - at);
+    while (at < log->waiting.len && writable(log->fd)) {
+        size_t room = log->waiting.len - at;
+        ssize_t n = write(log->fd, log->waiting.data + at, room < PIPE_BUF ? room : PIPE_BUF);
         if (n <= 0)
-            break; /* nobody reads: a log must never stop the engine */
+            break; /* nobody reads: what does not fit any more is dropped and counted */
         at += (size_t)n;
     }
-    log->waiting.len = 0;
+    buf_consume(&log->waiting, at);
 }
 
 int log_level_of(const char *name)
@@ -116,6 +127,7 @@ void log_write(struct log *log, enum log_level level, const char *message,
 
     if (level < log->level)
         return;
+    size_t before = b->len;
     clock_gettime(CLOCK_REALTIME, &now);
     if (now.tv_sec != log->second) {
         log->second = now.tv_sec;
@@ -126,7 +138,14 @@ void log_write(struct log *log, enum log_level level, const char *message,
     json_write_text(b, (struct span){message, strlen(message)});
     for (size_t i = 0; i < n; i++)
         put_field(b, &fields[i]);
-    buf_puts(b, "}\n");
+    if (log->dropped && before == 0) {
+        buf_printf(b, ",\"lines_dropped_before\":%llu", (unsigned long long)log->dropped);
+        log->dropped = 0;
+    }
+    if (buf_puts(b, "}\n") < 0 || b->len > WAITING_MAX - 16) {
+        b->len = before; /* a line is written whole or not at all */
+        log->dropped++;
+    }
     if (level >= LOG_WARN || b->len >= FLUSH_AT)
         log_flush(log);
 }

@@ -18,8 +18,9 @@ struct log {
     int fd;               /* borrowed */
     enum log_level level; /* lines below are dropped */
     struct buf waiting;
-    int64_t second; /* the second that 'stamp' spells */
-    char stamp[24]; /* "2026-11-21T23:47:54" */
+    uint64_t dropped; /* lines that did not fit since the last one that did */
+    int64_t second;   /* the second that 'stamp' spells */
+    char stamp[24];   /* "2026-11-21T23:47:54" */
 };
 
 /* One field of a line: a text, an integer, a number, or JSON bytes as they are. */

@@ -3,6 +3,7 @@
  *
  * Nothing of a client's or a provider's goes through it: see lua_json. Its decoder recurses on the
  * C stack, so a depth raised to 100,000 would crash the process; 1,000, its default, is safe. */
+#include "guard.h"
 #include "sandbox.h"
 
 #include <lauxlib.h>
@@ -34,6 +35,49 @@ static int l_decode(lua_State *L)
 
     luaL_checklstring(L, 1, &n);
     luaL_argcheck(L, n <= TEXT_MAX, 1, "the text is larger than 16 MiB");
+    if (!guard_steps(L, (long)n / 4))
+        return guard_raise(L);
+    return call_original(L);
+}
+
+/* What the encoder may have to write for the value at 'index', in bytes at worst: it builds in memory of its own,
+ * which no limit of a task counts. */
+static int64_t measure(lua_State *L, int index, int depth)
+{
+    int64_t n = 0;
+    lua_Integer top = 0;
+
+    if (lua_type(L, index) == LUA_TSTRING)
+        return 6 * (int64_t)lua_rawlen(L, index) + 2;
+    if (lua_type(L, index) != LUA_TTABLE || depth > DEPTH_MAX)
+        return 32;
+    luaL_checkstack(L, 4, NULL);
+    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+        if (!guard_steps(L, 4))
+            guard_raise(L);
+        if (lua_isinteger(L, -2) && lua_tointeger(L, -2) > top)
+            top = lua_tointeger(L, -2);
+        n += measure(L, lua_gettop(L) - 1, depth) + measure(L, lua_gettop(L), depth + 1) + 2;
+        if (n + 5 * (int64_t)(top < TEXT_MAX ? top : TEXT_MAX) > TEXT_MAX)
+            luaL_error(L, "cjson.encode: the text may become larger than 16 MiB");
+    }
+    return n + 5 * (int64_t)top; /* the holes of a sparse array are written as null */
+}
+
+static int l_encode(lua_State *L)
+{
+    luaL_checkany(L, 1);
+    lua_settop(L, 1);
+    measure(L, 1, 0);
+    return call_original(L);
+}
+
+static int l_sparse(lua_State *L)
+{
+    if (!lua_isnoneornil(L, 2)) {
+        lua_Integer ratio = luaL_checkinteger(L, 2);
+        luaL_argcheck(L, ratio >= 1 && ratio <= 10, 2, "1 to 10");
+    }
     return call_original(L);
 }
 
@@ -52,6 +96,8 @@ int luaopen_baton_cjson(lua_State *L)
     guard_function(L, "encode_max_depth", l_depth);
     guard_function(L, "decode_max_depth", l_depth);
     guard_function(L, "decode", l_decode);
+    guard_function(L, "encode", l_encode);
+    guard_function(L, "encode_sparse_array", l_sparse);
     lua_pushcfunction(L, luaopen_baton_cjson);
     lua_setfield(L, -2, "new");
     return 1;

@@ -5,8 +5,16 @@
 #include "json.h"
 #include "lua_err.h"
 #include "lua_json_shape.h"
+#include "lua_view.h"
 
 #include <lauxlib.h>
+
+bool lua_json_is_decoded(lua_State *L, int index)
+{
+    bool foreign;
+
+    return lua_istable(L, index) && shape_peek(L, index, &foreign) != MARK_NONE;
+}
 
 bool lua_json_push_keys(lua_State *L, int index)
 {
@@ -138,6 +146,8 @@ static int l_is_array(lua_State *L)
 
     luaL_checkany(L, 1);
     if (lua_istable(L, 1)) {
+        if (lua_view_push_table(L, 1))
+            lua_replace(L, 1);
         enum mark mark = shape_peek(L, 1, &foreign);
         lua_Integer n = (lua_Integer)lua_rawlen(L, 1);
         array = mark == MARK_ARRAY || (mark == MARK_NONE && n > 0 && shape_count(L, 1) == n);

@@ -50,6 +50,9 @@ bool lua_json_same(lua_State *L, int index, struct span doc);
  * when it is no decoded object. Raises on memory. */
 bool lua_json_push_keys(lua_State *L, int index);
 
+/* Is the table at 'index' marked as an array or an object of JSON? Pushes nothing. */
+bool lua_json_is_decoded(lua_State *L, int index);
+
 /* lua_CFunction: the module "json" for require:
  *   json.decode(text) -> value | nil, err
  *   json.encode(value) -> text                raises on what JSON cannot hold

@@ -7,6 +7,7 @@
 #include "json.h"
 #include "json_bytes.h"
 #include "lua_json_shape.h"
+#include "lua_view.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -317,11 +318,21 @@ static int write_table(struct writer *w, int table, const struct step *at)
     return write_object(w, table, 0, at);
 }
 
+static int write_table_or_view(struct writer *w, int index, const struct step *at)
+{
+    if (!lua_checkstack(w->L, 4) || !lua_view_push_table(w->L, index))
+        return write_table(w, index, at);
+    int result = write_table(w, lua_gettop(w->L), at);
+    if (result == 0)
+        lua_pop(w->L, 1);
+    return result;
+}
+
 static int write_value(struct writer *w, int index, const struct step *at)
 {
     switch (lua_type(w->L, index)) {
     case LUA_TTABLE:
-        return write_table(w, index, at);
+        return write_table_or_view(w, index, at);
     case LUA_TSTRING:
         return write_string(w, index, at);
     case LUA_TNUMBER:

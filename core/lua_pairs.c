@@ -2,11 +2,15 @@
  * SPDX-License-Identifier: MIT */
 #include "lua_pairs.h"
 
+#include "guard.h"
 #include "lua_json.h"
 
 #include <lauxlib.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { CHARGE_AT = 1024, STEPS_PER_KEY = 40 };
 
 enum rank { RANK_NUMBER, RANK_STRING, RANK_BOOLEAN, RANK_OTHER };
 
@@ -61,6 +65,13 @@ static struct key key_at(lua_State *L, int index, int at)
     return k;
 }
 
+/* Long tables are paid for while they are gathered; sorting them costs about as much again. */
+static void charge(lua_State *L, int n)
+{
+    if (n % CHARGE_AT == CHARGE_AT - 1 && !guard_steps(L, CHARGE_AT * STEPS_PER_KEY))
+        guard_raise(L);
+}
+
 /* Appends to the sequence on top all keys of the table at 'index' that 'seen' (an index, or 0) does
  * not have. Returns how many stand there then; *sorted tells whether they already are 1, 2, 3 ...
  */
@@ -72,6 +83,7 @@ static int gather(lua_State *L, int index, int seen, int n, bool *sorted)
     lua_pushnil(L);
     while (lua_next(L, index)) {
         lua_pop(L, 1);
+        charge(L, n);
         if (seen) {
             lua_pushvalue(L, -1);
             bool known = lua_rawget(L, seen) != LUA_TNIL;
@@ -174,10 +186,35 @@ int lua_pairs(lua_State *L)
     return 3;
 }
 
+/* The smallest key of the table at index 1 and its value, in one pass: what next(t) asks for. */
+static int push_first(lua_State *L)
+{
+    struct key best = {.rank = RANK_OTHER, .at = INT_MAX}, k;
+    int at = 0;
+
+    lua_pushnil(L); /* the best key so far, at index 3 */
+    for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
+        charge(L, at);
+        k = key_at(L, -2, at++);
+        if (at > 1 && compare(&k, &best) > 0)
+            continue;
+        best = k;
+        lua_pushvalue(L, -2);
+        lua_replace(L, 3);
+    }
+    if (at == 0)
+        return 1; /* empty: nil */
+    lua_pushvalue(L, 3);
+    lua_rawget(L, 1);
+    return 2;
+}
+
 int lua_pairs_next(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 2);
+    if (lua_isnil(L, 2) && !lua_json_is_decoded(L, 1))
+        return push_first(L);
     lua_pushnil(L);
     if (!lua_next(L, 1))
         return 1; /* empty: nil */

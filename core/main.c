@@ -8,6 +8,14 @@
 #include <stdio.h>
 #include <string.h>
 
+static int unexpected(const char *argument)
+{
+    char message[128];
+
+    snprintf(message, sizeof message, "it takes no arguments, but got '%.80s'", argument);
+    return command_usage("version", message);
+}
+
 static int cmd_version(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "--help") == 0) {
@@ -15,7 +23,7 @@ static int cmd_version(int argc, char **argv)
         return 0;
     }
     if (argc > 1)
-        return command_usage("version", "it takes no arguments");
+        return unexpected(argv[1]);
     printf("baton %s\n", BATON_VERSION);
     return 0;
 }

@@ -6,6 +6,7 @@
 #include "generation.h"
 #include "lua_err.h"
 #include "lua_json.h"
+#include "lua_view.h"
 #include "request_view.h"
 #include "sandbox.h"
 #include "stream.h"
@@ -14,17 +15,12 @@
 #include <string.h>
 
 static const luaL_Reg modules[] = {
-    {"clock", luaopen_baton_clock},
-    {"errors", luaopen_baton_errors},
-    {"fs", luaopen_baton_fs},
-    {"json", luaopen_baton_json},
-    {"log", luaopen_baton_log},
-    {"provider", luaopen_baton_provider},
-    {"random", luaopen_baton_random},
-    {"task", luaopen_baton_task},
-    {"terminal", luaopen_baton_terminal},
-    {"trace", luaopen_baton_trace},
-    {NULL, NULL},
+    {"clock", luaopen_baton_clock},   {"errors", luaopen_baton_errors},
+    {"fs", luaopen_baton_fs},         {"json", luaopen_baton_json},
+    {"log", luaopen_baton_log},       {"provider", luaopen_baton_provider},
+    {"random", luaopen_baton_random}, {"readonly", luaopen_baton_readonly},
+    {"task", luaopen_baton_task},     {"terminal", luaopen_baton_terminal},
+    {"trace", luaopen_baton_trace},   {NULL, NULL},
 };
 
 lua_CFunction modules_find(const char *name)

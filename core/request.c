@@ -331,7 +331,8 @@ static int l_serve(lua_State *L)
     generation_require(L, "serve");
     lua_getfield(L, -1, r->door ? "request" : "models");
     if (r->door) {
-        request_view_push(L, r->body, r->body_len);
+        request_view_push(L, (struct span){r->body, r->body_len});
+        free(r->body);
         r->body = NULL;
         answer_push(L, &r->sink);
         lua_pushstring(L, r->door);

@@ -3,6 +3,7 @@
 #include "request_view.h"
 
 #include "json.h"
+#include "lua_buf.h"
 #include "lua_json.h"
 #include "lua_pairs.h"
 
@@ -25,13 +26,12 @@ struct member {
 };
 
 struct request_view {
-    char *body;
-    size_t n;
     struct member
         members[MEMBERS_MAX]; /* of the body, found in one pass when the first is asked for */
     int count;                /* -1: not yet; MEMBERS_MAX + 1: too many, look them up one by one */
-    struct buf
-        scratch; /* for texts and encoded values; here so that nothing leaks when Lua raises */
+    struct buf scratch;       /* for encoded values; here so that nothing leaks when Lua raises */
+    size_t n;
+    char body[]; /* in Lua's memory: it counts there, and goes when nobody needs it */
 };
 
 static struct request_view *check(lua_State *L, int index)
@@ -44,45 +44,28 @@ bool request_view_is(lua_State *L, int index)
     return luaL_testudata(L, index, METATABLE) != NULL;
 }
 
-void request_view_push(lua_State *L, char *body, size_t n)
+void request_view_push(lua_State *L, struct span body)
 {
-    struct request_view *v = lua_newuserdatauv(L, sizeof *v, 2);
+    struct request_view *v = lua_newuserdatauv(L, sizeof *v + body.n, 2);
 
-    v->body = body;
-    v->n = n;
+    v->n = body.n;
     v->count = -1;
+    memcpy(v->body, body.p, body.n);
     buf_init(&v->scratch, BODY_MAX);
     luaL_setmetatable(L, METATABLE);
-}
-
-int request_view_set(lua_State *L, int index, struct span body)
-{
-    struct request_view *v = lua_touserdata(L, index);
-    struct buf copy;
-
-    buf_init(&copy, BODY_MAX);
-    if (buf_add_span(&copy, body) < 0)
-        return -1;
-    free(v->body);
-    v->body = buf_take(&copy, &v->n);
-    v->count = -1;
-    return 0;
 }
 
 static int l_free(lua_State *L)
 {
     struct request_view *v = lua_touserdata(L, 1);
 
-    free(v->body);
     buf_deinit(&v->scratch);
-    v->body = NULL;
-    v->n = 0;
     return 0;
 }
 
 static struct span body_of(const struct request_view *v)
 {
-    return (struct span){v->body ? v->body : "{}", v->body ? v->n : 2};
+    return (struct span){v->body, v->n};
 }
 
 static void find_members(struct request_view *v)
@@ -394,12 +377,11 @@ static int l_with(lua_State *L)
     lua_settop(L, 3);
     if (!lua_isnil(L, 3))
         luaL_checktype(L, 3, LUA_TTABLE);
-    request_view_push(L, NULL, 0);
-    struct request_view *copy = lua_touserdata(L, 4);
-    if (request_view_compose(L, 1, 2, lua_isnil(L, 3) ? 0 : 3, &copy->scratch, &err) < 0)
+    struct buf *body = lua_buf_push(L, BODY_MAX);
+    if (request_view_compose(L, 1, 2, lua_isnil(L, 3) ? 0 : 3, body, &err) < 0)
         return luaL_error(L, "req:with: %s", err.message);
-    copy->body = buf_take(&copy->scratch, &copy->n);
-    copy->count = -1;
+    request_view_push(L, buf_span(body));
+    buf_deinit(body);
     return 1;
 }
 
@@ -410,12 +392,12 @@ static int l_json(lua_State *L)
 
     check(L, 1);
     lua_settop(L, 1);
-    request_view_push(L, NULL, 0); /* an owner for the bytes, should Lua raise */
-    struct request_view *owner = lua_touserdata(L, 2);
-    if (request_view_compose(L, 1, 0, 0, &owner->scratch, &err) < 0)
+    struct buf *body = lua_buf_push(L, BODY_MAX);
+    if (request_view_compose(L, 1, 0, 0, body, &err) < 0)
         return luaL_error(L, "req:json: %s", err.message);
-    struct span text = buf_span(&owner->scratch);
+    struct span text = buf_span(body);
     lua_pushlstring(L, text.p, text.n);
+    buf_deinit(body);
     return 1;
 }
 

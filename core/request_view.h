@@ -16,12 +16,8 @@
 /* Makes the metatable. Once a state. Raises. */
 void request_view_open(lua_State *L);
 
-/* Pushes a view of the body (malloc'ed, taken over unless it raises), an object that json_check
- * accepted. NULL: {}. */
-void request_view_push(lua_State *L, char *body, size_t n);
-
-/* Gives the view at 'index' a copy of these bytes. -1 without memory. */
-int request_view_set(lua_State *L, int index, struct span body);
+/* Pushes a view of a copy of the body, an object that json_check accepted. Raises on memory. */
+void request_view_push(lua_State *L, struct span body);
 
 /* Is the value at 'index' a view? */
 bool request_view_is(lua_State *L, int index);

@@ -5,6 +5,7 @@
 #include "guard.h"
 #include "lua_bounded.h"
 #include "lua_pairs.h"
+#include "lua_view.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -161,26 +162,10 @@ static int l_setmetatable(lua_State *L)
     return 1;
 }
 
-/* ---- read-only views ---- */
-
-static int l_refuse_write(lua_State *L)
-{
-    return luaL_error(L, "%s is read-only (writing '%s')", lua_tostring(L, lua_upvalueindex(1)),
-                      lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : luaL_typename(L, 2));
-}
-
 static int l_refuse_unknown(lua_State *L)
 {
     return luaL_error(L, "unknown global '%s'",
                       lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : luaL_typename(L, 2));
-}
-
-static int l_view_pairs(lua_State *L)
-{
-    lua_pushcfunction(L, lua_pairs);
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_call(L, 1, 3);
-    return 3;
 }
 
 /* next, which sees through read-only views: whoever asks whether one is empty wants to know. */
@@ -188,46 +173,9 @@ static int l_next(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 2);
-    if (luaL_getmetafield(L, 1, "__pairs") != LUA_TNIL) {
-        if (lua_tocfunction(L, -1) == l_view_pairs) {
-            lua_getupvalue(L, -1, 1);
-            lua_replace(L, 1);
-        }
-        lua_settop(L, 2);
-    }
+    if (lua_view_push_table(L, 1))
+        lua_replace(L, 1);
     return lua_pairs_next(L);
-}
-
-static int l_view_length(lua_State *L)
-{
-    lua_pushinteger(L, luaL_len(L, lua_upvalueindex(1)));
-    return 1;
-}
-
-void sandbox_lock(lua_State *L, const char *what)
-{
-    if (!lua_istable(L, -1) || lua_getmetatable(L, -1)) {
-        if (lua_istable(L, -1) && lua_istable(L, -2))
-            lua_pop(L, 1); /* the metatable */
-        return;
-    }
-    lua_newtable(L); /* the view */
-    lua_createtable(L, 0, 5);
-    lua_pushvalue(L, -3);
-    lua_setfield(L, -2, "__index");
-    lua_pushstring(L, what);
-    lua_pushcclosure(L, l_refuse_write, 1);
-    lua_setfield(L, -2, "__newindex");
-    lua_pushvalue(L, -3);
-    lua_pushcclosure(L, l_view_pairs, 1);
-    lua_setfield(L, -2, "__pairs");
-    lua_pushvalue(L, -3);
-    lua_pushcclosure(L, l_view_length, 1);
-    lua_setfield(L, -2, "__len");
-    lua_pushstring(L, what);
-    lua_setfield(L, -2, "__metatable");
-    lua_setmetatable(L, -2);
-    lua_remove(L, -2);
 }
 
 /* ---- the list ---- */
@@ -283,7 +231,7 @@ static void add_math(lua_State *L, int names)
     lua_setfield(L, -2, "random");
     lua_pushnil(L);
     lua_setfield(L, -2, "randomseed");
-    sandbox_lock(L, "math");
+    lua_view(L, "math");
     lua_setfield(L, names, "math");
 }
 
@@ -304,16 +252,16 @@ static void add_bounded(lua_State *L, int names)
     lua_pushliteral(L, "string");
     lua_setfield(L, -2, "__metatable");
     lua_pop(L, 2);
-    sandbox_lock(L, "string");
+    lua_view(L, "string");
     lua_setfield(L, names, "string");
 
     lua_pushcfunction(L, luaopen_bounded_table);
     lua_call(L, 0, 1);
-    sandbox_lock(L, "table");
+    lua_view(L, "table");
     lua_setfield(L, names, "table");
 
     luaL_requiref(L, LUA_UTF8LIBNAME, luaopen_utf8, 0);
-    sandbox_lock(L, "utf8");
+    lua_view(L, "utf8");
     lua_setfield(L, names, "utf8");
 }
 
@@ -337,13 +285,13 @@ void sandbox_open(lua_State *L)
     add_math(L, names);
     add_bounded(L, names);
     lua_pushvalue(L, names);
-    sandbox_lock(L, "the table of globals");
+    lua_view(L, "the table of globals");
     lua_pushvalue(L, -1);
     lua_setfield(L, names, "_G");
     lua_rawsetp(L, LUA_REGISTRYINDEX, &environment_key);
 
-    lua_createtable(L, 0,
-                    1); /* only now, since sandbox_lock leaves tables with a metatable alone */
+    /* only now, since lua_view leaves tables with a metatable alone */
+    lua_createtable(L, 0, 1);
     lua_pushcfunction(L, l_refuse_unknown);
     lua_setfield(L, -2, "__index");
     lua_setmetatable(L, names);

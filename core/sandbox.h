@@ -24,10 +24,6 @@ void sandbox_add(lua_State *L, const char *name);
  * pushed. */
 int sandbox_load(lua_State *L, struct span text, const char *name);
 
-/* Replaces the table on top of the stack by a read-only view of it. 'what' names it in the error. A
- * value that is no table, or has a metatable of its own, stays as it is. Raises. */
-void sandbox_lock(lua_State *L, const char *what);
-
 /* Pushes the text of the value at 'index', as tostring does: without an address. Raises. */
 void sandbox_push_text(lua_State *L, int index);
 

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { TURN_US = 20000 }; /* of tasks in one turn of the loop */
+
 struct task *task_new(struct generation *g, struct task *parent, struct ledger *ledger,
                       task_end *on_end, void *arg, struct err *err)
 {
@@ -21,6 +23,7 @@ struct task *task_new(struct generation *g, struct task *parent, struct ledger *
         return NULL;
     }
     t->guard.limits = g->rt->limits;
+    t->guard.root = parent ? parent->guard.root : &t->guard;
     guard_bind(t->L, &t->guard);
     t->gen = generation_ref(g);
     t->parent = parent;
@@ -97,6 +100,15 @@ void task_cancel_children(struct task *t, const char *why)
     let_go(g, before);
 }
 
+static void give_thread(struct task *t, bool clean)
+{
+    struct generation *g = t->gen;
+    struct guard *before = guard_enter(&g->rt->dog, &t->guard, t->L);
+
+    threads_give(g, t->L, t->ref, clean);
+    guard_leave(&g->rt->dog, before);
+}
+
 /* The one end of every task. */
 static void finish(struct task *t, const struct err *err)
 {
@@ -109,12 +121,16 @@ static void finish(struct task *t, const struct err *err)
     task_cancel_children(t, "the task that started this one has ended");
     if (!err && t->parent)
         bequeath(t);
+    if (err && t->parent && guard_over(&t->guard))
+        t->parent->guard.over = t->guard.over; /* a limit counts for all that shares the account */
     abort_pendings(t);
     list_remove(&t->sibling);
+    if (err) /* its __close handlers may still look at what on_end gives up */
+        give_thread(t, false);
+    abort_pendings(t);
     t->on_end(t, err);
-    struct guard *before = guard_enter(&g->rt->dog, &t->guard, t->L); /* __close may run */
-    threads_give(g, t->L, t->ref, err == NULL);
-    guard_leave(&g->rt->dog, before);
+    if (!err)
+        give_thread(t, true);
     list_remove(&t->in_generation);
     free(t);
     let_go(g, held);
@@ -181,15 +197,44 @@ static void resume(struct task *t)
     finish(t, &err);
 }
 
+static void on_later(struct op *op, const struct answer *a)
+{
+    struct generation *g = LIST_ENTRY(op, struct generation, later);
+
+    (void)a;
+    run_ready(g);
+    generation_unref(g);
+}
+
+/* The rest runs in the next turn of the loop, so that connections and timers get theirs. False: it cannot. */
+static bool run_later(struct generation *g)
+{
+    struct effect *fx = g->rt->fx;
+    struct ask now = {.kind = ASK_SLEEP, .sleep_us = 0};
+    struct err err;
+
+    if (g->later.effect)
+        return true;
+    g->later.on_answer = on_later;
+    if (fx->start(fx, &g->later, &now, &err) < 0)
+        return false;
+    generation_ref(g);
+    return true;
+}
+
 static void run_ready(struct generation *g)
 {
+    struct effect *fx = g->rt->fx;
     struct list *node;
 
     if (g->draining)
         return;
     g->draining = true;
     generation_ref(g); /* the last task may end in here */
+    int64_t stop = fx->mono_us(fx) + TURN_US;
     while ((node = list_first(&g->ready))) {
+        if (fx->mono_us(fx) > stop && run_later(g))
+            break;
         list_remove(node);
         resume(LIST_ENTRY(node, struct task, in_ready));
     }

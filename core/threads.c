@@ -54,6 +54,7 @@ int threads_take(struct generation *g, lua_State **thread, int *ref)
         return -1;
     }
     *thread = lua_tothread(L, -2);
+    lua_sethook(*thread, NULL, 0, 0); /* a tick may have come after the last run on it */
     *ref = (int)lua_tointeger(L, -1);
     lua_pop(L, 2);
     return 0;

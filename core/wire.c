@@ -96,15 +96,84 @@ int wire_inspect(const struct wire *w, struct span data, bool want_content, stru
     return 0;
 }
 
+uint64_t wire_finishes(const struct wire *w, struct span data)
+{
+    size_t n = strlen(w->payload);
+    struct span list = json_member(data, w->payload), key, element;
+    struct json_iter it = {0};
+    uint64_t mask = 0;
+
+    if (n == 0 || !list.p || strncmp(w->finish, w->payload, n) != 0 ||
+        strncmp(w->finish + n, ".*.", 3) != 0)
+        return 1;
+    for (int64_t i = 0; json_next(list, &it, &key, &element); i++) {
+        struct span index = json_member(element, "index");
+        int64_t at = i;
+        if (!wire_find(element, w->finish + n + 3).p)
+            continue;
+        if (index.p)
+            json_int(index, &at);
+        mask |= (uint64_t)1 << (at & 63);
+    }
+    return mask;
+}
+
+/* Bytes up to the next line break or the end. */
+static size_t line_length(const char *p, const char *end)
+{
+    const char *q = p;
+
+    while (q < end && *q != '\n' && *q != '\r')
+        q++;
+    return (size_t)(q - p);
+}
+
+/* The lines of a block that are no data and not blank: comments, event, id, retry. */
+static int copy_other_lines(struct span raw, struct buf *out)
+{
+    const char *p = raw.p, *end = raw.p + raw.n;
+
+    while (p < end) {
+        size_t n = line_length(p, end);
+        bool data = n >= 4 && memcmp(p, "data", 4) == 0 && (n == 4 || p[4] == ':');
+        if (n > 0 && !data && (buf_add(out, p, n) < 0 || buf_puts(out, "\n") < 0))
+            return -1;
+        p += n;
+        p += p < end;
+    }
+    return 0;
+}
+
+/* JSON may hold line breaks between its tokens: each line is a data line of its own. */
+static int add_data_lines(struct span json, struct buf *out)
+{
+    const char *p = json.p, *end = json.p + json.n;
+
+    while (p < end) {
+        size_t n = line_length(p, end);
+        if (buf_puts(out, "data: ") < 0 || buf_add(out, p, n) < 0 || buf_puts(out, "\n") < 0)
+            return -1;
+        p += n;
+        p += p < end;
+    }
+    return buf_puts(out, "\n");
+}
+
 int wire_strip_usage(const struct wire *w, struct span raw, struct span data, struct buf *out)
 {
     struct json_edit edit = {w->usage, {NULL, 0}};
+    struct buf json;
 
     if (!w->usage[0] || !may_have(data, w->usage) || !json_member(data, w->usage).p)
         return buf_add_span(out, raw);
     if (wire_find(data, w->usage).p && !wire_find(data, w->payload).p)
         return 0;
-    if (buf_puts(out, "data: ") < 0 || json_splice(data, &edit, 1, out) < 0)
-        return -1;
-    return buf_puts(out, "\n\n");
+    buf_init(&json, data.n + 1);
+    int result = json_splice(data, &edit, 1, &json);
+    if (result == 0)
+        result = copy_other_lines(raw, out);
+    if (result == 0)
+        result = add_data_lines(buf_span(&json), out);
+    buf_deinit(&json);
+    return result;
 }

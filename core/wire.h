@@ -9,6 +9,8 @@
 #include "buf.h"
 #include "sse.h"
 
+#include <stdint.h>
+
 enum { WIRE_PATHS = 8, WIRE_PATH_MAX = 64 };
 
 typedef char wire_path[WIRE_PATH_MAX]; /* empty: none */
@@ -31,6 +33,9 @@ struct wire_seen {
     bool done, content, finish;
     struct span usage, error; /* into the data */
 };
+
+/* Which answers (choices) the event says are finished: a bit for each index. */
+uint64_t wire_finishes(const struct wire *w, struct span data);
 
 /* Looks at one event's data. -1 with *err when it is neither JSON nor the end mark. */
 int wire_inspect(const struct wire *w, struct span data, bool want_content, struct wire_seen *seen,

@@ -14,6 +14,7 @@ local models = require "models"
 local provider = require "provider"
 local random = require "random"
 local task = require "task"
+local text = require "text"
 local trace = require "trace"
 
 local llm = {}
@@ -56,20 +57,40 @@ end
 -- finish_reason, logprobs, body (all of the provider's answer); usage, cost (USD), latency, ttft
 -- (seconds), model, provider, name ("provider/model"), label, confidence (where one is known).
 -- Assigning one changes what the client gets.
-local Reply = {}
+local Reply = { __metatable = "reply" }
 
 local function view_of(reply)
    if not reply.view then reply.view = reply.codec.decode(reply.raw) end
    return reply.view
 end
 
+local function text_of(message)
+   local content = text.content(message.content)
+   if content == "" and type(message.refusal) == "string" then return message.refusal end
+   return content
+end
+
+-- text and tool_calls are those of the message, read and written: there is one truth.
 function Reply.__index(reply, name)
-   return view_of(reply)[name]
+   local view = view_of(reply)
+   if name == "text" then return text_of(view.message) end
+   if name == "tool_calls" then
+      local calls = view.message.tool_calls
+      return type(calls) == "table" and calls or nil
+   end
+   return view[name]
 end
 
 function Reply.__newindex(reply, name, value)
+   local view = view_of(reply)
    reply.edited = true
-   view_of(reply)[name] = value
+   if name == "text" then
+      view.message.content = value
+   elseif name == "tool_calls" then
+      view.message.tool_calls = value
+   else
+      view[name] = value
+   end
 end
 
 -- Only these are kept in the reply itself; everything else is looked up in the decoded view.
@@ -89,13 +110,10 @@ end
 function llm.reply(fields)
    if type(fields) ~= "table" then error("llm.reply: a table is needed", 2) end
    local from = fields.from or {}
-   local message = fields.message or { role = "assistant", content = fields.text or json.null }
+   local message = fields.message
+      or { role = "assistant", content = fields.text or json.null, tool_calls = fields.tool_calls }
    return new_reply {
-      codec = false,
-      view = {
-         message = message, text = fields.text or "", tool_calls = fields.tool_calls,
-         finish_reason = fields.finish_reason or "stop",
-      },
+      view = { message = message, finish_reason = fields.finish_reason or "stop" },
       usage = fields.usage or from.usage, cost = fields.cost or from.cost, latency = from.latency,
       model = fields.model or from.model, provider = fields.provider or from.provider,
       name = fields.name or from.name, confidence = fields.confidence,
@@ -104,7 +122,7 @@ end
 
 -- llm.is_reply(value) -> boolean.
 function llm.is_reply(value)
-   return type(value) == "table" and getmetatable(value) == Reply
+   return type(value) == "table" and getmetatable(value) == "reply"
 end
 
 -- ---- one attempt ----
@@ -134,9 +152,9 @@ local function body_of(req, entry, codec, stream, settings)
       end
       return codec.encode(body, entry.model, stream)
    end
-   local edits, removed, strip = codec.edits(req, entry.model, stream)
+   local edits, removed = codec.edits(req, entry.model, stream)
    for name, value in pairs(settings or no_options) do edits[name] = value end
-   return req, edits, removed, strip
+   return req, edits, removed
 end
 
 local function book(entry, usage)
@@ -154,15 +172,21 @@ local function has_error(body)
    return found and found ~= "null"
 end
 
+-- How many answers are asked for: a stream is complete when all have finished.
+local function choices_of(req, opts)
+   local n = opts.n or (type(req) ~= "string" and req.n)
+   return math.type(n) == "integer" and n or 1
+end
+
 -- Sends one request. Returns what is needed to make a reply or a stream: the call, its body (nil: a
 -- stream), the codec.
 local function attempt(entry, req, opts, stream)
    local codec = codec_of(config.providers[entry.provider].codec)
-   local body, edits, removed, strip = body_of(req, entry, codec, stream, settings_of(opts))
+   local body, edits, removed = body_of(req, entry, codec, stream, settings_of(opts))
    local call, status, answer = provider.call {
       provider = entry.provider, path = codec.path, body = body, edits = edits, removed = removed,
-      wire = codec.wire, stream = stream, strip_usage = strip, auth_header = codec.auth_header,
-      auth_prefix = codec.auth_prefix, timeout = opts.timeout, first_byte = opts.ttft, stall = opts.stall,
+      wire = codec.wire, stream = stream, choices = stream and choices_of(req, opts),
+      auth_header = codec.auth_header, auth_prefix = codec.auth_prefix, timeout = opts.timeout, first_byte = opts.ttft, stall = opts.stall,
    }
    if not call then return nil, place(status, entry) end
    if status ~= 200 or (answer and stream and has_error(answer)) then
@@ -192,7 +216,7 @@ end
 -- A stream: :events() gives what arrives, one event at a time; :reply() waits for the end and gives
 -- a whole reply. Return it from run to pass the answer on while it arrives. Fields: model,
 -- provider, name, label.
-local Stream = {}
+local Stream = { __metatable = "stream" }
 Stream.__index = Stream
 
 local function new_stream(entry, call, codec, opts)
@@ -200,7 +224,7 @@ local function new_stream(entry, call, codec, opts)
       call = call, codec = codec, entry = entry, decode = false, waiting = {}, at = 1,
       usage = false, cost = 0, latency = 0, ttft = false, closed = false, model = entry.model,
       provider = entry.provider, name = entry.name,
-      label = opts.label or false,
+      label = opts.label or false, taken = false,
    }, Stream)
 end
 
@@ -224,6 +248,7 @@ end
 -- "refusal", text = }, { kind = "tool_call", index =, id =, name =, arguments = fragment }, { kind
 -- = "finish", reason = }, { kind = "usage", usage = }. Yields.
 function Stream:next()
+   self.taken = true
    while not self.waiting[self.at] do
       local data, event = self.call:next()
       if not data then
@@ -281,10 +306,7 @@ function Stream:reply()
       message.tool_calls[#message.tool_calls + 1] = call
    end
    return new_reply {
-      view = {
-         message = message, text = table.concat(parts), tool_calls = message.tool_calls,
-         finish_reason = reason or "stop",
-      },
+      view = { message = message, finish_reason = reason or "stop" },
       usage = self.usage, cost = self.cost, latency = self.latency, ttft = self.ttft, model = self.model,
       provider = self.provider, name = self.name, label = self.label,
    }
@@ -292,7 +314,7 @@ end
 
 -- llm.is_stream(value) -> boolean.
 function llm.is_stream(value)
-   return type(value) == "table" and getmetatable(value) == Stream
+   return type(value) == "table" and getmetatable(value) == "stream"
 end
 
 -- ---- calls ----

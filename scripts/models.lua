@@ -9,6 +9,7 @@
 local catalog = require "catalog"
 local config = require "config"
 local errors = require "errors"
+local readonly = require "readonly"
 
 local models = {}
 
@@ -23,6 +24,7 @@ local function add(name, facts)
    if not provider or not config.providers[provider] or by_name[name] then return end
    local entry = { name = name, provider = provider, model = model }
    for key, value in pairs(facts) do entry[key] = value end
+   entry = readonly(entry, "a model of the catalogue")
    entries[#entries + 1] = entry
    by_name[name] = entry
    by_model[model] = by_model[model] == nil and entry or false -- false: more than one provider has it

@@ -40,6 +40,14 @@ if policies[config.default_policy] == nil then
    error(("configuration: default_policy: there is no policy '%s'"):format(config.default_policy), 0)
 end
 
+-- Each run gets parameters of its own: what it does to them is gone with it.
+local function copy(value)
+   if type(value) ~= "table" then return value end
+   local own = {}
+   for key, item in pairs(value) do own[key] = copy(item) end
+   return own
+end
+
 -- What a client means by 'model': the definition of a policy and its parameters | nil, err.
 local function choose(name)
    if type(name) ~= "string" or name == "" then
@@ -47,7 +55,7 @@ local function choose(name)
          message = "you must provide a model: the name of a policy, \"auto\", or \"provider/model\"" }
    end
    local wanted = name == "auto" and config.default_policy or name:match("^baton/(.+)$") or name
-   if policies[wanted] ~= nil then return policies[wanted], params[wanted] end
+   if policies[wanted] ~= nil then return policies[wanted], copy(params[wanted]) end
    local entry, err = models.resolve(wanted)
    if not entry then return nil, err end
    return policies.direct, { model = wanted }
@@ -83,7 +91,7 @@ end
 -- A stream of the client's own format flows through C; the end mark is ours to send.
 local function pass_on(req, answer, door, stream, debug)
    answer:start(200, door.stream_type)
-   local ok, err = stream.call:forward(answer)
+   local ok, err = stream.call:forward(answer, not asked_for_usage(req))
    stream:settle()
    if not ok then return answer:fail(stream:failure(err)) end
    finish_stream(answer, door, stream, debug)
@@ -124,6 +132,9 @@ end
 local function send(req, answer, door, result, debug)
    trace.answered(result.name or "baton")
    if llm.is_stream(result) then
+      if result.taken then
+         error("the policy returned a stream that it has read from; return what stream:reply() gives", 0)
+      end
       if req.stream == true and result.codec == door then return pass_on(req, answer, door, result, debug) end
       local reply, err = result:reply()
       if not reply then return answer:fail(err) end

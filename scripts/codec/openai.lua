@@ -162,30 +162,26 @@ end
 
 -- ---- answers of providers ----
 
--- A text, or the texts among the parts that some servers send in its place.
+-- What a whole answer says: message, finish_reason, logprobs of the first choice; 'body' is all of
+-- it.
+function codec.decode(body)
+   local decoded = json.decode(body)
+   local choice = member(member(decoded, "choices"), 1)
+   local message, logprobs = member(choice, "message"), member(choice, "logprobs")
+   return {
+      body = decoded,
+      message = type(message) == "table" and message or {},
+      finish_reason = text(member(choice, "finish_reason")),
+      logprobs = logprobs ~= json.null and logprobs or nil,
+   }
+end
+
+-- Content as text: a string, or the texts of a list of parts.
 local function content_text(content)
    if type(content) ~= "table" then return text(content) end
    local parts = {}
    for _, part in ipairs(content) do parts[#parts + 1] = text(member(part, "text")) end
    return #parts > 0 and table.concat(parts) or nil
-end
-
--- What a whole answer says: message, text, tool_calls, finish_reason, logprobs of the first choice;
--- 'body' is all of it.
-function codec.decode(body)
-   local decoded = json.decode(body)
-   local choice = member(member(decoded, "choices"), 1)
-   local message = member(choice, "message")
-   if type(message) ~= "table" then message = {} end
-   local content, calls, logprobs = message.content, message.tool_calls, member(choice, "logprobs")
-   return {
-      body = decoded,
-      message = message,
-      text = content_text(content) or text(message.refusal) or "",
-      tool_calls = type(calls) == "table" and calls or nil,
-      finish_reason = text(member(choice, "finish_reason")),
-      logprobs = logprobs ~= json.null and logprobs or nil,
-   }
 end
 
 local function add_tool_events(list, calls)
@@ -252,14 +248,18 @@ local function message_of(reply)
    local message = {}
    for name, value in pairs(reply.message or {}) do message[name] = value end
    message.role = "assistant"
-   if not (message.content == json.null and reply.text == "") then message.content = reply.text end
-   message.tool_calls = reply.tool_calls
+   if message.content == nil then message.content = json.null end
    return message
 end
 
--- A reply as the body of a whole answer: JSON text.
+-- A reply as the body of a whole answer: JSON text. One that came from a provider of this format
+-- keeps all of its body but what the policy changed.
 --   meta: { id =, created = (seconds since 1970), model = }
 function codec.answer(reply, meta)
+   if reply.body then
+      reply.body.choices[1].finish_reason = reply.finish_reason or json.null
+      return json.encode(reply.body)
+   end
    return json.encode {
       id = meta.id, object = "chat.completion", created = meta.created, model = meta.model,
       choices = { {

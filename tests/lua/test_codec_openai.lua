@@ -13,35 +13,29 @@ local function no_headers() end
 -- ---- requests to providers ----
 
 local function edits(body, stream)
-   local changed, removed, strip = codec.edits(provider.request(body), "m", stream)
-   return changed, removed, strip
+   return codec.edits(provider.request(body), "m", stream)
 end
 
 t.case("edits", function()
-   local changed, removed, strip = edits("{}", false)
+   local changed, removed = edits("{}", false)
    t.equal(changed, { model = "m" })
    t.equal(removed, nil)
-   t.equal(strip, false)
    changed, removed = edits('{"stream":true,"stream_options":{"include_usage":true}}', false)
    t.equal(changed, { model = "m", stream = false })
    t.equal(removed, { "stream_options" })
-   changed, removed, strip = edits('{"stream":true}', true)
+   changed, removed = edits('{"stream":true}', true)
    t.equal(changed, { model = "m", stream_options = { include_usage = true } })
    t.equal(removed, nil)
-   t.equal(strip, true)
-   changed, removed, strip = edits('{"stream":true,"stream_options":{"include_usage":true,"x":1}}', true)
+   changed, removed = edits('{"stream":true,"stream_options":{"include_usage":true,"x":1}}', true)
    t.equal(changed, { model = "m" })
    t.equal(removed, nil)
-   t.equal(strip, false)
-   changed, removed, strip = edits('{"stream":true,"stream_options":{"include_usage":false,"x":1}}', true)
+   changed, removed = edits('{"stream":true,"stream_options":{"include_usage":false,"x":1}}', true)
    t.equal(changed, { model = "m", stream_options = { include_usage = true, x = 1 } })
    t.equal(removed, nil)
-   t.equal(strip, true)
    for _, odd in ipairs { "null", "7", "[]", '""' } do
-      changed, removed, strip = edits('{"stream":true,"stream_options":' .. odd .. "}", true)
+      changed, removed = edits('{"stream":true,"stream_options":' .. odd .. "}", true)
       t.equal(changed.stream_options, { include_usage = true })
       t.equal(removed, nil)
-      t.equal(strip, true)
    end
    t.equal(edits("{}", true).stream, true)
 end)
@@ -262,7 +256,8 @@ t.case("recorded answers", function()
       check_usage(entry.id, reply.usage, raw.usage)
       -- and on to a client that speaks another way
       local back = json.decode(codec.answer(reply, meta))
-      t.equal(string_of(back.choices[1].message.content), reply.text)
+      local again = back.choices[1].message
+      t.equal(string_of(again.content) ~= "" and again.content or string_of(again.refusal), reply.text)
       t.equal(calls_of(back.choices[1].message.tool_calls), calls_of(message.tool_calls))
       local said, calls, reason = read_stream(codec.answer_stream(reply, meta))
       t.equal({ said, #calls, reason }, { reply.text, #calls_of(message.tool_calls), reply.finish_reason })

@@ -1,0 +1,26 @@
+/* lua_buf - a growing buffer that Lua owns: nothing leaks when something raises.
+ * SPDX-License-Identifier: MIT */
+#include "lua_buf.h"
+
+#include <lauxlib.h>
+
+static int l_free(lua_State *L)
+{
+    buf_deinit(lua_touserdata(L, 1));
+    return 0;
+}
+
+struct buf *lua_buf_push(lua_State *L, size_t max)
+{
+    struct buf *b = lua_newuserdatauv(L, sizeof *b, 0);
+
+    buf_init(b, max);
+    if (luaL_newmetatable(L, "baton.buf")) {
+        lua_pushcfunction(L, l_free);
+        lua_setfield(L, -2, "__gc");
+        lua_pushliteral(L, "buffer");
+        lua_setfield(L, -2, "__metatable");
+    }
+    lua_setmetatable(L, -2);
+    return b;
+}

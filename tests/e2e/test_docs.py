@@ -1,0 +1,382 @@
+"""The documentation: every example runs, and every name in it exists, and the other way round.
+
+A Lua block whose first line is `-- example: NAME.lua` is complete: a policy and a `baton.lua` are checked, a
+script is run, and when a `text` block follows the script, that is exactly what it prints.
+
+SPDX-License-Identifier: MIT
+"""
+
+import json
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+from base import ROOT, check, equal
+from client import Stream
+from harness import Gateway, Sim, baton, clean_env, config, provider, write_policies
+
+README = ROOT / "README.md"
+SCRIPTS = ROOT / "scripts/README.md"
+POLICIES = ROOT / "policies/README.md"
+PAGES = (README, SCRIPTS, POLICIES, ROOT / "CHANGELOG.md")
+
+QUESTION = "What is the capital of Australia?"
+
+
+def read(page):
+    return page.read_text(encoding="utf-8")
+
+
+def blocks(page):
+    """(language, text) of the fenced blocks, in order."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", read(page), flags=re.S | re.M)
+
+
+def examples(page):
+    """(name, text, what it prints or None) of the Lua blocks that are complete."""
+    all_blocks = blocks(page)
+    for i, (language, text) in enumerate(all_blocks):
+        name = re.match(r"-- example: (\S+\.lua)\n", text)
+        if language == "lua" and name:
+            follows = all_blocks[i + 1] if i + 1 < len(all_blocks) else ("", "")
+            yield name.group(1), text, follows[1] if follows[0] == "text" else None
+
+
+def section(page, title):
+    """The text below a heading, up to the next one of the same level."""
+    found = re.search(rf"^(#+) {re.escape(title)}\n(.*?)(?=^\1 |\Z)", read(page), flags=re.S | re.M)
+    check(found, f"{page.name} has no section '{title}'")
+    return found.group(2)
+
+
+def first_cells(text):
+    """The first cell of every row of the tables."""
+    return [m.group(1) for m in re.finditer(r"^\| (.+?) \|", text, flags=re.M)]
+
+
+def code(text):
+    return re.findall(r"`([^`]+)`", text)
+
+
+def problems_are_none(problems):
+    check(not problems, lambda: "\n".join(problems))
+
+
+# ---- the examples -------------------------------------------------------------------------------
+
+
+def try_example(folder, name, text, output):
+    """What is wrong with one, or None."""
+    path = Path(folder, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    is_checked = "policy.define" in text or name.endswith("baton.lua")
+    done = baton("check" if is_checked else "run", name, cwd=folder)
+    if done.returncode != 0:
+        return f"{name}: {done.output}"
+    if not is_checked and output is not None and done.stdout != output:
+        return f"{name} prints\n{done.stdout}and not\n{output}"
+    return None
+
+
+def test_every_example_runs_and_prints_what_the_page_says():
+    problems, count = [], 0
+    for page in PAGES:
+        for name, text, output in examples(page):
+            if "/codec/" in f"/{name}":
+                continue  # the next test
+            with tempfile.TemporaryDirectory(prefix="baton-docs-") as folder:
+                problem = try_example(folder, name, text, output)
+            count += 1
+            problems += [f"{page.name}: {problem}"] if problem else []
+    problems_are_none(problems)
+    check(count >= 8, f"only {count} examples were found")
+
+
+def test_every_lua_block_is_a_complete_example():
+    for page in PAGES:
+        for language, text in blocks(page):
+            if language == "lua":
+                check(text.startswith("-- example: "), f"{page.name}: not marked:\n{text}")
+
+
+def test_the_codec_of_the_page_serves_a_provider():
+    name, text, _ = next(e for e in examples(SCRIPTS) if e[0].startswith("codec/"))
+    with Sim() as sim:
+        with Gateway(
+            config({"sim": provider(sim.base_url, codec=Path(name).stem, key="k")}),
+            policies={name.removesuffix(".lua"): text},
+        ) as gateway:
+            answer = gateway.chat("sim/mini", QUESTION)
+            equal(answer.status, 200, answer.body)
+        check(sim.log()[0]["path"].startswith("/v1/chat/completions"), sim.log()[0])
+
+
+def test_the_shipped_examples_run_as_the_tour_names_them():
+    tour = section(README, "The tour of the files")
+    for path in sorted((ROOT / "examples").glob("*.lua")):
+        check(f"`{path.stem}`" in tour, f"{path.name} is not in the tour")
+        done = baton("run", path)
+        equal(done.returncode, 0, done.output)
+
+
+# ---- a first policy in five minutes -------------------------------------------------------------
+
+
+def thrifty(text):
+    """(model, attempts, cost, answer) of the question, with this text as the policy."""
+    with tempfile.TemporaryDirectory(prefix="baton-docs-") as folder:
+        path = Path(folder, "mine/thrifty.lua")
+        path.parent.mkdir()
+        path.write_text(text, encoding="utf-8")
+        equal(baton("check", "mine", cwd=folder).stdout, "ok: mine\n")
+    with Gateway("return {}", policies={"thrifty": text}) as gateway:
+        answer = gateway.chat("thrifty", QUESTION)
+    equal(answer.status, 200, answer.body)
+    equal(answer.header("x-baton-simulated"), "true")
+    return tuple(answer.header(f"x-baton-{n}") for n in ("model", "attempts", "cost-usd")) + (
+        answer.body.decode(),
+    )
+
+
+def test_the_first_policy_does_what_the_page_says():
+    versions = [text for name, text, _ in examples(README) if name == "mine/thrifty.lua"]
+    page = section(README, "A first policy in five minutes")
+    model, attempts, cost, body = thrifty(versions[0])
+    for header in (f"x-baton-model: {model}", f"x-baton-attempts: {attempts}", f"x-baton-cost-usd: {cost}"):
+        check(header in page, f"the page does not show '{header}'")
+    check("Canberra" in body, body)
+    model, _, cost, _ = thrifty(versions[0].replace("short = 60", "short = 20"))
+    check(f"`x-baton-model: {model}`" in page and f"`x-baton-cost-usd: {cost}`" in page, (model, cost))
+    model, attempts, _, _ = thrifty(versions[1])
+    check(f"`x-baton-attempts: {attempts}`, `x-baton-model: {model}`" in page, (model, attempts))
+
+
+# ---- names --------------------------------------------------------------------------------------
+
+LIST_MODULES = """
+for _, name in ipairs(arg) do
+   for key in pairs(require(name)) do print(name .. "." .. key) end
+end
+"""
+MODULES = (
+    "llm task errors models policy classify judge consensus schema text json trace log clock random fs "
+    "terminal provider retry_after"
+).split()
+
+
+def run_text(text, *arguments):
+    with tempfile.TemporaryDirectory(prefix="baton-docs-") as folder:
+        path = Path(folder, "script.lua")
+        path.write_text(text, encoding="utf-8")
+        done = baton("run", path, *arguments)
+    equal(done.returncode, 0, done.output)
+    return done.stdout.split("\n")[:-1]
+
+
+def test_every_function_of_every_module_is_in_the_api_page_and_back():
+    page = read(SCRIPTS)
+    there = set(run_text(LIST_MODULES, *MODULES))
+    check(len(there) > 60, there)
+    problems = [f"{name} is not in scripts/README.md" for name in there if name not in page]
+    named = set(re.findall(rf"`((?:{'|'.join(MODULES)})\.\w+)", page))
+    problems += [f"{name} does not exist" for name in named - there if not name.endswith((".lua", ".define"))]
+    problems_are_none(problems)
+
+
+def test_every_module_has_a_place_in_the_api_page():
+    page = read(SCRIPTS)
+    internal = {"ask", "serve", "configure", "catalog"}
+    for path in (ROOT / "scripts").glob("*.lua"):
+        if path.stem not in internal:
+            check(path.stem in MODULES, f"scripts/{path.name} is not among the modules of this test")
+    for name in MODULES:
+        check(f"`{name}." in page, f"{name} is not in scripts/README.md")
+
+
+def test_every_name_the_sandbox_has_or_lacks_is_in_the_api_page():
+    page = section(SCRIPTS, "The sandbox")
+    for name in run_text("for name in pairs(_G) do print(name) end"):
+        check(re.search(rf"\b{name}\b", page), f"the sandbox has '{name}', the page does not")
+    lacks = page.split("There is no", 1)[1].split(".\n", 1)[0].split(". Globals")[0]
+    for name in code(lacks):
+        table, _, field = name.rpartition(".")
+        text = f"print(pcall(function() assert({table or '_G'}[{json.dumps(field)}] ~= nil) end))"
+        equal(run_text(text)[0].split("\t")[0], "false", f"{name} is there")
+
+
+def known_fields(text):
+    """What the engine says it knows, asked by a field that it cannot know."""
+    with tempfile.TemporaryDirectory(prefix="baton-docs-") as folder:
+        Path(folder, "baton.lua").write_text(text, encoding="utf-8")
+        done = baton("check", "baton.lua", cwd=folder)
+    found = re.search(r"unknown field \(known: ([^)]*)\)", done.output)
+    check(found, done.output)
+    return found.group(1).split(", ")
+
+
+def test_every_field_of_the_configuration_is_in_the_page_and_back():
+    names = set()
+    for cell in first_cells(section(README, "Configuration")):
+        for name in code(cell):
+            names.add(re.sub(r"^models\[.*?\]", "models", name))
+    top = known_fields("return { zzz = 1 }")
+    inner = {
+        "limits": known_fields("return { limits = { zzz = 1 } }"),
+        "timeouts": known_fields("return { timeouts = { zzz = 1 } }"),
+        "tls": known_fields("return { tls = { zzz = 1 } }"),
+        "models": known_fields('return { models = { ["a/b"] = { zzz = 1 } } }'),
+        "providers.NAME": known_fields("return { providers = { a = { zzz = 1 } } }"),
+    }
+    flat = {name for name in top if name not in ("limits", "timeouts", "tls", "models", "providers")}
+    flat -= {"aliases", "policies"}
+    flat |= {f"{place}.{name}" for place, fields in inner.items() for name in fields}
+    shown = {n if not n.startswith(".") else f"models{n}" for n in names}
+    problems = [f"{name} is not in README.md" for name in flat - shown]
+    known = flat | {"aliases.NAME", "policies.NAME.PARAMETER"}
+    problems += [
+        f"README.md has {name}, the engine does not" for name in shown - known if not name.isupper()
+        and not name.upper() == name
+    ]
+    problems_are_none(problems)
+
+
+def test_every_variable_that_registers_a_provider_is_in_the_page():
+    source = (ROOT / "scripts/configure.lua").read_text()
+    variables = re.findall(r'(?:key|base) = "([A-Z_]+)"', source)
+    check(len(variables) > 5, variables)
+    page = section(README, "Configuration")
+    for name in variables:
+        check(f"`{name}`" in page, f"{name} is not in README.md")
+        value = "http://127.0.0.1:9/v1" if name.endswith("_URL") else "127.0.0.1:9"
+        if name != "OPENAI_BASE_URL":  # only together with the key
+            lines = baton("ask", "-m", "zzz/zzz", "x", env=clean_env(**{name: value}))
+            check("simulated" not in lines.output, f"{name} registers nothing: {lines.output}")
+
+
+def test_every_option_of_every_command_is_in_the_page_and_back():
+    page = section(README, "Command line")
+    there = set()
+    for command in ("serve", "run", "ask", "check", "sim", "version", "help"):
+        check(f"`baton {command}" in page, f"baton {command} is not in README.md")
+        there |= set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", baton(command, "--help").stdout))
+    shown = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", page))
+    equal(sorted(shown - there - {"--allow"}), [], "options that do not exist")
+    equal(sorted(there - shown - {"-side"}), [], "options that README.md does not have")
+
+
+def test_every_target_is_in_the_page_and_back():
+    makefile = (ROOT / "Makefile").read_text()
+    there = set(re.findall(r"^([a-z][a-z0-9-]*):.*##", makefile, flags=re.M))
+    shown = set(re.findall(r"`?make ([a-z][a-z0-9-]*)", read(README)))
+    equal(sorted(there - shown), [], "targets that README.md does not have")
+    equal(sorted(shown - there), [], "targets that do not exist")
+
+
+def test_every_package_that_is_installed_is_in_the_page():
+    makefile = (ROOT / "Makefile").read_text()
+    page = section(README, "Build, test, install")
+    for names in re.findall(r"^DEPS\w*\s*:= (.*)$", makefile, flags=re.M):
+        for name in names.split():
+            check(f"`{name}`" in page, f"{name} is not in README.md")
+
+
+def test_every_policy_and_its_parameters_are_in_the_page():
+    page = read(POLICIES)
+    text = """
+    for name, definition in pairs(require "policies") do
+       print(name)
+       for parameter in pairs(definition.params) do print(name .. "." .. parameter) end
+    end
+    """
+    for name in run_text(text):
+        policy, _, parameter = name.partition(".")
+        row = re.search(rf"^\| \[`{policy}`\].*$", page, flags=re.M)
+        check(row, f"{policy} is not in policies/README.md")
+        check(f"`{parameter or policy}`" in row.group(0), f"{name} is not in policies/README.md")
+
+
+def test_every_fault_of_the_simulator_is_in_the_page():
+    page = section(README, "The simulator")
+    asked = baton("ask", "-m", "sim/mini:zzz", "x").output
+    found = re.search(r"there are: ([\w, -]+)", asked)
+    check(found, asked)
+    for name in found.group(1).split(", "):
+        check(re.search(rf"`{name}[`=]", page), f"{name} is not in README.md")
+
+
+# ---- what the gateway does ----------------------------------------------------------------------
+
+
+def test_every_code_has_the_status_of_the_page():
+    rows = re.findall(r"^\| (`[^|]+) \| (\d+) \|", section(README, "The gateway"), flags=re.M)
+    status_of = {name: int(status) for cell, status in rows for name in code(cell)}
+    codes = [n for n in code("\n".join(first_cells(section(SCRIPTS, "errors")))) if "." not in n]
+    check(len(codes) == 15, codes)
+    text = (
+        'return require("policy").define { name = "give_up", run = function(req)\n'
+        '   return require("llm").fail(req.text, "as asked") end }'
+    )
+    with Gateway("return {}", policies={"give_up": text}) as gateway:
+        for name in codes:
+            answer = gateway.chat("give_up", name)
+            equal(answer.status, status_of.get(name), f"the status of {name}")
+            equal(json.loads(answer.body)["error"]["code"], name)
+    for name in set(status_of) - set(codes):
+        check(name in ("invalid_api_key", "model_not_found"), f"{name} is no code")
+
+
+def test_every_header_of_an_answer_is_in_the_page():
+    page = section(README, "The gateway")
+    with Gateway("return {}") as gateway:
+        for answer in (gateway.chat("cascade", QUESTION), gateway.chat("sim/mini:429", QUESTION)):
+            for name, _ in answer.headers:
+                if name.lower().startswith(("x-", "retry")):
+                    check(f"`{name.lower()}`" in page, f"{name} is not in README.md")
+        for name in set(re.findall(r"`(x-baton-[a-z-]+)`", page)):
+            seen = [h for h, _ in gateway.chat("cascade", QUESTION).headers]
+            check(name in seen, f"{name} does not come")
+
+
+def test_the_debug_comment_is_as_the_page_says():
+    with Gateway("return {}") as gateway:
+        client = gateway.open_chat("sim/mini", QUESTION, {"x-baton-debug": "1"}, stream=True)
+        text = Stream(client).rest() if hasattr(Stream, "rest") else client.read_response().body
+        client.close()
+    text = text.decode() if isinstance(text, bytes) else text
+    shown = next(t for _, t in blocks(README) if t.startswith(": baton"))
+    want, got = (json.loads(t.split(": baton ", 1)[1].split("\n")[0]) for t in (shown, text))
+    equal(sorted(got), sorted(want))
+    equal(got["model"], want["model"])
+    equal(got["usage"], want["usage"])
+
+
+# ---- the pages themselves -----------------------------------------------------------------------
+
+
+def anchor(heading):
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def test_links_lead_somewhere():
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)\s]+)\)", read(page)):
+            if target.startswith("https://"):
+                continue
+            path, _, fragment = target.partition("#")
+            file = (page.parent / path) if path else page
+            check(file.exists(), f"{page.name}: {target}")
+            if fragment:
+                headings = re.findall(r"^#+ (.+)$", read(file), flags=re.M)
+                check(fragment in [anchor(h) for h in headings], f"{page.name}: {target}")
+
+
+def test_every_source_file_is_in_the_tour():
+    tour = section(README, "The tour of the files")
+    patterns = [n.removesuffix(".h").removesuffix(".lua") for n in code(tour)]
+    for path in sorted((ROOT / "core").glob("*.[ch]")) + sorted((ROOT / "scripts").glob("*.lua")):
+        fits = any(
+            path.stem == p or (p.endswith("*") and path.stem.startswith(p[:-1])) for p in patterns
+        )
+        check(fits, f"{path.relative_to(ROOT)} is not in the tour")
