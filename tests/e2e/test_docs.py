@@ -8,13 +8,12 @@ SPDX-License-Identifier: MIT
 
 import json
 import re
-import subprocess
 import tempfile
 from pathlib import Path
 
 from base import ROOT, check, equal
 from client import Stream
-from harness import Gateway, Sim, baton, clean_env, config, provider, write_policies
+from harness import Gateway, Sim, baton, clean_env, config, provider
 
 README = ROOT / "README.md"
 SCRIPTS = ROOT / "scripts/README.md"
@@ -103,13 +102,13 @@ def test_every_lua_block_is_a_complete_example():
 
 def test_the_codec_of_the_page_serves_a_provider():
     name, text, _ = next(e for e in examples(SCRIPTS) if e[0].startswith("codec/"))
-    with Sim() as sim:
-        with Gateway(
-            config({"sim": provider(sim.base_url, codec=Path(name).stem, key="k")}),
-            policies={name.removesuffix(".lua"): text},
-        ) as gateway:
+    with tempfile.TemporaryDirectory(prefix="baton-docs-") as folder, Sim() as sim:
+        Path(folder, name).parent.mkdir()
+        Path(folder, name).write_text(text, encoding="utf-8")
+        settings = config({"sim": provider(sim.base_url, codec=Path(name).stem, key="k")})
+        with Gateway(settings, args=("--policies", folder)) as gateway:
             answer = gateway.chat("sim/mini", QUESTION)
-            equal(answer.status, 200, answer.body)
+        equal(answer.status, 200, answer.body)
         check(sim.log()[0]["path"].startswith("/v1/chat/completions"), sim.log()[0])
 
 
@@ -142,7 +141,7 @@ def thrifty(text):
 
 def test_the_first_policy_does_what_the_page_says():
     versions = [text for name, text, _ in examples(README) if name == "mine/thrifty.lua"]
-    page = section(README, "A first policy in five minutes")
+    page = " ".join(section(README, "A first policy in five minutes").split())
     model, attempts, cost, body = thrifty(versions[0])
     for header in (f"x-baton-model: {model}", f"x-baton-attempts: {attempts}", f"x-baton-cost-usd: {cost}"):
         check(header in page, f"the page does not show '{header}'")
@@ -193,6 +192,9 @@ def test_every_module_has_a_place_in_the_api_page():
             check(path.stem in MODULES, f"scripts/{path.name} is not among the modules of this test")
     for name in MODULES:
         check(f"`{name}." in page, f"{name} is not in scripts/README.md")
+    built_in = re.findall(r'\{"(\w+)", luaopen', (ROOT / "core/modules.c").read_text())
+    for name in ["cjson", "config", "policies", *built_in]:
+        check(f"`{name}." in page or f'`require "{name}"`' in page, f"{name} is not in scripts/README.md")
 
 
 def test_every_name_the_sandbox_has_or_lacks_is_in_the_api_page():
@@ -341,12 +343,11 @@ def test_every_header_of_an_answer_is_in_the_page():
 
 def test_the_debug_comment_is_as_the_page_says():
     with Gateway("return {}") as gateway:
-        client = gateway.open_chat("sim/mini", QUESTION, {"x-baton-debug": "1"}, stream=True)
-        text = Stream(client).rest() if hasattr(Stream, "rest") else client.read_response().body
-        client.close()
-    text = text.decode() if isinstance(text, bytes) else text
-    shown = next(t for _, t in blocks(README) if t.startswith(": baton"))
-    want, got = (json.loads(t.split(": baton ", 1)[1].split("\n")[0]) for t in (shown, text))
+        answer = gateway.chat("sim/mini", QUESTION, {"x-baton-debug": "1"}, stream=True)
+    comment = Stream(answer.body).comments[-1]
+    shown = next(text for _, text in blocks(README) if text.startswith(": baton"))
+    got = json.loads(comment.removeprefix("baton "))
+    want = json.loads(shown.split("\n")[0].removeprefix(": baton "))
     equal(sorted(got), sorted(want))
     equal(got["model"], want["model"])
     equal(got["usage"], want["usage"])
