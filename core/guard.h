@@ -39,6 +39,7 @@ struct guard {
     volatile sig_atomic_t over;  /* enum guard_limit, once a limit was passed */
     int64_t bytes;
     int64_t steps;
+    int protections; /* nested pcall and xpcall */
 };
 
 /* The timer of one thread. */

@@ -16,12 +16,28 @@ static const char environment_key = 0, names_key = 0, identity_key = 0;
 
 /* ---- pcall, xpcall: as in Lua, but the error of a limit is passed on ---- */
 
+/* Lua bounds its C stack, but a pcall that has caught something is off it: such levels pile up until
+ * memory ends, and each error then walks over all of them. */
+enum { PROTECTIONS_MAX = 190 };
+
+static void enter_protection(lua_State *L)
+{
+    struct guard *g = guard_of(L);
+
+    if (g && ++g->protections > PROTECTIONS_MAX) {
+        g->protections--;
+        luaL_error(L, "pcall and xpcall are nested more than %d deep", PROTECTIONS_MAX);
+    }
+}
+
 static int finish_pcall(lua_State *L, int status, lua_KContext extra)
 {
+    struct guard *g = guard_of(L);
+
+    if (g)
+        g->protections--;
     if (status == LUA_OK || status == LUA_YIELD)
         return lua_gettop(L) - (int)extra;
-
-    struct guard *g = guard_of(L);
     if (status == LUA_ERRMEM && g && !g->over)
         g->over = GUARD_BYTES;
     if (g && guard_over(g))
@@ -34,6 +50,7 @@ static int finish_pcall(lua_State *L, int status, lua_KContext extra)
 static int l_pcall(lua_State *L)
 {
     luaL_checkany(L, 1);
+    enter_protection(L);
     lua_pushboolean(L, 1);
     lua_insert(L, 1);
     int status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0, finish_pcall);
@@ -65,6 +82,7 @@ static int l_xpcall(lua_State *L)
     int n = lua_gettop(L);
 
     luaL_checktype(L, 2, LUA_TFUNCTION);
+    enter_protection(L);
     lua_pushboolean(L, 1);
     lua_pushvalue(L, 1);
     lua_rotate(L, 3, 2); /* function, handler, true, function, arguments... */
