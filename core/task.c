@@ -9,6 +9,7 @@
 #include <lauxlib.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { TURN_US = 20000 }; /* of tasks in one turn of the loop */
 
@@ -103,8 +104,12 @@ void task_cancel_children(struct task *t, const char *why)
 static void give_thread(struct task *t, bool clean)
 {
     struct generation *g = t->gen;
-    struct guard *before = guard_enter(&g->rt->dog, &t->guard, t->L);
 
+    if (!clean && guard_over(&t->guard)) {
+        threads_drop(g, t->L, t->ref);
+        return;
+    }
+    struct guard *before = guard_enter(&g->rt->dog, &t->guard, t->L);
     threads_give(g, t->L, t->ref, clean);
     guard_leave(&g->rt->dog, before);
 }
@@ -168,8 +173,11 @@ static void read_failure(struct task *t, int status, struct err *err)
         return;
     }
     lua_err_read(t->L, -1, err);
-    if (guard_over(&t->guard))
-        err->code = ERR_BUDGET;
+    if (!guard_over(&t->guard))
+        return;
+    err->code = ERR_BUDGET;
+    if (!strstr(err->message, "over the limit")) /* what a pcall had caught when time was up */
+        describe_limit(t, guard_over(&t->guard), err);
 }
 
 static void resume(struct task *t)

@@ -60,6 +60,13 @@ int threads_take(struct generation *g, lua_State **thread, int *ref)
     return 0;
 }
 
+void threads_drop(struct generation *g, lua_State *thread, int ref)
+{
+    lua_sethook(thread, NULL, 0, 0);
+    guard_bind(thread, NULL);
+    luaL_unref(g->L, LUA_REGISTRYINDEX, ref);
+}
+
 void threads_give(struct generation *g, lua_State *thread, int ref, bool clean)
 {
     lua_State *L = g->L;

@@ -12,4 +12,8 @@ int threads_take(struct generation *g, lua_State **L, int *ref);
  * and dropped. */
 void threads_give(struct generation *g, lua_State *L, int ref, bool clean);
 
+/* Forgets one that went over a limit: nothing of it runs any more. Lua leaves hooks off in a thread
+ * that died inside of one, so its __close handlers would have no limit. */
+void threads_drop(struct generation *g, lua_State *L, int ref);
+
 #endif
