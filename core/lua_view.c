@@ -7,6 +7,8 @@
 
 #include <lauxlib.h>
 
+enum { DEPTH_MAX = 100 }; /* each level takes C stack */
+
 /* In a view's metatable the table stands under this address, which no script can name. */
 static const char table_key = 0;
 
@@ -42,11 +44,13 @@ static bool may_lock(lua_State *L, int index)
 }
 
 /* Stack: ..., table -> ..., view. 'seen' is the index of a map from tables to their views. */
-static void make_view(lua_State *L, const char *what, int seen)
+static void make_view(lua_State *L, const char *what, int seen, int depth)
 {
     int table = lua_gettop(L), view = table + 1;
 
     luaL_checkstack(L, 12, NULL);
+    if (depth > DEPTH_MAX)
+        luaL_error(L, "%s is nested more than %d deep", what, DEPTH_MAX);
     lua_pushvalue(L, table);
     if (lua_rawget(L, seen) != LUA_TNIL) {
         lua_replace(L, table);
@@ -62,7 +66,7 @@ static void make_view(lua_State *L, const char *what, int seen)
             lua_pop(L, 1);
             continue;
         }
-        make_view(L, what, seen);
+        make_view(L, what, seen, depth + 1);
         lua_pushvalue(L, -2);
         lua_insert(L, -2);
         lua_rawset(L, table); /* a field that exists: the walk goes on */
@@ -93,7 +97,7 @@ void lua_view(lua_State *L, const char *what)
         return;
     lua_newtable(L);
     lua_insert(L, -2);
-    make_view(L, what, lua_gettop(L) - 1);
+    make_view(L, what, lua_gettop(L) - 1, 1);
     lua_remove(L, -2);
 }
 
