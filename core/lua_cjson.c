@@ -9,7 +9,7 @@
 #include <lauxlib.h>
 #include <lua-cjson.h>
 
-enum { DEPTH_MAX = 1000, TEXT_MAX = 16 << 20 };
+enum { DEPTH_MAX = 1000, TEXT_MAX = 16 << 20, KEY_ROOM = 36 };
 
 /* Calls the original, which is upvalue 1. */
 static int call_original(lua_State *L)
@@ -57,19 +57,38 @@ static int64_t measure(lua_State *L, int index, int depth)
             guard_raise(L);
         if (lua_isinteger(L, -2) && lua_tointeger(L, -2) > top)
             top = lua_tointeger(L, -2);
-        n += measure(L, lua_gettop(L) - 1, depth) + measure(L, lua_gettop(L), depth + 1) + 2;
+        if (lua_type(L, -2) == LUA_TSTRING) /* other keys are numbers, or an error */
+            n += 6 * (int64_t)lua_rawlen(L, -2);
+        n += measure(L, lua_gettop(L), depth + 1) + KEY_ROOM;
         if (n + 5 * (int64_t)(top < TEXT_MAX ? top : TEXT_MAX) > TEXT_MAX)
             luaL_error(L, "cjson.encode: the text may become larger than 16 MiB");
     }
     return n + 5 * (int64_t)top; /* the holes of a sparse array are written as null */
 }
 
+/* Upvalues: the originals of encode and of encode_keep_buffer. The encoder's buffer belongs to the instance, so that
+ * nothing leaks when it raises; it is let go at once, since no limit counts it and the collector does not see it. */
 static int l_encode(lua_State *L)
 {
     luaL_checkany(L, 1);
     lua_settop(L, 1);
     measure(L, 1, 0);
-    return call_original(L);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    int status = lua_pcall(L, 1, 1, 0);
+    for (int keep = 0; keep <= 1; keep++) {
+        lua_pushvalue(L, lua_upvalueindex(2));
+        lua_pushboolean(L, keep);
+        lua_call(L, 1, 0);
+    }
+    return status == LUA_OK ? 1 : lua_error(L);
+}
+
+/* encode_keep_buffer(any) -> false. Kept for those who call it. */
+static int l_keep_buffer(lua_State *L)
+{
+    lua_pushboolean(L, 0);
+    return 1;
 }
 
 static int l_sparse(lua_State *L)
@@ -96,7 +115,12 @@ int luaopen_baton_cjson(lua_State *L)
     guard_function(L, "encode_max_depth", l_depth);
     guard_function(L, "decode_max_depth", l_depth);
     guard_function(L, "decode", l_decode);
-    guard_function(L, "encode", l_encode);
+    lua_getfield(L, -1, "encode");
+    lua_getfield(L, -2, "encode_keep_buffer");
+    lua_pushcclosure(L, l_encode, 2);
+    lua_setfield(L, -2, "encode");
+    lua_pushcfunction(L, l_keep_buffer);
+    lua_setfield(L, -2, "encode_keep_buffer");
     guard_function(L, "encode_sparse_array", l_sparse);
     lua_pushcfunction(L, luaopen_baton_cjson);
     lua_setfield(L, -2, "new");
