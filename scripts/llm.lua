@@ -213,19 +213,56 @@ end
 
 -- ---- streams ----
 
+-- Fragments of one call share an index. Providers count from 0, from 1, or with gaps.
+local function add_tool_call(calls, event)
+   local call = calls[event.index]
+   if not call then
+      call = { id = event.id, name = event.name, arguments = {} }
+      calls[event.index] = call
+   end
+   call.id, call.name = call.id or event.id, call.name or event.name
+   call.arguments[#call.arguments + 1] = event.arguments
+end
+
+-- What a stream has said so far.
+local function new_gathering()
+   return { parts = {}, reasoning = {}, calls = {}, reason = false }
+end
+
+local function gather(said, event)
+   local kind = event.kind
+   if kind == "text" or kind == "refusal" then said.parts[#said.parts + 1] = event.text end
+   if kind == "reasoning" then said.reasoning[#said.reasoning + 1] = event.text end
+   if kind == "tool_call" then add_tool_call(said.calls, event) end
+   if kind == "finish" then said.reason = event.reason end
+end
+
+local function gathered(said)
+   local message = { role = "assistant", content = #said.parts > 0 and table.concat(said.parts) or json.null }
+   if #said.reasoning > 0 then message.reasoning_content = table.concat(said.reasoning) end
+   for _, call in pairs(said.calls) do -- in the order of their indexes
+      message.tool_calls = message.tool_calls or {}
+      message.tool_calls[#message.tool_calls + 1] = {
+         id = call.id, type = "function",
+         ["function"] = { name = call.name, arguments = table.concat(call.arguments) },
+      }
+   end
+   return message
+end
+
 -- A stream: :events() gives what arrives, one event at a time; :reply() waits for the end and gives
 -- a whole reply. Return it from run to pass the answer on while it arrives. Fields: model,
 -- provider, name, label.
-local Stream = { __metatable = "stream" }
-Stream.__index = Stream
+local Stream = {}
+local stream_meta = { __metatable = "stream", __index = Stream }
 
 local function new_stream(entry, call, codec, opts)
    return setmetatable({
       call = call, codec = codec, entry = entry, decode = false, waiting = {}, at = 1,
       usage = false, cost = 0, latency = 0, ttft = false, closed = false, model = entry.model,
       provider = entry.provider, name = entry.name,
-      label = opts.label or false, taken = false,
-   }, Stream)
+      label = opts.label or false, taken = false, said = new_gathering(),
+   }, stream_meta)
 end
 
 -- The end was reached: what the answer cost. Once.
@@ -261,7 +298,9 @@ function Stream:next()
       self.waiting, self.at = self.decode(data, event), 1
    end
    self.at = self.at + 1
-   return self.waiting[self.at - 1]
+   local event = self.waiting[self.at - 1]
+   gather(self.said, event)
+   return event
 end
 
 -- for event, err in stream:events() do ... end. An error comes as the last event, { kind = "error",
@@ -277,36 +316,13 @@ function Stream:events()
    end
 end
 
--- Fragments of one call share an index. Providers count from 0, from 1, or with gaps.
-local function add_tool_call(calls, event)
-   local call = calls[event.index]
-   if not call then
-      call = { id = event.id, type = "function", ["function"] = { name = event.name, arguments = "" } }
-      calls[event.index] = call
-   end
-   call.id = call.id or event.id
-   call["function"].name = call["function"].name or event.name
-   call["function"].arguments = call["function"].arguments .. event.arguments
-end
-
--- stream:reply() -> reply | nil, err. Gathers the whole answer. Yields.
+-- stream:reply() -> reply | nil, err. The whole answer, with what was read of it before. Yields.
 function Stream:reply()
-   local parts, reasoning, calls, reason = {}, {}, {}, nil
    for event in self:events() do
       if event.kind == "error" then return nil, event.err end
-      if event.kind == "text" or event.kind == "refusal" then parts[#parts + 1] = event.text end
-      if event.kind == "reasoning" then reasoning[#reasoning + 1] = event.text end
-      if event.kind == "tool_call" then add_tool_call(calls, event) end
-      if event.kind == "finish" then reason = event.reason end
-   end
-   local message = { role = "assistant", content = #parts > 0 and table.concat(parts) or json.null }
-   if #reasoning > 0 then message.reasoning_content = table.concat(reasoning) end
-   for _, call in pairs(calls) do -- in the order of their indexes
-      message.tool_calls = message.tool_calls or {}
-      message.tool_calls[#message.tool_calls + 1] = call
    end
    return new_reply {
-      view = { message = message, finish_reason = reason or "stop" },
+      view = { message = gathered(self.said), finish_reason = self.said.reason or "stop" },
       usage = self.usage, cost = self.cost, latency = self.latency, ttft = self.ttft, model = self.model,
       provider = self.provider, name = self.name, label = self.label,
    }
