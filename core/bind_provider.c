@@ -492,8 +492,11 @@ static int l_close(lua_State *L)
 {
     struct box *box = check(L);
 
+    check_owner(L, box);
     task_drop_pending(&box->pending);
     call_deinit(&box->call);
+    if (box->waiter)
+        task_wake(box->waiter);
     return 0;
 }
 
