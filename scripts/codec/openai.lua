@@ -257,7 +257,10 @@ end
 --   meta: { id =, created = (seconds since 1970), model = }
 function codec.answer(reply, meta)
    if reply.body then
-      reply.body.choices[1].finish_reason = reply.finish_reason or json.null
+      local choice = reply.edited and member(member(reply.body, "choices"), 1)
+      if type(choice) == "table" then
+         choice.message, choice.finish_reason = reply.message, reply.finish_reason or json.null
+      end
       return json.encode(reply.body)
    end
    return json.encode {
@@ -280,19 +283,29 @@ function codec.answer_stream(reply, meta)
          choices = json.array(choices), usage = usage or (meta.include_usage and json.null or nil),
       } .. "\n\n"
    end
-   local function delta(fields, reason)
-      chunk { {
-         index = 0, delta = json.object(fields), logprobs = json.null, finish_reason = reason or json.null,
-      } }
+   local function answer(index, content, calls, reason)
+      local function delta(fields, finish_reason)
+         chunk { {
+            index = index, delta = json.object(fields), logprobs = json.null,
+            finish_reason = finish_reason or json.null,
+         } }
+      end
+      delta { role = "assistant", content = "" }
+      if content and content ~= "" then delta { content = content } end
+      for position, call in ipairs(type(calls) == "table" and calls or {}) do
+         delta { tool_calls = { {
+            index = position - 1, id = call.id, type = "function", ["function"] = call["function"],
+         } } }
+      end
+      delta({}, reason or "stop")
    end
-   delta { role = "assistant", content = "" }
-   if reply.text ~= "" then delta { content = reply.text } end
-   for position, call in ipairs(reply.tool_calls or {}) do
-      delta { tool_calls = { {
-         index = position - 1, id = call.id, type = "function", ["function"] = call["function"],
-      } } }
+   answer(0, reply.text, reply.tool_calls, reply.finish_reason)
+   local choices = member(reply.body, "choices")
+   for position = 2, type(choices) == "table" and #choices or 0 do
+      local message = member(choices[position], "message")
+      answer(position - 1, content_text(member(message, "content")), member(message, "tool_calls"),
+         text(member(choices[position], "finish_reason")))
    end
-   delta({}, reply.finish_reason or "stop")
    if meta.include_usage and reply.usage then chunk({}, usage_object(reply.usage)) end
    return table.concat(out)
 end
