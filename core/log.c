@@ -95,56 +95,68 @@ void log_time(int64_t wall_us, char out[25])
     snprintf(out, 25, "%.19s.%03uZ", second, (unsigned)(wall_us / 1000 % 1000) % 1000);
 }
 
-static void put_field(struct buf *b, const struct log_field *f)
+static int put_value(struct buf *b, const struct log_field *f)
 {
-    buf_puts(b, ",");
-    json_write_text(b, (struct span){f->name, strlen(f->name)});
-    buf_puts(b, ":");
     switch (f->kind) {
     case FIELD_INT:
-        json_write_int(b, f->integer);
-        return;
+        return json_write_int(b, f->integer);
     case FIELD_NUMBER:
-        if (json_write_double(b, f->number) < 0)
-            buf_puts(b, "null");
-        return;
+        return json_write_double(b, f->number) == 0 ? 0 : buf_puts(b, "null");
     case FIELD_JSON:
-        buf_add_span(b, f->text);
-        return;
+        return buf_add_span(b, f->text);
     case FIELD_TEXT:
-        if (f->text.p)
-            json_write_text(b, f->text);
-        else
-            buf_puts(b, "null");
+        break;
     }
+    return f->text.p ? json_write_text(b, f->text) : buf_puts(b, "null");
 }
 
-void log_write(struct log *log, enum log_level level, const char *message,
-               const struct log_field *fields, size_t n)
+static int put_field(struct buf *b, const struct log_field *f)
+{
+    if (buf_puts(b, ",") < 0 || json_write_text(b, (struct span){f->name, strlen(f->name)}) < 0 ||
+        buf_puts(b, ":") < 0)
+        return -1;
+    return put_value(b, f);
+}
+
+/* The whole line, or -1 with a part of it. */
+static int put_line(struct log *log, enum log_level level, const char *message,
+                    const struct log_field *fields, size_t n)
 {
     struct timespec now;
     struct buf *b = &log->waiting;
+    bool first = b->len == 0;
 
-    if (level < log->level)
-        return;
-    size_t before = b->len;
     clock_gettime(CLOCK_REALTIME, &now);
     if (now.tv_sec != log->second) {
         log->second = now.tv_sec;
         spell_second(log->second, log->stamp);
     }
-    buf_printf(b, "{\"time\":\"%s.%03ldZ\",\"level\":\"%s\",\"message\":", log->stamp,
-               now.tv_nsec / 1000000, levels[level]);
-    json_write_text(b, (struct span){message, strlen(message)});
+    if (buf_printf(b, "{\"time\":\"%s.%03ldZ\",\"level\":\"%s\",\"message\":", log->stamp,
+                   now.tv_nsec / 1000000, levels[level]) < 0 ||
+        json_write_text(b, (struct span){message, strlen(message)}) < 0)
+        return -1;
     for (size_t i = 0; i < n; i++)
-        put_field(b, &fields[i]);
-    if (log->dropped && before == 0) {
-        buf_printf(b, ",\"lines_dropped_before\":%llu", (unsigned long long)log->dropped);
-        log->dropped = 0;
-    }
-    if (buf_puts(b, "}\n") < 0 || b->len > WAITING_MAX - 16) {
+        if (put_field(b, &fields[i]) < 0)
+            return -1;
+    if (log->dropped && first &&
+        buf_printf(b, ",\"lines_dropped_before\":%llu", (unsigned long long)log->dropped) < 0)
+        return -1;
+    return buf_puts(b, "}\n");
+}
+
+void log_write(struct log *log, enum log_level level, const char *message,
+               const struct log_field *fields, size_t n)
+{
+    struct buf *b = &log->waiting;
+    size_t before = b->len;
+
+    if (level < log->level)
+        return;
+    if (put_line(log, level, message, fields, n) < 0) {
         b->len = before; /* a line is written whole or not at all */
         log->dropped++;
+    } else if (before == 0) {
+        log->dropped = 0; /* it told of them */
     }
     if (level >= LOG_WARN || b->len >= FLUSH_AT)
         log_flush(log);
