@@ -385,9 +385,9 @@ bool call_settled(const struct call *c)
 struct span call_header(const struct call *c, const char *name)
 {
     size_t n = strlen(name);
-    const char *p = c->headers.data, *end = p + c->headers.len;
+    const char *p = c->headers.data, *end = p ? p + c->headers.len : NULL;
 
-    while (p && p < end) {
+    while (p < end) {
         const char *eol = memchr(p, '\n', (size_t)(end - p));
         eol = eol ? eol : end;
         if ((size_t)(eol - p) > n && p[n] == ':' && strncasecmp(p, name, n) == 0) {
