@@ -45,7 +45,7 @@ end
 
 local function number_in(low, high, unit)
    return function(place, value)
-      if type(value) ~= "number" or value < low or value > high then
+      if type(value) ~= "number" or not (value >= low and value <= high) then
          fail(place, "must be a number from %s to %s%s", low, high, unit and " " .. unit or "")
       end
       return value
@@ -114,6 +114,12 @@ local function header_text(place, value)
    return value
 end
 
+-- An empty key would let in everybody who sends one.
+local function client_key(place, value)
+   if header_text(place, value) == "" then fail(place, "must not be empty") end
+   return value
+end
+
 local function address(place, value)
    is "string"(place, value)
    if not value:find("^unix:.+") and not value:find("^[^%s]*:%d+$") then
@@ -130,7 +136,7 @@ local check_config = record {
    listen = address,
    default_policy = is "string",
    default_model = is "string",
-   keys = list_of(header_text),
+   keys = list_of(client_key),
    tls = record { certificate = is "string", key = is "string" },
    timeouts = timeouts,
    log = one_of("debug", "info", "warn", "error", "none"),
