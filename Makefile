@@ -127,7 +127,7 @@ clean:                         ## remove everything built
 	rm -rf build
 
 help:                          ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 18
 
 .PHONY: all deps demo test units test-unit test-e2e debug asan fuzz fuzz-regress fuzzers lint format bench install \
         clean help

@@ -29,8 +29,9 @@ struct box {
     struct pending wait;    /* on the task that waits, while one does */
     struct task *waiter;
     struct ledger *ledger; /* of the request that made it: no other may use it */
-    struct buf body;       /* of the request, until it is sent */
-    struct buf head;       /* header lines, each with a terminator; wiped: they hold the key */
+    const struct provider *provider;
+    struct buf body; /* of the request, until it is sent */
+    struct buf head; /* header lines, each with a terminator; wiped: they hold the key */
 };
 
 static struct box *check(lua_State *L)
@@ -239,6 +240,18 @@ static int closed(lua_State *L)
     return lua_err_fail(L, &err);
 }
 
+/* The transport names host and port. Clients are told the provider's name: where it is, is not their business. */
+static void name_provider(const struct provider *p, struct err *err)
+{
+    const char *host = strstr(p->base_url, "://") + 3;
+    size_t n = strcspn(host, "/");
+
+    if (strncmp(err->message, host, n) != 0)
+        return;
+    struct err old = *err;
+    err_set(err, old.code, "provider '%s'%s", p->name, old.message + n);
+}
+
 static int after_settled(lua_State *L, int status, lua_KContext ctx)
 {
     struct box *box = lua_touserdata(L, 2);
@@ -250,6 +263,8 @@ static int after_settled(lua_State *L, int status, lua_KContext ctx)
     end_wait(box);
     if (!box->call.fx)
         return closed(L);
+    if (box->call.failed)
+        name_provider(box->provider, &box->call.err);
     if (box->call.failed && !box->call.error_event.len && !box->call.committed)
         return lua_err_fail(L, &box->call.err);
     lua_settop(L, 2);
@@ -330,7 +345,9 @@ static int l_call(lua_State *L)
     make_head(L, box, p);
     make_body(L, box);
     if (!lua_isyieldable(L))
-        return luaL_error(L, "a model cannot be called while a file is loaded");
+        return luaL_error(
+            L, "a model cannot be called here: not while a file is loaded, in a metamethod, or in "
+               "a function that string.gsub or table.sort calls");
     struct task *t = task_of(L);
     int started = start(L, box, p, wire, &err);
     wipe(&box->head);
@@ -343,6 +360,7 @@ static int l_call(lua_State *L)
     box->call.on_change = on_change;
     box->call.arg = box;
     box->ledger = t->ledger;
+    box->provider = p;
     box->pending.inherited = true;
     task_add_pending(t, &box->pending, abort_call);
     return wait_for(L, box, after_settled);
@@ -397,8 +415,11 @@ static int l_streaming(lua_State *L)
     return 1;
 }
 
-static int push_stream_error(lua_State *L, struct call *c)
+static int push_stream_error(lua_State *L, struct box *box)
 {
+    struct call *c = &box->call;
+
+    name_provider(box->provider, &c->err);
     lua_err_fail(L, &c->err);
     if (c->error_event.len) {
         lua_pushlstring(L, c->error_event.data, c->error_event.len);
@@ -439,7 +460,7 @@ static int after_next(lua_State *L, int status, lua_KContext ctx)
         return wait_for(L, box, after_next);
     end_wait(box);
     if (box->call.failed)
-        return push_stream_error(L, &box->call);
+        return push_stream_error(L, box);
     return 0;
 }
 
@@ -464,7 +485,7 @@ static int after_forward(lua_State *L, int status, lua_KContext ctx)
         return closed(L);
     call_stop_forwarding(&box->call);
     if (box->call.failed)
-        return push_stream_error(L, &box->call);
+        return push_stream_error(L, box);
     lua_pushboolean(L, 1);
     return 1;
 }

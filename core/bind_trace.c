@@ -24,8 +24,7 @@ static int add_note(lua_State *L, const char *kind)
     if (!ledger)
         return 0;
     size_t before = ledger->notes.len;
-    if (before)
-        buf_puts(&ledger->notes, ",");
+    buf_puts(&ledger->notes, before ? "," : "[");
     buf_printf(&ledger->notes, "{\"%s\":", kind);
     if (lua_json_encode(L, 1, &ledger->notes, &err) < 0) {
         ledger->notes.len = before;
@@ -33,7 +32,7 @@ static int add_note(lua_State *L, const char *kind)
             return luaL_error(L, "trace.%s: %s", kind, err.message);
         return 0;
     }
-    if (buf_puts(&ledger->notes, "}") < 0)
+    if (buf_puts(&ledger->notes, "}") < 0 || ledger->notes.len + 1 > ledger->notes.max)
         ledger->notes.len = before;
     return 0;
 }
@@ -111,7 +110,7 @@ static int l_total(lua_State *L)
     lua_createtable(L, 0, 5);
     lua_pushinteger(L, ledger->attempts);
     lua_setfield(L, -2, "attempts");
-    lua_pushnumber(L, ledger->cost);
+    lua_pushnumber(L, ledger_cost(ledger));
     lua_setfield(L, -2, "cost_usd");
     lua_pushinteger(L, ledger->input_tokens);
     lua_setfield(L, -2, "input_tokens");

@@ -60,10 +60,11 @@ static void load_module(lua_State *L, const char *name)
         if (lua_isnil(L, -1))
             luaL_error(L, "module '%s' returns nothing: it must return its table", name);
     } else {
+        const char *path = luaL_gsub(L, name, ".", "/");
         luaL_error(L,
                    "module '%s' not found: there is no scripts/%s.lua, no policies/%s.lua and no "
                    "built-in module of that name",
-                   name, name, name);
+                   name, path, path);
     }
     char what[96];
     snprintf(what, sizeof what, "module '%.64s'", name);

@@ -19,19 +19,10 @@ void guard_limits_default(struct guard_limits *l)
 
 /* ---- time ---- */
 
-/* Raises "SOURCE:LINE: over the limit of ...". */
 static void on_hook(lua_State *L, lua_Debug *ar)
 {
-    struct guard *g = guard_of(L);
-    char words[96];
-
-    if (!lua_getinfo(L, "Sl", ar) || ar->currentline <= 0) {
-        guard_raise(L);
-        return;
-    }
-    guard_describe(g, guard_over(g), words, sizeof words);
-    lua_pushfstring(L, "%s:%d: over the limit of %s", ar->short_src, ar->currentline, words);
-    lua_error(L);
+    (void)ar;
+    guard_raise(L);
 }
 
 static bool too_long(const struct guard *g)
@@ -188,6 +179,19 @@ void guard_describe(const struct guard *g, enum guard_limit limit, char *out, si
     snprintf(out, size, "nothing");
 }
 
+/* Pushes "policies/x.lua:3: ", the place of the innermost Lua function; C functions have none. */
+static void push_place(lua_State *L)
+{
+    lua_Debug ar;
+
+    for (int level = 0; lua_getstack(L, level, &ar); level++)
+        if (lua_getinfo(L, "Sl", &ar) && ar.currentline > 0) {
+            lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+            return;
+        }
+    lua_pushliteral(L, "");
+}
+
 int guard_raise(lua_State *L)
 {
     struct guard *g = guard_of(L);
@@ -196,5 +200,8 @@ int guard_raise(lua_State *L)
     if (!g->over)
         g->over = GUARD_STEPS;
     guard_describe(g, guard_over(g), words, sizeof words);
-    return luaL_error(L, "over the limit of %s", words);
+    push_place(L);
+    lua_pushfstring(L, "over the limit of %s", words);
+    lua_concat(L, 2);
+    return lua_error(L);
 }

@@ -34,17 +34,22 @@ static int give(char *dir, size_t size, const char *found, struct err *err)
     return 0;
 }
 
-/* The directory of the running binary's parent ("/opt/baton" of "/opt/baton/bin/baton"), or "". */
-static void binary_parent(char *out, size_t size)
+/* Cuts the last part off a path; "" for "/x". */
+static void cut_last(char *path)
+{
+    char *slash = strrchr(path, '/');
+
+    if (slash)
+        *slash = 0;
+}
+
+/* The folder of the running binary: "/opt/baton/bin" of "/opt/baton/bin/baton". */
+static void binary_folder(char *out, size_t size)
 {
     ssize_t n = readlink("/proc/self/exe", out, size - 1);
 
     out[n > 0 ? n : 0] = 0;
-    for (int i = 0; i < 2; i++) {
-        char *slash = strrchr(out, '/');
-        if (slash)
-            *slash = 0;
-    }
+    cut_last(out);
 }
 
 int home_find(char *dir, size_t size, struct err *err)
@@ -58,10 +63,14 @@ int home_find(char *dir, size_t size, struct err *err)
                            given);
         return give(dir, size, given, err);
     }
-    binary_parent(parent, sizeof parent);
-    if (is_home(parent))
+    binary_folder(parent, sizeof parent);
+    cut_last(parent);
+    if (is_home(parent)) /* build/baton */
         return give(dir, size, parent, err);
     snprintf(share, sizeof share, "%s/share/baton", parent);
+    cut_last(parent);
+    if (is_home(parent)) /* build/debug/baton */
+        return give(dir, size, parent, err);
     if (is_home(share))
         return give(dir, size, share, err);
     if (is_home(BATON_PREFIX "/share/baton"))

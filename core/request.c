@@ -248,12 +248,14 @@ static void write_log(struct request *r)
         fields[n++] = log_text("model", l->model);
     if (l->attempts) {
         fields[n++] = log_int("attempts", l->attempts);
-        fields[n++] = log_number("cost_usd", l->cost);
+        fields[n++] = log_number("cost_usd", ledger_cost(l));
         fields[n++] = log_int("input_tokens", l->input_tokens);
         fields[n++] = log_int("output_tokens", l->output_tokens);
     }
     if (r->code)
         fields[n++] = log_text("error", err_name(r->code));
+    if (l->notes.len && buf_puts(&l->notes, "]") == 0)
+        fields[n++] = log_json("notes", buf_span(&l->notes));
     log_write(&r->w->log, LOG_INFO, "request", fields, n);
 }
 

@@ -104,8 +104,8 @@ static int read_entry(struct sources *s, const char *dir, const char *name, cons
         return err_set(err, ERR_BUDGET, "%s/%s: the path is too long", dir, entry);
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return depth < DEPTH_MAX ? read_dir(s, path, full, depth + 1, err) : 0;
-    if (n < 5 || strcmp(entry + n - 4, ".lua") != 0)
-        return 0;
+    if (n < 5 || strcmp(entry + n - 4, ".lua") != 0 || strcmp(entry, "baton.lua") == 0)
+        return 0; /* a configuration may lie beside the policies it is for */
     if (read_text(path, &text, &size, err) < 0)
         return -1;
     return put(s, full, s->shipped ? full : path, text, size, err);

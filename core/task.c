@@ -300,6 +300,14 @@ void task_drop_pending(struct pending *p)
         list_remove(&p->node);
 }
 
+double ledger_cost(const struct ledger *l)
+{
+    char text[32];
+
+    snprintf(text, sizeof text, "%.9g", l->cost);
+    return strtod(text, NULL);
+}
+
 int task_depth(const struct task *t)
 {
     int depth = 1;

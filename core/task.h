@@ -19,8 +19,11 @@ struct ledger {
     char model[160];  /* "provider/model" of the answer */
     char policy[160]; /* "name@hash" */
     bool simulated;   /* the built-in simulator was asked */
-    struct buf notes; /* JSON elements of trace.decide and trace.note, joined by commas */
+    struct buf notes; /* of trace.decide and trace.note: a JSON array, still open */
 };
+
+/* The cost without the noise of binary sums: nine significant digits. */
+double ledger_cost(const struct ledger *l);
 
 struct task;
 

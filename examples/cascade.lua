@@ -13,7 +13,7 @@ local llm = require "llm"
 local LADDER = { "fast", "standard", "expert" }
 local GOOD_ENOUGH = 0.8
 
-local question = arg[1] or "How many days are there in a leap year? Answer with a number."
+local question = arg[1] or "What is the capital of Australia?"
 
 local cost = 0
 for _, tier in ipairs(LADDER) do

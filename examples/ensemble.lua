@@ -12,7 +12,7 @@ local llm = require "llm"
 local models = require "models"
 local task = require "task"
 
-local question = arg[1] or "What is 15 * 12? Answer with the number."
+local question = arg[1] or "What is the capital of Australia?"
 
 local names, calls = {}, {}
 for _, model in ipairs(models.find {}) do

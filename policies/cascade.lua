@@ -12,9 +12,10 @@ local trace = require "trace"
 
 local HOPELESS = { bad_request = true, cancelled = true, budget = true } -- would fail on every rung
 
+local TIERS = { fast = true, standard = true, expert = true, specialist = true }
+
 local function target_of(rung)
-   if type(rung) == "string" and not rung:find("/", 1, true) then return { tier = rung } end
-   return rung
+   return TIERS[rung] and { tier = rung } or rung
 end
 
 -- Nobody judges the last rung, so it may stream.
@@ -53,7 +54,7 @@ return policy.define {
    name = "cascade",
    about = "Asks the cheap model first and a stronger one when the answer is poor.",
    params = {
-      ladder = { "fast", "expert" }, -- tiers, "provider/model" or selectors, cheapest first
+      ladder = { "fast", "expert" }, -- tiers, names of models or selectors, cheapest first
       threshold = 0.8,               -- judge.quality (0..1) from which an answer is taken
    },
    run = run,

@@ -1,10 +1,9 @@
 -- classify: how hard a request is, and what kind of work it asks for, from its words alone.
 -- SPDX-License-Identifier: MIT
 --
--- Heuristics that cost no model call: some microseconds a request, no state. The weights were set
--- by hand and looked at on public prompts; they are defaults, not truths, and every one can be
--- overridden. Patterns here are linear on any text: two repetitions never compete for the same
--- bytes.
+-- Heuristics that cost no model call: some microseconds a request, no state. The weights were set by hand
+-- and looked at on public prompts; they are defaults, not truths, and every one can be overridden.
+-- Patterns here are linear on any text: two repetitions never compete for the same bytes.
 local text = require "text"
 
 local classify = {}
@@ -43,8 +42,7 @@ local function count_phrases(spaced, phrases)
    return n
 end
 
--- Complexity
--- ----------------------------------------------------------------------------------------
+-- Complexity ----------------------------------------------------------------------------------------
 
 local TECHNICAL = set [[
    algorithm algorithms api architecture asymptotic asynchronous async authentication bayesian
@@ -133,11 +131,9 @@ end
 
 -- classify.complexity(req, opts?) -> score, factors
 --   req      a string, or anything with .messages (the last user text counts)
---   score    0 (say hello) .. 1 (design a system and prove it): 1 - ∏(1 - weight × factor), so that
---   one
+--   score    0 (say hello) .. 1 (design a system and prove it): 1 - ∏(1 - weight × factor), so that one
 --            strong factor is enough and several weak ones add up
---   factors  { length, terms, ambiguity, steps, logic }, each 0..1: words (1 at 400), technical and
---   long
+--   factors  { length, terms, ambiguity, steps, logic }, each 0..1: words (1 at 400), technical and long
 --            terms and formulas, vague words, several steps or orders or questions, words of logic
 --   opts     { weights = { steps = 0.7, … } } changes weights; an unknown name raises
 function classify.complexity(req, opts)
@@ -161,8 +157,7 @@ function classify.complexity(req, opts)
    return 1 - rest, factors
 end
 
--- Kinds of work
--- --------------------------------------------------------------------------------------
+-- Kinds of work --------------------------------------------------------------------------------------
 
 classify.kinds = {
    "summarisation", "code", "translation", "analysis", "extraction", "creative", "chat", "qa", "mathematics",
@@ -363,15 +358,13 @@ end
 
 -- classify.task(req, opts?) -> kind, confidence, scores
 --   kind        one of classify.kinds
---   confidence  0..1: the winner's share of all the evidence, less when there is little of it;
---   below about
+--   confidence  0..1: the winner's share of all the evidence, less when there is little of it; below about
 --               0.4 treat the request as general
 --   scores      evidence by kind
---   opts        { keywords = { code = { fortran = 3 } } } adds or changes words (lower case,
---   phrases with
+--   opts        { keywords = { code = { fortran = 3 } } } adds or changes words (lower case, phrases with
 --               blanks); an unknown kind raises
--- Without any evidence: "chat" for a few words, "qa" for more, with confidence 0. Ties go to the
--- kind named first in classify.kinds.
+-- Without any evidence: "chat" for a few words, "qa" for more, with confidence 0. Ties go to the kind named
+-- first in classify.kinds.
 function classify.task(req, opts)
    local keywords = DEFAULT
    if opts and opts.keywords then

@@ -12,12 +12,10 @@ local function said(reply)
    return type(reply) == "string" and reply or reply.text or ""
 end
 
--- Choice
--- -------------------------------------------------------------------------------------------
+-- Choice -------------------------------------------------------------------------------------------
 
--- In the order of trust: an announced letter, a marked one, nothing but a letter, a letter that
--- opens the text. The letter must stand alone; "A" as an article is told apart by what surrounds
--- it.
+-- In the order of trust: an announced letter, a marked one, nothing but a letter, a letter that opens the
+-- text. The letter must stand alone; "A" as an article is told apart by what surrounds it.
 local CHOICES = {
    "[Aa]nswer%s+is:?%s*%**%(?([A-J])%f[%W]", "[Aa]nswer:?%s*%**%s*%(?([A-J])%f[%W]", "\\boxed{%(?([A-J])%)?}",
    "[Oo]ption%s+%(?([A-J])%f[%W]", "[Cc]hoice%s+%(?([A-J])%f[%W]", "^%s*%**%(?([A-Ja-j])%)?%**[%.:]?%**%s*$",
@@ -33,8 +31,7 @@ function consensus.choice(s)
    return nil
 end
 
--- Number
--- -------------------------------------------------------------------------------------------
+-- Number -------------------------------------------------------------------------------------------
 
 local NUMBER = "%-?%$?%d[%d,]*%.?%d*"
 local MARKED = { -- "####" is GSM8K's mark, \boxed that of MATH
@@ -55,8 +52,8 @@ local function ends_equation(s, from, to)
    return s:find("^%**%.?%s*$", to) ~= nil and s:sub(math.max(1, from - 8), from - 1):find("=[%s%*]*$") ~= nil
 end
 
--- consensus.number(s) -> "1234.5" | nil, marked: the number an answer ends in, written in one way,
--- and whether it was announced as the answer rather than just the last number in the text.
+-- consensus.number(s) -> "1234.5" | nil, marked: the number an answer ends in, written in one way, and
+-- whether it was announced as the answer rather than just the last number in the text.
 function consensus.number(s)
    for _, pattern in ipairs(MARKED) do
       local digits = s:match(pattern)
@@ -68,8 +65,7 @@ function consensus.number(s)
    return canonical(last), ends_equation(s, from, to)
 end
 
--- Kinds of comparison
--- ------------------------------------------------------------------------------
+-- Kinds of comparison ------------------------------------------------------------------------------
 
 local KEYS = {
    choice = consensus.choice,
@@ -117,8 +113,7 @@ local function same(a, b, by, similar)
    return words > SHORT and share >= similar
 end
 
--- Groups
--- -------------------------------------------------------------------------------------------
+-- Groups -------------------------------------------------------------------------------------------
 
 -- The keys of a table of replies: 1, 2, … (holes allowed), then names in order.
 local function sorted_keys(replies)
@@ -180,20 +175,19 @@ local function group_all(replies, by, opts)
 end
 
 -- consensus.majority(replies, opts?) -> winner, agreement, groups | nil, 0, {}
---   replies    a table of replies or strings; holes and names are fine (what task.all returns) opts
---   by       what makes two answers the same: "choice" (a letter A to J), "number" (the final
---                       one), "text" (normalised, longer ones by common words), "auto" (the
---                       default: found from the answers), or function(reply) -> key | nil
+--   replies    a table of replies or strings; holes and names are fine (what task.all returns)
+--   opts       by       what makes two answers the same: "choice" (a letter A to J), "number" (the final
+--                       one), "text" (normalised, longer ones by common words), "auto" (the default: found
+--                       from the answers), or function(reply) -> key | nil
 --              weight   function(reply, key) -> number, 1 each by default
 --              similar  share of common words from which longer texts are the same, 0.6 by default
---   winner     the first reply of the heaviest group; on a tie, of the group whose first reply
---   comes first,
---              so put the model you trust most in front. nil when no answer says anything that can
---              be compared
---   agreement  0..1: the group's weight by the weight of all replies, those that say nothing
---   included groups     { { key =, weight =, replies = { … } }, … }, heaviest first
--- Plurality is enough: look at agreement before you trust it. Voting over answers is
--- "self-consistency" when one model is asked often (Wang et al. 2022, arXiv 2203.11171).
+--   winner     the first reply of the heaviest group; on a tie, of the group whose first reply comes first,
+--              so put the model you trust most in front. nil when no answer says anything that can be
+--              compared
+--   agreement  0..1: the group's weight by the weight of all replies, those that say nothing included
+--   groups     { { key =, weight =, replies = { … } }, … }, heaviest first
+-- Plurality is enough: look at agreement before you trust it. Voting over answers is "self-consistency" when
+-- one model is asked often (Wang et al. 2022, arXiv 2203.11171).
 function consensus.majority(replies, opts)
    opts = opts or {}
    check_options(opts)

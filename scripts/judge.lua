@@ -50,8 +50,7 @@ local function plain(s)
    return (s:gsub("\226\128\153", "'"))
 end
 
--- The checks: each gives true for a fault
--- ------------------------------------------------------------
+-- The checks: each gives true for a fault ------------------------------------------------------------
 
 local function is_refusal(s)
    return count(text.spaced(s:sub(1, 160)), REFUSALS) > 0
@@ -80,8 +79,7 @@ local function asks_json(req, question)
    return nil
 end
 
--- "malformed_json", "wrapped_json" (prose or a fence around it where nothing but JSON was asked),
--- or nil.
+-- "malformed_json", "wrapped_json" (prose or a fence around it where nothing but JSON was asked), or nil.
 local function json_fault(how, s)
    if how == "strict" and json.decode(s) ~= nil then return nil end
    if schema.extract(s) == nil then return "malformed_json" end
@@ -180,13 +178,12 @@ end
 -- judge.quality(req, reply, opts?) -> score, reasons
 --   req      a string, or a request (.messages, .response_format)
 --   reply    { text =, finish_reason =, tool_calls = }, or nil
---   opts     { factors = { hedging = 1 } }: what a fault leaves of the score, 0..1; an unknown
---   reason raises score    0 (unusable) .. 1 (nothing to find fault with): the product of the
---   factors of all faults reasons  the faults by name, in the order of the checks: no_reply, empty,
---   cut (finish_reason "length"),
+--   opts     { factors = { hedging = 1 } }: what a fault leaves of the score, 0..1; an unknown reason raises
+--   score    0 (unusable) .. 1 (nothing to find fault with): the product of the factors of all faults
+--   reasons  the faults by name, in the order of the checks: no_reply, empty, cut (finish_reason "length"),
 --            filtered, unfinished (no finish_reason), malformed_tool_call, refusal, malformed_json,
---            wrapped_json, off_form (not the form that was asked for), ignorance ("I don't know"),
---            hedging, echo, repetition
+--            wrapped_json, off_form (not the form that was asked for), ignorance ("I don't know"), hedging,
+--            echo, repetition
 -- An answer of tool calls is judged by them alone.
 function judge.quality(req, reply, opts)
    local factors, score, reasons = FACTORS, 1, {}

@@ -142,6 +142,7 @@ end
 -- The body: a client's request of the provider's format is edited as bytes; anything else is
 -- encoded.
 local function body_of(req, entry, codec, stream, settings)
+   if type(req) == "userdata" and not codec.edits then req = json.decode(req:json()) end
    if type(req) ~= "userdata" then
       if type(req) == "string" then req = { messages = { { role = "user", content = req } } } end
       local body = req

@@ -38,11 +38,11 @@ local function check(def)
 end
 
 -- policy.define{ name =, run =, params =, checks =, about = } -> the same table
---   name    how requests call it ("cascade" or "baton/cascade"): letters, digits, '.', '_', '-' run
---   function(req, p) -> reply or stream | nil, err; p are the params as configured params  default
---   values by name; the configuration's policies.NAME overrides them checks  a function, or
---   functions by name, run when the policy is loaded; they raise on what is wrong about   one
---   sentence for listings
+--   name    how requests call it ("cascade" or "baton/cascade"): letters, digits, '.', '_', '-'
+--   run     function(req, p) -> reply or stream | nil, err; p are the params as configured
+--   params  default values by name; the configuration's policies.NAME overrides them
+--   checks  a function, or functions by name, run when the policy is loaded; they raise on what is wrong
+--   about   one sentence for listings
 -- Raises on an unknown field, a wrong type, a missing name or run.
 function policy.define(def)
    check(def)
@@ -50,9 +50,8 @@ function policy.define(def)
    return def
 end
 
--- policy.params(def, overrides) -> the parameters a run gets: def.params under those of the
--- configuration. Raises on a name the policy does not know, and on a value of another type than its
--- default.
+-- policy.params(def, overrides) -> the parameters a run gets: def.params under those of the configuration.
+-- Raises on a name the policy does not know, and on a value of another type than its default.
 function policy.params(def, overrides)
    local merged = {}
    for name, value in pairs(def.params) do merged[name] = value end
@@ -79,8 +78,7 @@ end
 
 local FINISHED = { stop = true, tool_calls = true }
 
--- Did the model say all it wanted to? False for a cut ("length"), filtered or broken answer, and
--- for nil.
+-- Did the model say all it wanted to? False for a cut ("length"), filtered or broken answer, and for nil.
 function policy.finished(reply)
    return reply ~= nil and FINISHED[reply.finish_reason] == true
 end

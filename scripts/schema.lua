@@ -68,10 +68,9 @@ local function in_prose(text)
 end
 
 -- schema.extract(text) -> value | nil, err
--- The JSON in a model's answer: the whole text, else what stands in a ``` fence, else the longest
--- object or array in the prose. Of several equally long ones the last is taken, as models correct
--- themselves. err.code is "invalid_output"; the message says whether there was no JSON, a cut one,
--- or a malformed one.
+-- The JSON in a model's answer: the whole text, else what stands in a ``` fence, else the longest object or
+-- array in the prose. Of several equally long ones the last is taken, as models correct themselves.
+-- err.code is "invalid_output"; the message says whether there was no JSON, a cut one, or a malformed one.
 function schema.extract(text)
    if type(text) ~= "string" or not text:find("%S") then return invalid("the answer is empty") end
    local value, whole_err = json.decode(text)

@@ -99,7 +99,7 @@ end
 
 -- May the provider's bytes go to the client as they are?
 local function untouched(door, reply)
-   return reply.codec == door and reply.raw and not reply.edited
+   return reply.codec and reply.codec.format == door.format and reply.raw and not reply.edited
       and (not reply.view or json.same(reply.view.body, reply.raw))
 end
 
@@ -120,8 +120,8 @@ end
 local function check_result(definition, result, err)
    if llm.is_reply(result) or llm.is_stream(result) then return result end
    if result == nil and err ~= nil then return nil, err end
-   error(("policy '%s' returned a %s; it must return a reply, a stream, or nil and an error")
-      :format(definition.name, type(result)), 0)
+   error(("run returned %s; it must return a reply, a stream, or nil and an error")
+      :format(result == nil and "nothing" or "a " .. type(result)), 0)
 end
 
 local function as_error(err)
@@ -135,7 +135,7 @@ local function send(req, answer, door, result, debug)
       if result.taken then
          error("the policy returned a stream that it has read from; return what stream:reply() gives", 0)
       end
-      if req.stream == true and result.codec == door then return pass_on(req, answer, door, result, debug) end
+      if req.stream == true and result.codec.format == door.format then return pass_on(req, answer, door, result, debug) end
       local reply, err = result:reply()
       if not reply then return answer:fail(err) end
       result = reply
@@ -181,6 +181,7 @@ function serve.models(answer, id)
    end
    local data = { model_object("auto", "baton") }
    for name in pairs(policies) do data[#data + 1] = model_object(name, "baton") end
+   for name in pairs(config.aliases) do data[#data + 1] = model_object(name, "baton") end
    for _, entry in ipairs(models.all()) do data[#data + 1] = model_object(entry.name, entry.provider) end
    answer:reply(200, "application/json", nil, json.encode { object = "list", data = json.array(data) })
 end

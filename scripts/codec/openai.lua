@@ -190,7 +190,8 @@ local function add_tool_events(list, calls)
       local fn = member(call, "function")
       list[#list + 1] = {
          kind = "tool_call", index = number(member(call, "index") or position - 1),
-         id = text(member(call, "id")), name = text(member(fn, "name")), arguments = text(member(fn, "arguments")) or "",
+         id = text(member(call, "id")), name = text(member(fn, "name")),
+         arguments = text(member(fn, "arguments")) or "",
       }
    end
 end
