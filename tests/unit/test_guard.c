@@ -277,7 +277,7 @@ static void test_loading(void)
         {"local s = 'x' while true do s = s .. s end", "bytes"},
         {"error('at load', 0)", "at load"},
         {"require('task').sleep(1)", "cannot wait here"},
-        {"require('llm').chat('sim/mini', 'x')", "cannot be called while a file is loaded"},
+        {"require('llm').chat('sim/mini', 'x')", "not while a file is loaded"},
         {"return 7", "must return policy.define"},
         {"return {}", "must return policy.define"},
         {"return { run = print }", "has no name"},
