@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WAITING_MAX = 1 << 20, FLUSH_AT = 32 << 10 };
+enum { WAITING_MAX = 1 << 20, FLUSH_AT = 32 << 10, LAST_MS = 500 };
 
 static const char *const levels[] = {"debug", "info", "warn", "error", "none"};
 
@@ -42,25 +42,19 @@ void log_init(struct log *log, int fd, enum log_level level)
     buf_init(&log->waiting, WAITING_MAX);
 }
 
-void log_deinit(struct log *log)
-{
-    log_flush(log);
-    buf_deinit(&log->waiting);
-}
-
-/* May a write of up to PIPE_BUF bytes be made without waiting (pipe(7))? */
-static bool writable(int fd)
+/* May a write of up to PIPE_BUF bytes be made without waiting (pipe(7)), now or within so long? */
+static bool writable(int fd, int ms)
 {
     struct pollfd p = {.fd = fd, .events = POLLOUT};
 
-    return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT);
+    return poll(&p, 1, ms) == 1 && (p.revents & POLLOUT);
 }
 
-void log_flush(struct log *log)
+static void flush_within(struct log *log, int ms)
 {
     size_t at = 0;
 
-    while (at < log->waiting.len && writable(log->fd)) {
+    while (at < log->waiting.len && writable(log->fd, ms)) {
         size_t room = log->waiting.len - at;
         ssize_t n = write(log->fd, log->waiting.data + at, room < PIPE_BUF ? room : PIPE_BUF);
         if (n <= 0)
@@ -68,6 +62,17 @@ void log_flush(struct log *log)
         at += (size_t)n;
     }
     buf_consume(&log->waiting, at);
+}
+
+void log_flush(struct log *log)
+{
+    flush_within(log, 0);
+}
+
+void log_deinit(struct log *log)
+{
+    flush_within(log, LAST_MS); /* a reader that only is slow gets all of it */
+    buf_deinit(&log->waiting);
 }
 
 int log_level_of(const char *name)
@@ -124,7 +129,6 @@ static int put_line(struct log *log, enum log_level level, const char *message,
 {
     struct timespec now;
     struct buf *b = &log->waiting;
-    bool first = b->len == 0;
 
     clock_gettime(CLOCK_REALTIME, &now);
     if (now.tv_sec != log->second) {
@@ -138,7 +142,7 @@ static int put_line(struct log *log, enum log_level level, const char *message,
     for (size_t i = 0; i < n; i++)
         if (put_field(b, &fields[i]) < 0)
             return -1;
-    if (log->dropped && first &&
+    if (log->dropped &&
         buf_printf(b, ",\"lines_dropped_before\":%llu", (unsigned long long)log->dropped) < 0)
         return -1;
     return buf_puts(b, "}\n");
@@ -155,8 +159,8 @@ void log_write(struct log *log, enum log_level level, const char *message,
     if (put_line(log, level, message, fields, n) < 0) {
         b->len = before; /* a line is written whole or not at all */
         log->dropped++;
-    } else if (before == 0) {
-        log->dropped = 0; /* it told of them */
+    } else {
+        log->dropped = 0; /* the line told of them */
     }
     if (level >= LOG_WARN || b->len >= FLUSH_AT)
         log_flush(log);
