@@ -126,12 +126,12 @@ static void finish(struct task *t, const struct err *err)
     task_cancel_children(t, "the task that started this one has ended");
     if (!err && t->parent)
         bequeath(t);
-    if (err && t->parent && guard_over(&t->guard))
-        t->parent->guard.over = t->guard.over; /* a limit counts for all that shares the account */
     abort_pendings(t);
     list_remove(&t->sibling);
     if (err) /* its __close handlers may still look at what on_end gives up */
         give_thread(t, false);
+    if (err && t->parent && guard_over(&t->guard))
+        t->parent->guard.over = t->guard.over; /* a limit counts for all that shares the account */
     abort_pendings(t);
     t->on_end(t, err);
     if (!err)
@@ -230,6 +230,15 @@ static bool run_later(struct generation *g)
     return true;
 }
 
+/* Nobody is left to run later: a generation does not outlive its tasks for that. */
+static void forget_later(struct generation *g)
+{
+    if (!g->later.effect)
+        return;
+    g->rt->fx->cancel(g->rt->fx, &g->later);
+    generation_unref(g);
+}
+
 static void run_ready(struct generation *g)
 {
     struct effect *fx = g->rt->fx;
@@ -247,6 +256,8 @@ static void run_ready(struct generation *g)
         resume(LIST_ENTRY(node, struct task, in_ready));
     }
     g->draining = false;
+    if (list_empty(&g->ready))
+        forget_later(g);
     generation_unref(g);
 }
 
