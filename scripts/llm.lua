@@ -286,9 +286,9 @@ end
 -- "refusal", text = }, { kind = "tool_call", index =, id =, name =, arguments = fragment }, { kind
 -- = "finish", reason = }, { kind = "usage", usage = }. Yields.
 function Stream:next()
-   self.taken = true
    while not self.waiting[self.at] do
-      local data, event = self.call:next()
+      local data, event = self.call:next() -- raises in another request than its own
+      self.taken = true
       if not data then
          local err = event
          self:settle()
