@@ -1,0 +1,78 @@
+/* test_failure - errors in the form that clients of OpenAI's API read.
+ * SPDX-License-Identifier: MIT */
+#include "failure.h"
+
+#include "json.h"
+#include "testhelp.h"
+
+static struct sink_failure failure(enum err_code code, const char *message)
+{
+    struct sink_failure f = {.retry_after = -1};
+
+    err_set(&f.err, code, "%s", message);
+    return f;
+}
+
+static void test_statuses(void)
+{
+    static const struct {
+        enum err_code code;
+        int from, status;
+    } cases[] = {
+        {ERR_TIMEOUT, 0, 504},          {ERR_RATE_LIMITED, 429, 429}, {ERR_OVERLOADED, 529, 503},
+        {ERR_UNAVAILABLE, 500, 502},    {ERR_BAD_REQUEST, 0, 400},    {ERR_BAD_REQUEST, 422, 422},
+        {ERR_BAD_REQUEST, 413, 413},    {ERR_BAD_REQUEST, 200, 400},  {ERR_BAD_REQUEST, 503, 400},
+        {ERR_CONTEXT_LENGTH, 400, 400}, {ERR_CONTENT_FILTER, 0, 400}, {ERR_AUTH, 401, 502},
+        {ERR_NOT_FOUND, 0, 404},        {ERR_BAD_RESPONSE, 200, 502}, {ERR_INVALID_OUTPUT, 0, 502},
+        {ERR_BUDGET, 0, 500},           {ERR_NO_CANDIDATE, 0, 503},   {ERR_INTERNAL, 0, 500},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct sink_failure f = failure(cases[i].code, "m");
+        f.status = cases[i].from;
+        CHECK_INT(failure_status(&f), cases[i].status);
+    }
+    for (int i = 0; i < ERR_CODES; i++) {
+        struct sink_failure f = failure((enum err_code)i, "m");
+        CHECK(failure_status(&f) >= 400 && failure_status(&f) < 600);
+    }
+}
+
+static void check_written(const struct sink_failure *f, const char *want)
+{
+    struct buf out;
+    struct err err;
+
+    buf_init(&out, 8192);
+    failure_write(&out, f);
+    CHECK_BYTES(out.data, out.len, want);
+    CHECK_INT(json_check(buf_span(&out), &err), 0);
+    buf_deinit(&out);
+}
+
+static void test_bodies(void)
+{
+    struct sink_failure f = failure(ERR_BAD_REQUEST, "not \"so\"\n");
+
+    snprintf(f.param, sizeof f.param, "messages[0]");
+    check_written(
+        &f, "{\"error\":{\"message\":\"not \\\"so\\\"\\n\",\"type\":\"invalid_request_error\","
+            "\"param\":\"messages[0]\",\"code\":\"bad_request\"}}");
+    f = failure(ERR_UNAVAILABLE, "m");
+    snprintf(f.type, sizeof f.type, "their_type");
+    snprintf(f.provider_code, sizeof f.provider_code, "their_code");
+    check_written(&f, "{\"error\":{\"message\":\"m\",\"type\":\"their_type\",\"param\":null,"
+                      "\"code\":\"their_code\"}}");
+    f = failure(ERR_INTERNAL, "torn \xF0\x9F bytes");
+    check_written(
+        &f,
+        "{\"error\":{\"message\":\"torn \xEF\xBF\xBD\xEF\xBF\xBD bytes\",\"type\":\"server_error\","
+        "\"param\":null,\"code\":\"internal\"}}");
+}
+
+int main(void)
+{
+    test_statuses();
+    test_bodies();
+    return test_report("failure");
+}
