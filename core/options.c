@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "options.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,7 @@ static int store(const struct command *c, const struct option *o, const char *va
         return 0;
     case OPTION_NUMBER:
         *(double *)o->target = strtod(value, &end);
-        if (end == value || *end)
+        if (end == value || *end || !isfinite(*(double *)o->target))
             return err_set(err, ERR_BAD_REQUEST, "%s: '%s' is not a number", o->name, value);
         return 0;
     case OPTION_LIST: {
