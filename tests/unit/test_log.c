@@ -51,8 +51,12 @@ static void test_a_line(void)
     open_pipe(fds);
     log_init(&log, fds[1], LOG_INFO);
     struct log_field fields[] = {
-        log_text("text", "a\"b\n\xFF"), log_text("none", NULL), log_int("int", -7),
-        log_number("number", 1.5),      log_number("nan", NAN), log_json("json", SPAN("[1]")),
+        log_text("text", "a\"b\n\xFF"),
+        log_text("none", NULL),
+        log_int("int", -7),
+        log_number("number", 1.5),
+        log_number("nan", (double)NAN),
+        log_json("json", SPAN("[1]")),
         log_text("na\"me", ""),
     };
     log_write(&log, LOG_ERROR, "mess\tage", fields, sizeof fields / sizeof *fields);
