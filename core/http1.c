@@ -30,7 +30,7 @@ const unsigned char http1_sets[256] = {
     /* clang-format on */
 };
 
-static size_t run(const char *s, size_t n, int set)
+size_t http1_run(const char *s, size_t n, int set)
 {
     size_t i = 0;
 
@@ -44,7 +44,7 @@ bool http1_same(struct span a, const char *text)
     return a.n == strlen(text) && strncasecmp(a.p, text, a.n) == 0;
 }
 
-static struct span trim(struct span s)
+struct span http1_trim(struct span s)
 {
     while (s.n && (s.p[0] == ' ' || s.p[0] == '\t'))
         s.p++, s.n--;
@@ -53,15 +53,14 @@ static struct span trim(struct span s)
     return s;
 }
 
-/* The next element of a comma-separated list, perhaps empty; false behind the last one. */
-static bool next_element(struct span *list, struct span *element)
+bool http1_next(struct span *list, struct span *element)
 {
     if (!list->p)
         return false;
 
     const char *comma = memchr(list->p, ',', list->n);
     size_t n = comma ? (size_t)(comma - list->p) : list->n;
-    *element = trim((struct span){list->p, n});
+    *element = http1_trim((struct span){list->p, n});
     *list = comma ? (struct span){comma + 1, list->n - n - 1} : (struct span){NULL, 0};
     return true;
 }
@@ -100,7 +99,7 @@ static bool host_valid(struct span s)
         if (n == 1 || n >= s.n || s.p[n++] != ']')
             return false;
     } else {
-        n = run(s.p, s.n, HOST);
+        n = http1_run(s.p, s.n, HOST);
     }
     if (n == s.n)
         return true;
@@ -152,7 +151,7 @@ static int absolute_target(struct http1 *p, const char *data, struct span t)
 
 static int target(struct http1 *p, const char *data, struct span method, struct span t)
 {
-    if (t.n == 0 || run(t.p, t.n, TARGET) != t.n)
+    if (t.n == 0 || http1_run(t.p, t.n, TARGET) != t.n)
         return http1_fail(p, 400,
                           "The request target is empty or has characters that are not allowed.");
     if (span_is(method, "CONNECT"))
@@ -179,7 +178,7 @@ static int version(struct http1 *p, struct span s)
 
 static int request_line(struct http1 *p, const char *data, struct span line)
 {
-    size_t n = run(line.p, line.n, TOKEN);
+    size_t n = http1_run(line.p, line.n, TOKEN);
 
     if (n == 0 || n == line.n || line.p[n] != ' ')
         return http1_fail(p, 400, "The request line does not begin with a method and a space.");
@@ -231,7 +230,7 @@ static int on_coding(struct http1 *p, struct span value)
     struct span coding;
 
     p->coding_seen = true;
-    while (next_element(&value, &coding)) {
+    while (http1_next(&value, &coding)) {
         p->coding_bad = p->coding_bad || coding.n == 0;
         p->chunked_last = http1_same(coding, "chunked");
         p->chunked_seen += p->chunked_last;
@@ -244,7 +243,7 @@ static int on_connection(struct http1 *p, struct span value)
 {
     struct span option;
 
-    while (next_element(&value, &option)) {
+    while (http1_next(&value, &option)) {
         p->say_close = p->say_close || http1_same(option, "close");
         p->say_keep = p->say_keep || http1_same(option, "keep-alive");
     }
@@ -279,7 +278,7 @@ static int take_known(struct http1 *p, struct span name, struct span value)
 
 static int field_line(struct http1 *p, const char *data, struct span line)
 {
-    size_t n = run(line.p, line.n, TOKEN);
+    size_t n = http1_run(line.p, line.n, TOKEN);
 
     if (line.p[0] == ' ' || line.p[0] == '\t')
         return http1_fail(p, 400, "A header line begins with white space (obsolete folding).");
@@ -287,8 +286,8 @@ static int field_line(struct http1 *p, const char *data, struct span line)
         return http1_fail(p, 400, "A header line is not a name, directly followed by a colon.");
 
     struct span name = {line.p, n};
-    struct span value = trim((struct span){line.p + n + 1, line.n - n - 1});
-    if (run(value.p, value.n, VALUE) != value.n)
+    struct span value = http1_trim((struct span){line.p + n + 1, line.n - n - 1});
+    if (http1_run(value.p, value.n, VALUE) != value.n)
         return http1_fail(p, 400, "A header value has a control character.");
     if (p->field_count >= p->limits->header_count)
         return http1_fail(p, 431, "More than %d header lines.", p->limits->header_count);

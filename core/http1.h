@@ -59,6 +59,8 @@ struct http1 {
     int status;              /* after HTTP1_ERROR: 400, 413, 414, 417, 431, 501, 505 */
     char why[HTTP1_WHY_MAX]; /* one sentence that names the rule or the limit */
 
+    bool any_trailer; /* set after http1_init: every trailer is dropped, none is refused */
+
     /* the parser's own */
     const struct http1_limits *limits;
     size_t at, fields_at;

@@ -97,7 +97,7 @@ static int trailer_named(struct http1 *p)
                                          "connection"};
     struct span name = {p->trailer, (size_t)p->trailer_n};
 
-    for (size_t i = 0; i < sizeof banned / sizeof *banned; i++)
+    for (size_t i = 0; !p->any_trailer && i < sizeof banned / sizeof *banned; i++)
         if (http1_same(name, banned[i]))
             return http1_fail(p, 400, "A %s field in the trailers.", banned[i]);
     return AT_TRAILER_VALUE;

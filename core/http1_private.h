@@ -1,4 +1,4 @@
-/* http1_private - what the two halves of http1, head and body, share.
+/* http1_private - what the parsers of heads, of requests and of replies, and of bodies share.
  * SPDX-License-Identifier: MIT */
 #ifndef HTTP1_PRIVATE_H
 #define HTTP1_PRIVATE_H
@@ -42,7 +42,11 @@ static inline bool http1_is(char c, int set)
     return http1_sets[(unsigned char)c] & set;
 }
 
-bool http1_same(struct span a, const char *text); /* without case */
+bool http1_same(struct span a, const char *text);   /* without case */
+size_t http1_run(const char *s, size_t n, int set); /* how many bytes of the set */
+struct span http1_trim(struct span s);              /* spaces and tabs off both ends */
+/* The next element of a comma-separated list, perhaps empty; false behind the last one. */
+bool http1_next(struct span *list, struct span *element);
 
 /* Notes what is wrong; nothing more will be parsed. Always -1. */
 int http1_fail(struct http1 *p, int status, const char *format, ...)

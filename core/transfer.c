@@ -6,6 +6,8 @@
  * freed after. */
 #include "transfer_parts.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -54,7 +56,7 @@ static int64_t next_deadline(const struct transfer *t, enum end *which)
     bool first = t->received > 0;
 
     if (!t->connected)
-        sooner(&when, which, t->start_ms + t->connect_ms, END_CONNECT);
+        sooner(&when, which, t->connect_from_ms + t->connect_ms, END_CONNECT);
     if (!first && t->first_byte_ms)
         sooner(&when, which, t->start_ms + t->first_byte_ms, END_FIRST_BYTE);
     if (first && t->stall_ms && !t->hold)
@@ -93,6 +95,13 @@ void transfer_touched(struct transfer *t)
     arm_sooner(t);
 }
 
+void transfer_reconnects(struct transfer *t)
+{
+    t->connected = false;
+    t->connect_from_ms = transfer_now_ms();
+    arm_sooner(t);
+}
+
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
 {
     struct transfer *t = arg;
@@ -112,25 +121,51 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 
 /* ---- the end ---- */
 
+static void let_go(struct transfer *t)
+{
+    resolve_cancel(&t->wait);
+    exchange_drop(t);
+    curl_drop(t);
+    event_del(&t->timer);
+}
+
 void transfer_over(struct transfer *t, enum end end)
 {
     if (t->end != END_NONE)
         return;
     t->end = end;
-    resolve_cancel(&t->wait);
-    curl_drop(t);
-    event_del(&t->timer);
+    let_go(t);
     transfer_mark_ready(t);
+}
+
+void transfer_fail(struct transfer *t, enum err_code code, const char *format, ...)
+{
+    char why[ERR_MESSAGE_MAX];
+    va_list args;
+
+    if (t->end != END_NONE)
+        return;
+    va_start(args, format);
+    vsnprintf(why, sizeof why, format, args);
+    va_end(args);
+    t->why_code = code;
+    t->why = strdup(why);
+    transfer_over(t, END_FAILED);
 }
 
 static void release(struct transfer *t)
 {
     free(t->headers);
     free(t->resolved.data);
-    free(t->why_no_name);
+    free(t->curl_text);
+    free(t->why);
     free(t->body);
+    unpack_free(t->unpack);
+    buf_deinit(&t->request);
     buf_deinit(&t->head);
     buf_deinit(&t->in);
+    if (t->origin)
+        origin_unref(t->origin);
     free(t);
 }
 
@@ -138,9 +173,7 @@ static void release(struct transfer *t)
 static void kill_transfer(struct transfer *t)
 {
     t->dead = true;
-    resolve_cancel(&t->wait);
-    curl_drop(t);
-    event_del(&t->timer);
+    let_go(t);
     list_remove(&t->node);
     list_remove(&t->ready);
     t->all->count--;
@@ -169,18 +202,47 @@ static int limit_ms(const struct transfer *t)
 
 static const struct err *explain(const struct transfer *t, struct err *err)
 {
-    if (t->end == END_CURL && t->result == CURLE_OK && t->head_whole)
+    if (t->end == END_WHOLE || (t->end == END_CURL && t->result == CURLE_OK && t->head_whole))
         return NULL;
     if (t->end == END_CURL && t->result == CURLE_OK)
         err_set(err, ERR_BAD_RESPONSE, "the answer has no head");
     else if (t->end == END_CURL)
         curl_explain(t, err);
-    else if (t->end == END_NAME)
-        err_set(err, ERR_UNAVAILABLE, "%s", t->why_no_name ? t->why_no_name : "cannot resolve");
+    else if (t->end == END_FAILED)
+        err_set(err, t->why_code, "%s", t->why ? t->why : "out of memory");
     else
         err_set(err, ERR_TIMEOUT, "%s after %d ms", limits[t->end], limit_ms(t));
     err_prefix(err, strchr(t->host, ':') ? "[%s]:%u" : "%s:%u", t->host, t->port);
     return err;
+}
+
+/* ---- what came ---- */
+
+enum refusal transfer_keep(struct transfer *t, const char *p, size_t n)
+{
+    if (n > t->body_max - t->received)
+        return REFUSED_BODY;
+    if (!t->in.data) { /* the buffer in turn, if it is free */
+        t->in = t->all->spare;
+        buf_init(&t->all->spare, 0);
+    }
+    t->in.max = t->body_max;
+    if (buf_add(&t->in, p, n) < 0)
+        return REFUSED_MEMORY;
+    t->received += n;
+    return REFUSED_NOT;
+}
+
+void transfer_refused(const struct transfer *t, struct err *err)
+{
+    if (t->refused == REFUSED_NO_HEAD)
+        err_set(err, ERR_BAD_RESPONSE, "the answer is not HTTP");
+    else if (t->refused == REFUSED_HEAD)
+        err_set(err, ERR_BAD_RESPONSE, "the answer's head is larger than %d bytes", HEAD_MAX);
+    else if (t->refused == REFUSED_BODY)
+        err_set(err, ERR_BAD_RESPONSE, "the answer is larger than %zu bytes", t->body_max);
+    else
+        err_set(err, ERR_INTERNAL, "out of memory for the answer");
 }
 
 /* ---- telling ---- */
@@ -219,6 +281,14 @@ static void tell_done(struct transfer *t)
     t->handler.on_done(t->arg, explain(t, &err));
 }
 
+static void hold(struct transfer *t, bool hold)
+{
+    if (t->link)
+        link_hold(t->link, hold);
+    else
+        curl_hold(t, hold);
+}
+
 static void tell(struct transfer *t)
 {
     t->telling = true;
@@ -227,7 +297,7 @@ static void tell(struct transfer *t)
     if (!t->dead && t->in.len && !t->hold)
         tell_data(t);
     if (!t->dead && t->hold && t->end == END_NONE)
-        curl_hold(t, true);
+        hold(t, true);
     if (!t->dead && t->end != END_NONE && !t->in.len)
         tell_done(t);
     t->telling = false;
@@ -248,31 +318,57 @@ void transfers_drain(struct transfers *all)
 static void on_kick(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
+    links_serve(arg);
     transfers_drain(arg);
 }
 
 /* ---- starting ---- */
+
+static int run(struct transfer *t, const char *addresses, struct err *err)
+{
+    if (!t->origin)
+        return curl_run(t, addresses, err);
+    if (link_room(t))
+        return link_open(t, addresses, err);
+    link_wait(t); /* somebody was faster while the name was looked up */
+    return 0;
+}
 
 static void on_resolved(void *arg, const char *addresses, const struct err *why)
 {
     struct transfer *t = arg;
     struct err err;
 
-    if (addresses && curl_run(t, addresses, &err) == 0)
+    if (addresses && run(t, addresses, &err) == 0)
         return;
-    t->why_no_name = strdup(addresses ? err.message : why->message);
-    transfer_over(t, END_NAME);
+    if (!addresses)
+        err = *why;
+    transfer_fail(t, addresses ? err.code : ERR_UNAVAILABLE, "%s", err.message);
     mark_ready_later(t);
 }
 
-static int resolve_and_run(struct transfer *t, bool https, struct err *err)
+static int resolve_and_run(struct transfer *t, bool proxied, struct err *err)
 {
     const char *addresses = NULL;
 
-    if (!url_needs_lookup(t->host) || url_may_be_proxied(https))
-        return curl_run(t, NULL, err);
+    if (proxied || !url_needs_lookup(t->host))
+        return run(t, NULL, err);
     int known = resolve(t->all->resolver, t->host, &t->wait, &addresses, err);
-    return known > 0 ? curl_run(t, addresses, err) : known;
+    return known > 0 ? run(t, addresses, err) : known;
+}
+
+int transfer_connect(struct transfer *t, bool turn, struct err *err)
+{
+    bool overtakes = !turn && !list_empty(&t->origin->waiting);
+
+    if (!t->fresh && !overtakes && link_reuse(t)) {
+        exchange_begin(t);
+        return 0;
+    }
+    if (!overtakes && link_room(t))
+        return resolve_and_run(t, false, err);
+    link_wait(t);
+    return 0;
 }
 
 static struct transfer *new_transfer(struct transfers *all, const struct url_parts *u,
@@ -290,6 +386,7 @@ static struct transfer *new_transfer(struct transfers *all, const struct url_par
     list_init(&t->ready);
     list_init(&t->node);
     list_init(&t->wait.node);
+    list_init(&t->queue);
     list_append(&all->running, &t->node);
     all->count++;
     t->wait.done = on_resolved;
@@ -305,7 +402,7 @@ static void copy_limits(struct transfer *t, const struct transfer_request *r)
     t->stall_ms = r->stall_ms;
     t->total_ms = r->total_ms;
     t->body_max = r->body_max ? r->body_max : BODY_MAX_DEFAULT;
-    t->start_ms = transfer_now_ms();
+    t->start_ms = t->connect_from_ms = transfer_now_ms();
     buf_init(&t->head, HEAD_MAX);
     arm(t, next_deadline(t, &(enum end){END_NONE}));
 }
@@ -327,9 +424,30 @@ static int check_method(const char *method, struct err *err)
 {
     size_t n = strspn(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
 
-    if (n == 0 || n > 16 || method[n])
+    if (n == 0 || n > 16 || method[n] || strcmp(method, "CONNECT") == 0)
         return err_set(err, ERR_BAD_REQUEST, "not a usable method");
     return 0;
+}
+
+/* libcurl carries what only it can. */
+static int start_in_libcurl(struct transfer *t, struct transfer_request *r, bool proxied,
+                            struct err *err)
+{
+    if (take_body(t, r, err) < 0 || curl_prepare(t, r, err) < 0)
+        return -1;
+    return resolve_and_run(t, proxied, err);
+}
+
+static int start(struct transfer *t, struct transfer_request *r, const struct url_parts *u,
+                 struct err *err)
+{
+    bool proxied = url_may_be_proxied(u->https);
+
+    if (r->http2 || proxied || u->special)
+        return start_in_libcurl(t, r, proxied, err);
+    if (exchange_prepare(t, r, u, err) < 0)
+        return -1;
+    return transfer_connect(t, false, err);
 }
 
 struct transfer *transfer_start(struct transfers *all, const struct transfer_request *request,
@@ -348,8 +466,7 @@ struct transfer *transfer_start(struct transfers *all, const struct transfer_req
     t->handler = *handler;
     t->arg = arg;
     copy_limits(t, &r);
-    if (take_body(t, &r, err) == 0 && curl_prepare(t, &r, err) == 0 &&
-        resolve_and_run(t, u.https, err) >= 0)
+    if (start(t, &r, &u, err) >= 0)
         return t;
     transfer_cancel(t);
     return NULL;
@@ -376,7 +493,7 @@ void transfer_resume(struct transfer *t)
         return;
     t->hold = false;
     t->last_byte_ms = transfer_now_ms();
-    curl_hold(t, false);
+    hold(t, false);
     if (t->end == END_NONE)
         arm_sooner(t);
     if (t->in.len || t->end != END_NONE)
@@ -405,8 +522,10 @@ struct transfers *transfers_new(struct event_base *base, const struct transfers_
     list_init(&all->ready);
     buf_init(&all->spare, 0);
     evtimer_assign(&all->kick, base, on_kick, all);
+    list_init(&all->origins);
+    list_init(&all->idle_links);
     all->resolver = resolver_new(base, c->nameserver, err);
-    if (!all->resolver || curl_open(all, c, err) < 0) {
+    if (!all->resolver || curl_open(all, c, err) < 0 || links_open(all, c, err) < 0) {
         transfers_free(all);
         return NULL;
     }
@@ -422,8 +541,10 @@ void transfers_free(struct transfers *all)
     while ((node = list_first(&all->running)) != NULL)
         transfer_cancel(LIST_ENTRY(node, struct transfer, node));
     event_del(&all->kick);
-    if (all->multi)
+    if (all->multi.handle) {
+        links_close(all);
         curl_close(all);
+    }
     resolver_free(all->resolver);
     buf_deinit(&all->spare);
     free(all);

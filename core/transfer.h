@@ -2,7 +2,9 @@
  * SPDX-License-Identifier: MIT
  *
  * HTTP/1.1 on kept connections, no redirects, the usual proxy variables (http_proxy, https_proxy,
- * all_proxy, no_proxy). Names are looked up by ours (resolve.h); behind a proxy by libcurl.
+ * all_proxy, no_proxy). Names are looked up by ours (resolve.h); behind a proxy by libcurl. libcurl
+ * opens the connections (TLS included); what goes over them is our own HTTP/1.1. HTTP/2, proxies
+ * and URLs with a user, dot segments or bytes that are no ASCII are libcurl's altogether.
  * The process must ignore SIGPIPE: TLS writes may raise it.
  *
  * Callbacks run from the event loop, never before transfer_start has returned and never inside
@@ -20,7 +22,7 @@ struct transfers; /* the connections, handles and limits of one event base */
 struct transfer;  /* one request and its answer */
 
 struct transfers_config {
-    int connections_max;      /* kept or open in all              10000 */
+    int connections_max;      /* kept or open in all; requests beyond wait     10000 */
     int connections_per_host; /* to one host; 0: no limit of its own */
     const char *ca_file;      /* NULL: $CURL_CA_BUNDLE or $SSL_CERT_FILE, else the system's */
     const char *user_agent;   /* "baton/VERSION" */
@@ -39,15 +41,17 @@ struct transfer_handler {
     /* err == NULL: the answer came whole. Codes: ERR_TIMEOUT (the message says which: connect,
      * first byte, stall, total), ERR_UNAVAILABLE (not resolved, refused, reset), ERR_BAD_RESPONSE
      * (no HTTP, cut short, over the ceiling). Messages name host and port, never more of the URL,
-     * and no header. The transfer is gone when it returns; inside it, cancel, pause and resume do
-     * nothing. */
+     * and no header but an answer's Content-Encoding that we cannot unpack. The transfer is gone
+     * when it returns; inside it, cancel, pause and resume do nothing. */
     void (*on_done)(void *arg, const struct err *err);
 };
 
 struct transfer_request {
-    const char *method;         /* "POST" */
-    const char *url;            /* http: or https: only */
-    const char *const *headers; /* "name: value" lines, 'header_count' of them; no line breaks */
+    const char *method; /* "POST" */
+    const char *url;    /* http: or https: only */
+    /* "name: value" lines, 'header_count' of them; no line breaks. Content-Length,
+     * Transfer-Encoding and Connection are ours and left out. */
+    const char *const *headers;
     size_t header_count;
     struct span body; /* copied by transfer_start unless body_owned */
     char *

@@ -1,8 +1,5 @@
-/* transfer_curl - libcurl's multi interface on the event base, its easy handles, its errors in our
- * words. SPDX-License-Identifier: MIT
- *
- * libcurl must not be entered again from its callbacks, so those only store; act() enters it, and
- * when it is out again tells the consumers. */
+/* transfer_curl - requests that libcurl carries whole (HTTP/2, proxies), its easy handles, its
+ * errors in our words. SPDX-License-Identifier: MIT */
 #include "transfer_parts.h"
 
 #include <stdio.h>
@@ -16,85 +13,17 @@ enum {
     DNS_KEPT_S = 24 * 3600 /* addresses we handed over; our resolver renews them long before */
 };
 
-/* ---- the loop's side ---- */
-
-static void collect(struct transfers *all)
+static void on_curl_done(void *arg, CURLcode result)
 {
-    struct transfer *t;
-    CURLMsg *m;
+    struct transfer *t = arg;
     long code = 0;
-    int left;
 
-    while ((m = curl_multi_info_read(all->multi, &left)) != NULL) {
-        if (m->msg != CURLMSG_DONE || curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &t) || !t)
-            continue;
-        t->result = m->data.result;
-        if (curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &code) == CURLE_OK)
-            t->os_errno = (int)code;
-        if (curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &code) == CURLE_OK)
-            t->connect_code = (int)code;
-        transfer_over(t, END_CURL); /* m is gone with it */
-    }
-}
-
-static void act(struct transfers *all, curl_socket_t fd, int what)
-{
-    int running;
-
-    curl_multi_socket_action(all->multi, fd, what, &running);
-    collect(all);
-    transfers_drain(all);
-}
-
-static void on_socket(evutil_socket_t fd, short what, void *arg)
-{
-    act(arg, fd, (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0));
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    act(arg, CURL_SOCKET_TIMEOUT, 0);
-}
-
-static int want_timer(CURLM *multi, long ms, void *arg)
-{
-    struct transfers *all = arg;
-    struct timeval after = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-
-    (void)multi;
-    if (ms < 0)
-        event_del(&all->timer);
-    else
-        event_add(&all->timer, &after);
-    return 0;
-}
-
-static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
-{
-    struct transfers *all = arg;
-    struct event *ev = socket_arg;
-    short flags = EV_PERSIST;
-
-    (void)easy;
-    if (what == CURL_POLL_REMOVE) {
-        if (ev)
-            event_free(ev);
-        curl_multi_assign(all->multi, fd, NULL);
-        return 0;
-    }
-    flags |= what & CURL_POLL_IN ? EV_READ : 0;
-    flags |= what & CURL_POLL_OUT ? EV_WRITE : 0;
-    if (!ev) {
-        ev = event_new(all->base, fd, flags, on_socket, all);
-        if (!ev)
-            return -1;
-        curl_multi_assign(all->multi, fd, ev);
-    } else {
-        event_del(ev);
-        event_assign(ev, all->base, fd, flags, on_socket, all);
-    }
-    return event_add(ev, NULL);
+    t->result = result;
+    if (curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &code) == CURLE_OK)
+        t->os_errno = (int)code;
+    if (curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &code) == CURLE_OK)
+        t->connect_code = (int)code;
+    transfer_over(t, END_CURL);
 }
 
 /* ---- the callbacks of one transfer: they only store ---- */
@@ -152,33 +81,21 @@ static size_t on_body(char *p, size_t one, size_t n, void *arg)
         t->refused = REFUSED_NO_HEAD;
         return 0;
     }
-    if (n > t->body_max - t->received) {
-        t->refused = REFUSED_BODY;
+    t->refused = transfer_keep(t, p, n);
+    if (t->refused)
         return 0;
-    }
-    if (!t->in.data) { /* the buffer in turn, if it is free */
-        t->in = t->all->spare;
-        buf_init(&t->all->spare, 0);
-    }
-    t->in.max = t->body_max;
-    if (buf_add(&t->in, p, n) < 0) {
-        t->refused = REFUSED_MEMORY;
-        return 0;
-    }
-    t->received += n;
     transfer_touched(t);
     return n;
 }
 
 /* ---- easy handles ---- */
 
-static CURL *take_handle(struct transfers *all)
+CURL *curl_take_handle(struct transfers *all)
 {
     return all->idle_count ? all->idle[--all->idle_count] : curl_easy_init();
 }
 
-/* A handle that failed is not used again: it would show its old errno for the next failure. */
-static void give_handle(struct transfers *all, CURL *easy, bool failed)
+void curl_give_handle(struct transfers *all, CURL *easy, bool failed)
 {
     if (failed || all->idle_count == HANDLES_KEPT) {
         curl_easy_cleanup(easy);
@@ -210,7 +127,7 @@ static CURLcode set_method(CURL *e, const struct transfer_request *r)
     return code;
 }
 
-static CURLcode set_connection(CURL *e, const struct transfers *all, bool http2)
+CURLcode curl_set_connection(CURL *e, const struct transfers *all, bool http2)
 {
     CURLcode code = CURLE_OK;
 
@@ -230,6 +147,10 @@ static CURLcode set_connection(CURL *e, const struct transfers *all, bool http2)
         SET(CURLOPT_PIPEWAIT, 1L);
     if (all->ca_file)
         SET(CURLOPT_CAINFO, all->ca_file);
+    /* With a directory beside the file libcurl would read the file anew for every connection, and
+     * keep 800 KB of it in each. */
+    if (all->ca_file || curl_version_info(CURLVERSION_NOW)->cainfo)
+        SET(CURLOPT_CAPATH, NULL);
     return code;
 }
 
@@ -252,9 +173,10 @@ static CURLcode set_callbacks(CURL *e, struct transfer *t)
 int curl_prepare(struct transfer *t, const struct transfer_request *r, struct err *err)
 {
     CURLcode code = CURLE_OK;
-    CURL *e = t->easy = take_handle(t->all);
+    CURL *e = t->easy = curl_take_handle(t->all);
 
-    if (!e)
+    t->curl_text = calloc(1, CURL_ERROR_SIZE);
+    if (!e || !t->curl_text)
         return err_set(err, ERR_INTERNAL, "out of memory");
     t->headers = headers_for_curl(r, err);
     if (!t->headers)
@@ -264,7 +186,7 @@ int curl_prepare(struct transfer *t, const struct transfer_request *r, struct er
     SET(CURLOPT_USERAGENT, t->all->user_agent);
     SET(CURLOPT_ACCEPT_ENCODING, ""); /* unpack what comes packed though nobody asked */
     code = code ? code : set_method(e, r);
-    code = code ? code : set_connection(e, t->all, r->http2);
+    code = code ? code : curl_set_connection(e, t->all, r->http2);
     code = code ? code : set_callbacks(e, t);
     if (code)
         return err_set(err, ERR_INTERNAL, "cannot prepare a request: %s", curl_easy_strerror(code));
@@ -272,24 +194,24 @@ int curl_prepare(struct transfer *t, const struct transfer_request *r, struct er
 }
 
 /* "+": an entry that may age, so that names nobody uses any more do not stay for ever. */
-static int hand_over(struct transfer *t, const char *addresses)
+int curl_hand_over(CURL *e, struct curl_slist *to, const char *host, unsigned port,
+                   const char *addresses)
 {
-    size_t size = strlen(t->host) + strlen(addresses) + 16;
+    size_t size = strlen(host) + strlen(addresses) + 16;
 
-    t->resolved.data = malloc(size);
-    if (!t->resolved.data)
+    to->data = malloc(size);
+    if (!to->data)
         return -1;
-    snprintf(t->resolved.data, size, "+%s:%u:%s", t->host, t->port, addresses);
-    return curl_easy_setopt(t->easy, CURLOPT_RESOLVE, &t->resolved) ? -1 : 0;
+    snprintf(to->data, size, "+%s:%u:%s", host, port, addresses);
+    return curl_easy_setopt(e, CURLOPT_RESOLVE, to) ? -1 : 0;
 }
 
 int curl_run(struct transfer *t, const char *addresses, struct err *err)
 {
-    if (addresses && hand_over(t, addresses) < 0)
+    if (addresses && curl_hand_over(t->easy, &t->resolved, t->host, t->port, addresses) < 0)
         return err_set(err, ERR_INTERNAL, "out of memory");
-    CURLMcode code = curl_multi_add_handle(t->all->multi, t->easy);
-    if (code)
-        return err_set(err, ERR_INTERNAL, "cannot start a request: %s", curl_multi_strerror(code));
+    if (multi_add(&t->all->multi, t->easy, err) < 0)
+        return -1;
     t->added = true;
     return 0;
 }
@@ -299,9 +221,9 @@ void curl_drop(struct transfer *t)
     if (!t->easy)
         return;
     if (t->added)
-        curl_multi_remove_handle(t->all->multi, t->easy);
+        curl_multi_remove_handle(t->all->multi.handle, t->easy);
     t->added = false;
-    give_handle(t->all, t->easy, t->end != END_NONE && t->result != CURLE_OK);
+    curl_give_handle(t->all, t->easy, t->end != END_NONE && t->result != CURLE_OK);
     t->easy = NULL;
 }
 
@@ -326,13 +248,9 @@ static char *copy(const char *text)
 
 static int set_multi(struct transfers *all, const struct transfers_config *c)
 {
-    CURLM *m = all->multi;
+    CURLM *m = all->multi.handle;
     int bad = 0;
 
-    bad |= curl_multi_setopt(m, CURLMOPT_SOCKETFUNCTION, want_socket);
-    bad |= curl_multi_setopt(m, CURLMOPT_SOCKETDATA, all);
-    bad |= curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, want_timer);
-    bad |= curl_multi_setopt(m, CURLMOPT_TIMERDATA, all);
     /* left alone it keeps four per running request, and a lull closes all others */
     bad |= curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, (long)c->connections_max);
     bad |= curl_multi_setopt(m, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)c->connections_max);
@@ -351,12 +269,12 @@ int curl_open(struct transfers *all, const struct transfers_config *c, struct er
 {
     if (curl_global_init(CURL_GLOBAL_DEFAULT))
         return err_set(err, ERR_INTERNAL, "cannot start libcurl");
-    all->multi = curl_multi_init();
     all->share = curl_share_init();
     all->ca_file = copy(ca_of(c));
     all->user_agent = strdup(c->user_agent ? c->user_agent : "");
-    evtimer_assign(&all->timer, all->base, on_timer, all);
-    if (!all->multi || !all->share || !all->user_agent || set_multi(all, c) < 0 ||
+    if (multi_open(&all->multi, all, on_curl_done, err) < 0)
+        return -1;
+    if (!all->share || !all->user_agent || set_multi(all, c) < 0 ||
         curl_share_setopt(all->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION))
         return err_set(err, ERR_INTERNAL, "cannot set libcurl up");
     return 0;
@@ -366,28 +284,14 @@ void curl_close(struct transfers *all)
 {
     while (all->idle_count)
         curl_easy_cleanup(all->idle[--all->idle_count]);
-    curl_multi_cleanup(all->multi);
+    multi_close(&all->multi);
     curl_share_cleanup(all->share);
-    if (event_initialized(&all->timer))
-        event_del(&all->timer);
     free(all->ca_file);
     free(all->user_agent);
     curl_global_cleanup();
 }
 
 /* ---- errors ---- */
-
-static void explain_refusal(const struct transfer *t, struct err *err)
-{
-    if (t->refused == REFUSED_NO_HEAD)
-        err_set(err, ERR_BAD_RESPONSE, "the answer is not HTTP");
-    else if (t->refused == REFUSED_HEAD)
-        err_set(err, ERR_BAD_RESPONSE, "the answer's head is larger than %d bytes", HEAD_MAX);
-    else if (t->refused == REFUSED_BODY)
-        err_set(err, ERR_BAD_RESPONSE, "the answer is larger than %zu bytes", t->body_max);
-    else
-        err_set(err, ERR_INTERNAL, "out of memory for the answer");
-}
 
 static void explain_connect(const struct transfer *t, struct err *err)
 {
@@ -404,7 +308,7 @@ static void explain_broken(const struct transfer *t, struct err *err)
 {
     if (t->connect_code >= 300)
         explain_connect(t, err);
-    else if (strstr(t->curl_text, "chunked-encoding"))
+    else if (t->curl_text && strstr(t->curl_text, "chunked-encoding"))
         err_set(err, ERR_BAD_RESPONSE, "bad answer: wrong chunk");
     else
         err_set(err, ERR_UNAVAILABLE, "the connection broke%s%s", t->os_errno ? ": " : "",
@@ -418,7 +322,7 @@ void curl_explain(const struct transfer *t, struct err *err)
 
     switch (t->result) {
     case CURLE_WRITE_ERROR:
-        explain_refusal(t, err);
+        transfer_refused(t, err);
         return;
     case CURLE_COULDNT_CONNECT:
         explain_connect(t, err);

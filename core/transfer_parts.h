@@ -1,10 +1,19 @@
-/* transfer_parts - what transfer.c (lives, callbacks, deadlines) and transfer_curl.c (libcurl)
- * share. SPDX-License-Identifier: MIT */
+/* transfer_parts - what the files of transfer share.
+ * SPDX-License-Identifier: MIT
+ *
+ * transfer.c       lives, callbacks, deadlines
+ * transfer_url.c   what a request says, checked
+ * transfer_exchange.c one exchange in HTTP/1.1 of our own, on a
+ * transfer_link.c  connection that libcurl opened: kept, reused, limited
+ * transfer_unpack.c  bodies that come packed
+ * transfer_curl.c  requests that libcurl carries whole: HTTP/2, proxies
+ * transfer_multi.c   libcurl's multi handles on the event base */
 #ifndef TRANSFER_PARTS_H
 #define TRANSFER_PARTS_H
 
 #include <event2/event_struct.h> /* first: it would trip over our LIST_ENTRY */
 
+#include "http1_reply.h"
 #include "list.h"
 #include "resolve.h"
 #include "transfer.h"
@@ -16,36 +25,85 @@ enum {
     HANDLES_KEPT = 256,    /* idle easy handles, about 6 KB each */
     HEAD_MAX = 128 * 1024, /* ceiling of an answer's head */
     BODY_MAX_DEFAULT = 64 * 1024 * 1024,
-    SPARE_MAX = 64 * 1024 /* a larger receive buffer is given back */
+    SPARE_MAX = 64 * 1024, /* a larger receive buffer is given back */
+    SCRATCH = 64 * 1024    /* what one turn of the loop reads from one connection at most */
 };
 
 /* How a transfer ended. */
 enum end {
-    END_NONE, /* not yet */
-    END_CURL, /* libcurl said so: t->result */
+    END_NONE,   /* not yet */
+    END_WHOLE,  /* the answer came */
+    END_FAILED, /* t->why_code, t->why */
+    END_CURL,   /* libcurl said so: t->result */
     END_CONNECT,
     END_FIRST_BYTE,
     END_STALL,
-    END_TOTAL,
-    END_NAME /* not resolved */
+    END_TOTAL
 };
 
 /* Why a callback of ours made libcurl stop; it then only reports a write error. */
 enum refusal { REFUSED_NOT, REFUSED_NO_HEAD, REFUSED_HEAD, REFUSED_BODY, REFUSED_MEMORY };
 
+/* 'arg' is the handle's CURLOPT_PRIVATE; outside libcurl. transfers_drain follows. */
+typedef void multi_done(void *arg, CURLcode result);
+
+struct multi {
+    struct transfers *all;
+    CURLM *handle; /* NULL: not open */
+    multi_done *done;
+    struct event timer; /* libcurl's one timer */
+    int count;          /* connections of ours that live in it */
+    struct multi *next;
+};
+
 struct transfers {
     struct event_base *base;
-    CURLM *multi;
-    CURLSH *share; /* TLS sessions */
+    struct multi multi; /* requests that libcurl carries */
+    CURLSH *share;      /* TLS sessions */
     struct resolver *resolver;
-    struct event timer; /* libcurl's one timer */
-    struct event kick;  /* deliver from the loop what is ready */
+    struct event kick; /* from the loop: serve who waits for a connection, deliver what is ready */
     struct list running, ready;
     int count;
+
+    struct multi opening; /* plain connections, until they are open */
+    struct multi *shards; /* TLS connections, some in each */
+    struct list origins;
+    struct list idle_links; /* the one that is idle for longest first */
+    struct event idle_timer;
+    int link_count, links_max, links_per_origin; /* links_per_origin 0: no limit */
+    int waiting;                                 /* for a connection, in all origins */
+    char *scratch;                               /* SCRATCH bytes */
     CURL *idle[HANDLES_KEPT];
     size_t idle_count;
     struct buf spare; /* the receive buffer in turn: whoever waits holds none */
     char *ca_file, *user_agent;
+};
+
+/* Where connections go to. Exists while a connection or a transfer points at it. */
+struct origin {
+    struct list node;    /* in all->origins */
+    struct list idle;    /* connections, the last used first */
+    struct list waiting; /* transfers; the first gets the next connection */
+    int users, links;
+    bool https;
+    unsigned port;
+    char host[]; /* without brackets */
+};
+
+struct link {
+    struct transfers *all;
+    struct origin *origin;
+    struct transfer *t;    /* whose turn it is; NULL: idle */
+    struct list idle, age; /* in origin->idle and all->idle_links while idle */
+    CURL *easy;            /* while opening; with TLS always */
+    struct multi *multi;   /* where easy is */
+    struct curl_slist resolved;
+    evutil_socket_t fd; /* -1: opening */
+    bool own_fd;        /* plain: libcurl has let go of it */
+    bool reused;
+    int os_errno;
+    int64_t idle_ms; /* since when */
+    struct event readable, writable;
 };
 
 struct transfer {
@@ -54,9 +112,24 @@ struct transfer {
     struct transfer_handler handler;
     void *arg;
 
+    /* carried by us */
+    struct origin *origin; /* NULL: libcurl carries it */
+    struct link *link;
+    struct list queue;  /* in origin->waiting */
+    struct buf request; /* the head, and a small body behind it; kept while it may be sent again */
+    size_t body_len, sent; /* of t->body; of both */
+    struct http1_reply reply;
+    struct unpack *unpack;
+    bool fresh;   /* a kept connection failed: take a new one */
+    bool started; /* a byte of the answer came */
+    bool sent_whole, send_broken;
+
+    /* carried by libcurl */
     CURL *easy;                 /* NULL when given back */
     struct curl_slist *headers; /* one block of memory, nodes and text */
     struct curl_slist resolved; /* data is malloc'ed: "+host:port:addresses" */
+    char *curl_text;            /* libcurl's words: may hold the URL, so never shown */
+
     char *body;
     struct resolve_wait wait;
 
@@ -67,11 +140,11 @@ struct transfer {
     enum end end;
     CURLcode result;
     int os_errno, connect_code;
-    char *why_no_name;
-    char curl_text[CURL_ERROR_SIZE]; /* libcurl's words: may hold the URL, so never shown */
+    enum err_code why_code;
+    char *why; /* NULL: out of memory */
 
     struct event timer;
-    int64_t start_ms, last_byte_ms, armed_ms;
+    int64_t start_ms, connect_from_ms, last_byte_ms, armed_ms;
     int connect_ms, first_byte_ms, stall_ms, total_ms;
 
     bool added;     /* the multi has it */
@@ -89,8 +162,18 @@ struct transfer {
 /* ---- transfer.c ---- */
 
 void transfer_mark_ready(struct transfer *t);
-/* It is over: gives the handle back, on_done will run from the next drain. */
+/* It is over: gives the connection or handle back, on_done will run from the next drain. */
 void transfer_over(struct transfer *t, enum end end);
+void transfer_fail(struct transfer *t, enum err_code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Finds a connection and begins on it, waits for a free one, or opens one. 'turn': it has waited.
+ */
+int transfer_connect(struct transfer *t, bool turn, struct err *err);
+/* A new connection is needed: the time for it begins now. */
+void transfer_reconnects(struct transfer *t);
+/* Bytes of the (unpacked) body. */
+enum refusal transfer_keep(struct transfer *t, const char *p, size_t n);
+void transfer_refused(const struct transfer *t, struct err *err);
 void transfers_drain(struct transfers *all);
 int64_t transfer_now_ms(void);
 /* Bytes of the body came: the deadlines move. */
@@ -102,6 +185,8 @@ struct url_parts {
     bool https;
     struct span host; /* without brackets */
     unsigned port;
+    struct span target; /* path and query, without a fragment; may be empty or begin with '?' */
+    bool special;       /* user:password@, dot segments, bytes that are no ASCII: libcurl's */
 };
 
 /* ERR_BAD_REQUEST for everything that is no plain http(s) URL; never shows the URL. */
@@ -111,13 +196,82 @@ int url_split(const char *url, struct url_parts *u, struct err *err);
 bool url_needs_lookup(const char *host);
 /* An environment's proxy may stand between: then libcurl resolves what it needs. */
 bool url_may_be_proxied(bool https);
+/* ERR_BAD_REQUEST unless every one is "name: value" in one line. */
+int headers_check(const struct transfer_request *r, struct err *err);
+bool header_is(const char *line, const char *name);
+/* How a message ends and how a connection goes on is not the caller's to say. */
+bool header_is_ours(const char *line);
 /* The request's headers and ours as one block of libcurl's list: free() the first. */
 struct curl_slist *headers_for_curl(const struct transfer_request *r, struct err *err);
+
+/* ---- transfer_exchange.c ---- */
+
+/* Writes the request down; takes r->body_owned over, also on failure. */
+int exchange_prepare(struct transfer *t, const struct transfer_request *r,
+                     const struct url_parts *u, struct err *err);
+/* t->link is there, new or kept: sends. */
+void exchange_begin(struct transfer *t);
+void exchange_readable(struct transfer *t);
+void exchange_writable(struct transfer *t);
+/* Leaves the queue; closes the connection if it still has one. */
+void exchange_drop(struct transfer *t);
+
+/* ---- transfer_link.c ---- */
+
+int links_open(struct transfers *all, const struct transfers_config *c, struct err *err);
+void links_close(struct transfers *all);
+/* Connections came free: gives them to those who wait. */
+void links_serve(struct transfers *all);
+
+struct origin *origin_ref(struct transfers *all, const struct url_parts *u);
+void origin_unref(struct origin *o);
+
+/* Gives t a kept connection; or says whether a new one may be opened; or lets it wait its turn. */
+bool link_reuse(struct transfer *t);
+bool link_room(struct transfer *t);
+void link_wait(struct transfer *t);
+/* Opens one; exchange_begin follows from the loop, or the end. */
+int link_open(struct transfer *t, const char *addresses, struct err *err);
+
+enum { LINK_EOF = 0, LINK_AGAIN = -1, LINK_BROKEN = -2 }; /* instead of a number of bytes */
+ptrdiff_t link_receive(struct link *c, char *to, size_t n);
+ptrdiff_t link_send(struct link *c, struct span s, bool more);
+void link_want_write(struct link *c, bool want);
+void link_hold(struct link *c, bool hold);
+void link_read_soon(struct link *c); /* as if it were readable */
+/* The exchange is over. 'keep': another may follow. */
+void link_release(struct link *c, bool keep);
+void link_close(struct link *c);
+
+/* ---- transfer_unpack.c ---- */
+
+struct unpack;
+typedef int unpack_take(void *arg, const char *p, size_t n); /* < 0: stop */
+
+/* NULL: not a coding we know, or out of memory. */
+struct unpack *unpack_new(struct span coding);
+void unpack_free(struct unpack *u); /* NULL is fine */
+/* 0; -1: not of this coding, or 'take' said stop. */
+int unpack_add(struct unpack *u, struct span in, unpack_take *take, void *arg);
+bool unpack_whole(const struct unpack *u);
+
+/* ---- transfer_multi.c ---- */
+
+int multi_open(struct multi *m, struct transfers *all, multi_done *done, struct err *err);
+int multi_add(struct multi *m, CURL *easy, struct err *err);
+void multi_close(struct multi *m);
 
 /* ---- transfer_curl.c ---- */
 
 int curl_open(struct transfers *all, const struct transfers_config *c, struct err *err);
 void curl_close(struct transfers *all);
+CURL *curl_take_handle(struct transfers *all);
+/* A handle that failed is not used again: it would show its old errno for the next failure. */
+void curl_give_handle(struct transfers *all, CURL *easy, bool failed);
+CURLcode curl_set_connection(CURL *e, const struct transfers *all, bool http2);
+/* Tells libcurl the addresses; to->data is malloc'ed and must live while it connects. */
+int curl_hand_over(CURL *e, struct curl_slist *to, const char *host, unsigned port,
+                   const char *addresses);
 int curl_prepare(struct transfer *t, const struct transfer_request *r, struct err *err);
 int curl_run(struct transfer *t, const char *addresses, struct err *err);
 /* Takes the handle out: closes the connection unless the answer was whole. */

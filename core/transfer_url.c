@@ -67,6 +67,18 @@ static int read_host(struct span s, struct url_parts *u, struct err *err)
     return read_port((struct span){stop, (size_t)(s.p + s.n - stop)}, u, err);
 }
 
+/* Dot segments are libcurl's to take out; "/.well-known" goes there too, which does no harm. */
+static bool special(const char *url, struct span target)
+{
+    for (const char *p = url; *p; p++)
+        if ((unsigned char)*p >= 0x80)
+            return true;
+    for (size_t i = 0; i + 1 < target.n && target.p[i] != '?'; i++)
+        if (target.p[i] == '/' && target.p[i + 1] == '.')
+            return true;
+    return false;
+}
+
 int url_split(const char *url, struct url_parts *u, struct err *err)
 {
     const char *at;
@@ -82,6 +94,9 @@ int url_split(const char *url, struct url_parts *u, struct err *err)
 
     struct span authority = {url + (u->https ? 8 : 7), 0};
     authority.n = strcspn(authority.p, "/?#");
+    u->target.p = authority.p + authority.n;
+    u->target.n = strcspn(u->target.p, "#");
+    u->special = special(url, u->target) || memchr(authority.p, '@', authority.n);
     while ((at = memchr(authority.p, '@', authority.n)) != NULL) {
         authority.n -= (size_t)(at + 1 - authority.p);
         authority.p = at + 1;
@@ -156,6 +171,27 @@ static int check_header(const char *line, struct err *err)
     return 0;
 }
 
+int headers_check(const struct transfer_request *r, struct err *err)
+{
+    for (size_t i = 0; i < r->header_count; i++)
+        if (check_header(r->headers[i], err) < 0)
+            return -1;
+    return 0;
+}
+
+bool header_is(const char *line, const char *name)
+{
+    size_t n = strlen(name);
+
+    return strncasecmp(line, name, n) == 0 && line[n] == ':';
+}
+
+bool header_is_ours(const char *line)
+{
+    return header_is(line, "Content-Length") || header_is(line, "Transfer-Encoding") ||
+           header_is(line, "Connection");
+}
+
 static bool without_value(const char *line, size_t name)
 {
     return line[name + 1 + strspn(line + name + 1, " \t")] == 0;
@@ -178,18 +214,19 @@ static struct curl_slist *put(struct curl_slist *node, char **text, const char *
 struct curl_slist *headers_for_curl(const struct transfer_request *r, struct err *err)
 {
     bool typed = false;
-    size_t size = sizeof "Content-Type:";
+    size_t size = sizeof "Content-Type:", count = NOT_SENT;
 
+    if (headers_check(r, err) < 0)
+        return NULL;
     for (size_t i = 0; i < r->header_count; i++) {
-        if (check_header(r->headers[i], err) < 0)
-            return NULL;
-        typed = typed || strncasecmp(r->headers[i], "content-type:", 13) == 0;
+        typed = typed || header_is(r->headers[i], "Content-Type");
+        count += !header_is_ours(r->headers[i]);
         size += strlen(r->headers[i]) + 2;
     }
     for (size_t i = 0; i < NOT_SENT; i++)
         size += strlen(not_sent[i]) + 1;
 
-    size_t count = r->header_count + NOT_SENT + !typed;
+    count += !typed;
     struct curl_slist *first = malloc(count * sizeof *first + size), *node = first;
     if (!first) {
         err_set(err, ERR_INTERNAL, "out of memory");
@@ -201,8 +238,9 @@ struct curl_slist *headers_for_curl(const struct transfer_request *r, struct err
     if (!typed)
         node = put(node, &text, "Content-Type:", false);
     for (size_t i = 0; i < r->header_count; i++)
-        node = put(node, &text, r->headers[i],
-                   without_value(r->headers[i], name_length(r->headers[i])));
+        if (!header_is_ours(r->headers[i]))
+            node = put(node, &text, r->headers[i],
+                       without_value(r->headers[i], name_length(r->headers[i])));
     first[count - 1].next = NULL;
     return first;
 }
