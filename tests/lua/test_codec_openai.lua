@@ -73,7 +73,8 @@ t.case("error: bodies of all kinds", function()
       t.equal(err.status, 500)
    end
    t.equal(codec.error(200, '{"error":{"message":"m","code":429}}', no_headers).code, "rate_limited")
-   t.equal(codec.error(200, '{"error":{"message":"m","type":"overloaded_error"}}', no_headers).code, "overloaded")
+   t.equal(codec.error(200, '{"error":{"message":"m","type":"overloaded_error"}}', no_headers).code,
+      "overloaded")
    t.equal(codec.error(200, '{"error":{"message":"m"}}', no_headers).code, "unavailable")
    t.equal(codec.error(200, '{"error":{"code":{}}}', no_headers).code, "unavailable")
    t.equal(codec.error(200, '{"error":{"code":1e300}}', no_headers).code, "unavailable")
@@ -115,7 +116,8 @@ t.case("answer", function()
       choices = { { index = 0, message = { role = "assistant", content = "Hi" }, logprobs = json.null,
          finish_reason = "stop" } },
       usage = { prompt_tokens = 3, completion_tokens = 2, total_tokens = 5,
-         prompt_tokens_details = { cached_tokens = 1 }, completion_tokens_details = { reasoning_tokens = 0 } },
+         prompt_tokens_details = { cached_tokens = 1 },
+         completion_tokens_details = { reasoning_tokens = 0 } },
    })
    local calls = { { id = "c", type = "function", ["function"] = { name = "f", arguments = "{}" } } }
    body = json.decode(codec.answer(llm.reply { tool_calls = calls, finish_reason = "tool_calls" }, meta))
@@ -147,7 +149,8 @@ end
 t.case("answer_stream", function()
    local usage = { input_tokens = 3, cached_tokens = 0, output_tokens = 2, reasoning_tokens = 0 }
    local calls = { { id = "c", type = "function", ["function"] = { name = "f", arguments = '{"a":1}' } } }
-   local reply = llm.reply { text = "Hi\nthere", tool_calls = calls, finish_reason = "tool_calls", usage = usage }
+   local reply = llm.reply { text = "Hi\nthere", tool_calls = calls, finish_reason = "tool_calls",
+      usage = usage }
    local said, got, reason, tokens = read_stream(codec.answer_stream(reply, meta))
    t.equal(said, "Hi\nthere")
    t.equal(got, { { name = "f", arguments = '{"a":1}' } })
@@ -237,7 +240,8 @@ end
 
 local function check_usage(id, usage, raw)
    if type(raw) ~= "table" then return t.ok(not usage, id .. ": usage") end
-   t.equal({ id, usage.input_tokens, usage.output_tokens }, { id, number(raw.prompt_tokens), number(raw.completion_tokens) })
+   t.equal({ id, usage.input_tokens, usage.output_tokens },
+      { id, number(raw.prompt_tokens), number(raw.completion_tokens) })
 end
 
 t.case("recorded answers", function()
@@ -384,7 +388,8 @@ end)
 
 -- ---- quirks ----
 
-local ENDING = 'data: {"choices":[{"index":0,"delta":{"content":"."},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+local ENDING = 'data: {"choices":[{"index":0,"delta":{"content":"."},"finish_reason":"stop"}]}\n\n'
+   .. "data: [DONE]\n\n"
 
 local QUIRKS = {
    ["usage-chunk-empty-choices"] = ".", ["usage-chunk-no-choices"] = ".", ["azure-prompt-filter-first"] = ".",
@@ -427,8 +432,9 @@ t.case("quirks of streams", function()
 end)
 
 t.case("strange events are passed over or told, never raised", function()
-   for _, data in ipairs { "null", "7", '"x"', "[]", "{}", '{"choices":7}', '{"choices":[7]}', '{"choices":[null]}',
-      '{"choices":[{"delta":7}]}', '{"choices":[{"delta":{"content":7}}]}', '{"choices":[{"delta":{"tool_calls":7}}]}',
+   for _, data in ipairs { "null", "7", '"x"', "[]", "{}", '{"choices":7}', '{"choices":[7]}',
+      '{"choices":[null]}', '{"choices":[{"delta":7}]}', '{"choices":[{"delta":{"content":7}}]}',
+      '{"choices":[{"delta":{"tool_calls":7}}]}',
       '{"choices":[{"delta":{"tool_calls":[7,null,{"function":7},{"function":{"name":7,"arguments":7}}]}}]}',
       '{"choices":[{"finish_reason":7}]}', '{"choices":{"a":1}}', '{"usage":7}', '{"usage":[]}', "[DONE]",
       '{"choices":[{"delta":{"content":""}}]}', '{"choices":[{"delta":{"reasoning":{},"refusal":[]}}]}' } do

@@ -1,5 +1,6 @@
 -- test_sandbox: which names a script sees, and what it cannot do with them.
 -- SPDX-License-Identifier: MIT
+-- luacheck: globals _G rawlen, ignore 122 142 143
 local t = require "test"
 local clock = require "clock"
 local json = require "json"
@@ -60,9 +61,9 @@ t.case("libraries and modules are read-only", function()
    t.raises(function() table.x = 1 end, "table is read-only")
    t.raises(function() math.pi = 3 end, "math is read-only")
    t.raises(function() utf8.x = 3 end, "utf8 is read-only")
-   for _, name in ipairs { "clock", "random", "task", "trace", "log", "json", "fs", "provider", "errors", "llm",
-      "models", "judge", "consensus", "classify", "schema", "text", "policy", "policies", "config", "serve",
-      "codec.openai" } do
+   for _, name in ipairs { "clock", "random", "task", "trace", "log", "json", "fs", "provider", "errors",
+      "llm", "models", "judge", "consensus", "classify", "schema", "text", "policy", "policies", "config",
+      "serve", "codec.openai" } do
       local module = require(name)
       t.raises(function() module.now = 1 end, "read-only")
       t.raises(function() setmetatable(module, {}) end, "protected metatable")
@@ -82,7 +83,7 @@ t.case("strings", function()
    t.raises(function() setmetatable("", {}) end, "table expected")
    t.raises(function() return ("x").y.z end, "attempt to index")
    t.raises(function()
-      local s = "x"
+      local s = "x" -- luacheck: ignore
       s.y = 1
    end, "attempt to index")
    t.equal(("x"):rep(3), "xxx")
@@ -94,11 +95,10 @@ t.case("setmetatable refuses finalizers", function()
    t.raises(function() setmetatable({}, { __gc = true }) end, "__gc is refused")
    t.raises(function() setmetatable({}, { __gc = false }) end, "__gc is refused")
    local hidden = setmetatable({}, { __index = { __gc = function() end } })
-   local object = setmetatable({}, hidden)
-   t.equal(getmetatable(object), hidden)
+   t.equal(getmetatable(setmetatable({}, hidden)), hidden)
    local ran = false
    local metatable = {}
-   object = setmetatable({}, metatable)
+   local object = setmetatable({}, metatable) -- luacheck: ignore
    metatable.__gc = function() ran = true end
    object = nil -- luacheck: ignore
    t.collect()
@@ -191,7 +191,8 @@ t.case("pairs: changes on the way", function()
    t.equal(next(values), nil)
    t.raises(function() pairs(nil) end, "table expected")
    t.raises(function() pairs() end, "value expected")
-   local object = setmetatable({}, { __pairs = function() return function(_, k) return not k and 1 or nil end end })
+   local function once(_, key) return not key and 1 or nil end
+   local object = setmetatable({}, { __pairs = function() return once end })
    for key in pairs(object) do t.equal(key, 1) end
 end)
 
