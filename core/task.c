@@ -173,11 +173,16 @@ static void read_failure(struct task *t, int status, struct err *err)
         return;
     }
     lua_err_read(t->L, -1, err);
-    if (!guard_over(&t->guard))
-        return;
-    err->code = ERR_BUDGET;
-    if (!strstr(err->message, "over the limit")) /* what a pcall had caught when time was up */
-        describe_limit(t, guard_over(&t->guard), err);
+    if (guard_over(&t->guard)) {
+        err->code = ERR_BUDGET;
+        if (!strstr(err->message, "over the limit")) /* what a pcall had caught when time was up */
+            describe_limit(t, guard_over(&t->guard), err);
+    } else if (lua_type(t->L, -1) == LUA_TSTRING && !strstr(err->message, ".lua:")) {
+        char place[96]; /* Lua's own errors, like a full stack, name none */
+        describe_place(t->L, place, sizeof place);
+        struct err old = *err;
+        err_set(err, old.code, "%s%s", place, old.message);
+    }
 }
 
 static void resume(struct task *t)

@@ -28,6 +28,7 @@ return {
       ["sim/coder"] = { tier = "specialist", good_at = { "code" }, input = 0.90, output = 3.60,
          context = 64000, max_output = 8192, capabilities = { "tools", "json" }, where = "local" },
       ["sim/math"] = { tier = "specialist", good_at = { "mathematics", "reasoning" },
-         input = 1.10, output = 4.40, context = 64000, max_output = 8192, capabilities = { "tools", "json" }, where = "local" },
+         input = 1.10, output = 4.40, context = 64000, max_output = 8192,
+         capabilities = { "tools", "json" }, where = "local" },
    },
 }

@@ -187,7 +187,8 @@ local function attempt(entry, req, opts, stream)
    local call, status, answer = provider.call {
       provider = entry.provider, path = codec.path, body = body, edits = edits, removed = removed,
       wire = codec.wire, stream = stream, choices = stream and choices_of(req, opts),
-      auth_header = codec.auth_header, auth_prefix = codec.auth_prefix, timeout = opts.timeout, first_byte = opts.ttft, stall = opts.stall,
+      auth_header = codec.auth_header, auth_prefix = codec.auth_prefix, timeout = opts.timeout,
+      first_byte = opts.ttft, stall = opts.stall,
    }
    if not call then return nil, place(status, entry) end
    if status ~= 200 or (answer and stream and has_error(answer)) then

@@ -135,7 +135,9 @@ local function send(req, answer, door, result, debug)
       if result.taken then
          error("the policy returned a stream that it has read from; return what stream:reply() gives", 0)
       end
-      if req.stream == true and result.codec.format == door.format then return pass_on(req, answer, door, result, debug) end
+      if req.stream == true and result.codec.format == door.format then
+         return pass_on(req, answer, door, result, debug)
+      end
       local reply, err = result:reply()
       if not reply then return answer:fail(err) end
       result = reply
