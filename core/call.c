@@ -13,6 +13,7 @@ enum {
     USAGE_MAX = 16 << 10,
     QUEUE_MAX = 32 << 20,
     QUEUE_COMPACT = 64 << 10,
+    GATHER_MAX = 32 << 10,
     LINGER_US = 50000
 };
 
@@ -114,17 +115,26 @@ bool call_next(struct call *c, struct span *event, struct span *data)
 
 /* ---- forwarding ---- */
 
+static void send_gathered(struct call *c)
+{
+    if (c->out.len)
+        c->sink->send(c->sink, buf_span(&c->out));
+    c->out.len = 0;
+}
+
+/* Events that came together go out together. */
 static void forward_event(struct call *c, struct span raw, struct span data)
 {
-    if (!c->strip_usage || data.n == 0) {
-        c->sink->send(c->sink, raw);
-        return;
+    struct err err;
+    int result = c->strip_usage && data.n ? wire_strip_usage(c->wire, raw, data, &c->out)
+                                          : buf_add_span(&c->out, raw);
+
+    if (result < 0) {
+        err_set(&err, ERR_OVERLOADED, "out of memory for an event of the stream");
+        fail(c, &err);
     }
-    struct buf out;
-    buf_init(&out, raw.n * 7 + 64);
-    if (wire_strip_usage(c->wire, raw, data, &out) == 0 && out.len)
-        c->sink->send(c->sink, buf_span(&out));
-    buf_deinit(&out);
+    if (c->out.len >= GATHER_MAX)
+        send_gathered(c);
 }
 
 static void on_room(void *arg)
@@ -141,6 +151,7 @@ void call_pump(struct call *c)
     while (!c->sink->blocked(c->sink) && take_event(c, &raw, &event, &data))
         if (!c->wire->done[0] || !span_is(data, c->wire->done))
             forward_event(c, raw, data);
+    send_gathered(c);
     steer(c);
     if (c->taken < c->queue.len)
         c->sink->on_room(c->sink, on_room, c);
@@ -353,6 +364,7 @@ int call_start(struct call *c, struct effect *fx, const struct ask_call *ask,
     buf_init(&c->headers, HEADERS_MAX);
     buf_init(&c->body, ask->answer_max);
     buf_init(&c->queue, QUEUE_MAX);
+    buf_init(&c->out, QUEUE_MAX);
     buf_init(&c->usage, USAGE_MAX);
     buf_init(&c->error_event, USAGE_MAX);
     c->started_us = fx->mono_us(fx);
@@ -372,6 +384,7 @@ void call_deinit(struct call *c)
     buf_deinit(&c->headers);
     buf_deinit(&c->body);
     buf_deinit(&c->queue);
+    buf_deinit(&c->out);
     buf_deinit(&c->usage);
     buf_deinit(&c->error_event);
     c->fx = NULL;

@@ -34,6 +34,7 @@ struct call {
     struct sse reader;
     bool reading;                   /* the reader is in use */
     struct buf queue;               /* events not yet taken: a struct record and its bytes each */
+    struct buf out;                 /* events on their way to the sink */
     size_t taken;                   /* bytes of the queue already taken */
     struct buf usage;               /* JSON of the last usage seen */
     struct buf error_event;         /* JSON of an error the provider sent inside the stream */
