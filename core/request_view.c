@@ -29,9 +29,9 @@ struct request_view {
     struct member
         members[MEMBERS_MAX]; /* of the body, found in one pass when the first is asked for */
     int count;                /* -1: not yet; MEMBERS_MAX + 1: too many, look them up one by one */
-    struct buf scratch;       /* for encoded values; here so that nothing leaks when Lua raises */
     size_t n;
-    char body[]; /* in Lua's memory: it counts there, and goes when nobody needs it */
+    char body[]; /* in Lua's memory: it counts there, and goes when nobody needs it; without a
+                    finalizer, or a collection for want of memory would leave it */
 };
 
 static struct request_view *check(lua_State *L, int index)
@@ -51,16 +51,7 @@ void request_view_push(lua_State *L, struct span body)
     v->n = body.n;
     v->count = -1;
     memcpy(v->body, body.p, body.n);
-    buf_init(&v->scratch, BODY_MAX);
     luaL_setmetatable(L, METATABLE);
-}
-
-static int l_free(lua_State *L)
-{
-    struct request_view *v = lua_touserdata(L, 1);
-
-    buf_deinit(&v->scratch);
-    return 0;
 }
 
 static struct span body_of(const struct request_view *v)
@@ -161,9 +152,8 @@ static int push_text(lua_State *L, struct request_view *v)
 {
     struct err err;
     struct span messages = member_of(v, "messages");
-    struct buf text;
+    struct buf *scratch = lua_buf_push(L, BODY_MAX), *text = lua_buf_push(L, BODY_MAX);
 
-    v->scratch.len = 0;
     lua_pushliteral(L, "messages");
     int key = lua_gettop(L);
     int type = peek(L, 1, SET, key);
@@ -171,19 +161,19 @@ static int push_text(lua_State *L, struct request_view *v)
     if (!assigned)
         type = peek(L, 1, READ, key);
     if (type == LUA_TTABLE) {
-        if (lua_json_encode(L, -1, &v->scratch, &err) < 0)
+        if (lua_json_encode(L, -1, scratch, &err) < 0) {
+            buf_deinit(scratch);
             return luaL_error(L, "req.text: messages %s", err.message);
-        messages = buf_span(&v->scratch);
+        }
+        messages = buf_span(scratch);
     } else if (assigned) {
         messages = (struct span){NULL, 0}; /* taken out, or no list any more */
     }
-    buf_init(&text, BODY_MAX);
-    last_user_text(messages, &text);
-    v->scratch.len = 0;
-    buf_add_span(&v->scratch, buf_span(&text)); /* out of 'text' before Lua may raise */
-    buf_deinit(&text);
-    lua_pushlstring(L, v->scratch.data ? v->scratch.data : "", v->scratch.len);
-    buf_deinit(&v->scratch);
+    last_user_text(messages, text);
+    buf_deinit(scratch);
+    struct span found = buf_span(text);
+    lua_pushlstring(L, found.p, found.n);
+    buf_deinit(text);
     return 1;
 }
 
@@ -253,13 +243,13 @@ struct edits {
     struct json_edit list[EDITS_MAX];
     size_t start[EDITS_MAX];
     size_t n;
+    struct buf *scratch;
 };
 
 /* One more edit: the value on top of the stack, or &gone. */
-static int add_edit(lua_State *L, struct request_view *v, struct edits *e, const char *key,
-                    struct err *err)
+static int add_edit(lua_State *L, struct edits *e, const char *key, struct err *err)
 {
-    size_t at = v->scratch.len, i = 0;
+    size_t at = e->scratch->len, i = 0;
 
     while (i < e->n && strcmp(e->list[i].key, key) != 0)
         i++; /* a later edit of the same member counts */
@@ -271,9 +261,9 @@ static int add_edit(lua_State *L, struct request_view *v, struct edits *e, const
         e->n++;
     if (lua_touserdata(L, -1) == &gone)
         return 0;
-    if (lua_json_encode(L, -1, &v->scratch, err) < 0)
+    if (lua_json_encode(L, -1, e->scratch, err) < 0)
         return err_prefix(err, "%s", key);
-    e->list[i].value = (struct span){"", v->scratch.len - at};
+    e->list[i].value = (struct span){"", e->scratch->len - at};
     return 0;
 }
 
@@ -286,14 +276,14 @@ static int add_changed(lua_State *L, struct request_view *v, int index, struct e
     for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
         const char *key = lua_tostring(L, -2);
         if (lua_istable(L, -1) && !lua_json_same(L, -1, member_of(v, key)) &&
-            add_edit(L, v, e, key, err) < 0)
+            add_edit(L, e, key, err) < 0)
             return -1;
     }
     return 0;
 }
 
 /* All members of the table on top of the stack, in a stable order. */
-static int add_all(lua_State *L, struct request_view *v, struct edits *e, struct err *err)
+static int add_all(lua_State *L, struct edits *e, struct err *err)
 {
     int table = lua_gettop(L);
 
@@ -306,7 +296,7 @@ static int add_all(lua_State *L, struct request_view *v, struct edits *e, struct
         const char *key = lua_tostring(L, -1);
         lua_pushvalue(L, -1);
         lua_rawget(L, table);
-        if (add_edit(L, v, e, key, err) < 0)
+        if (add_edit(L, e, key, err) < 0)
             return -1;
         lua_pop(L, 2);
     }
@@ -314,8 +304,7 @@ static int add_all(lua_State *L, struct request_view *v, struct edits *e, struct
 }
 
 /* The members named in the sequence at 'removed' go. */
-static int add_removed(lua_State *L, struct request_view *v, int removed, struct edits *e,
-                       struct err *err)
+static int add_removed(lua_State *L, int removed, struct edits *e, struct err *err)
 {
     lua_Integer n = (lua_Integer)lua_rawlen(L, removed);
 
@@ -324,7 +313,7 @@ static int add_removed(lua_State *L, struct request_view *v, int removed, struct
             return err_set(err, ERR_BAD_REQUEST, "the name of a member must be a string");
         const char *key = lua_tostring(L, -1); /* the sequence keeps it */
         lua_pushlightuserdata(L, (void *)&gone);
-        if (add_edit(L, v, e, key, err) < 0)
+        if (add_edit(L, e, key, err) < 0)
             return -1;
         lua_pop(L, 2);
     }
@@ -340,26 +329,26 @@ int request_view_compose(lua_State *L, int index, int edits, int removed, struct
 
     index = lua_absindex(L, index);
     luaL_checkstack(L, 16, NULL);
-    v->scratch.len = 0;
+    e.scratch = lua_buf_push(L, BODY_MAX);
     if (add_changed(L, v, index, &e, err) < 0)
         goto out;
-    if (lua_getiuservalue(L, index, SET) == LUA_TTABLE && add_all(L, v, &e, err) < 0)
+    if (lua_getiuservalue(L, index, SET) == LUA_TTABLE && add_all(L, &e, err) < 0)
         goto out;
     if (edits) {
         lua_pushvalue(L, edits);
-        if (add_all(L, v, &e, err) < 0)
+        if (add_all(L, &e, err) < 0)
             goto out;
     }
-    if (removed && add_removed(L, v, removed, &e, err) < 0)
+    if (removed && add_removed(L, removed, &e, err) < 0)
         goto out;
     for (size_t i = 0; i < e.n; i++)
         if (e.list[i].value.p)
-            e.list[i].value.p = v->scratch.data + e.start[i];
+            e.list[i].value.p = e.scratch->data + e.start[i];
     result = json_splice(body_of(v), e.list, e.n, out);
     if (result < 0)
         err_set(err, ERR_BUDGET, "the request's body is larger than %zu bytes", out->max);
 out:
-    buf_deinit(&v->scratch);
+    buf_deinit(e.scratch);
     lua_settop(L, top);
     return result;
 }
@@ -446,8 +435,6 @@ void request_view_open(lua_State *L)
     lua_setfield(L, -2, "__index");
     lua_pushcfunction(L, l_newindex);
     lua_setfield(L, -2, "__newindex");
-    lua_pushcfunction(L, l_free);
-    lua_setfield(L, -2, "__gc");
     lua_pushliteral(L, "request");
     lua_setfield(L, -2, "__metatable");
     lua_pop(L, 1);
