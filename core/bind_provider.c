@@ -317,6 +317,9 @@ static int start(lua_State *L, struct box *box, const struct provider *p, const 
     lua_getfield(L, 1, "choices");
     int choices = lua_isinteger(L, -1) ? (int)lua_tointeger(L, -1) : 1;
     lua_pop(L, 1);
+    make_body(
+        L,
+        box); /* last: nothing that is large waits for the collector when something above raises */
     ask.body = buf_take(&box->body, &ask.body_len);
     return call_start(&box->call, g->rt->fx, &ask, wire, stream, choices, err);
 }
@@ -343,7 +346,6 @@ static int l_call(lua_State *L)
     lua_insert(L, 2); /* table, box, wire */
     lua_setiuservalue(L, 2, 1);
     make_head(L, box, p);
-    make_body(L, box);
     if (!lua_isyieldable(L))
         return luaL_error(
             L, "a model cannot be called here: not while a file is loaded, in a metamethod, or in "
