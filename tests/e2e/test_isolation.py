@@ -124,6 +124,13 @@ HOSTILE = {
     "logs": 'local s = ("x"):rep(1900) while true do log.warn(s, { s = s }) end',
     "notes": 'local s = ("x"):rep(1900) while true do trace.note(s) end',
     "copies": "local all = {} for i = 1, 1e9 do all[i] = req:with { temperature = i } end",
+    "copies_failing": WRITES + "while true do pcall(req.with, req, { x = long, y = print }) end",
+    "texts_failing": WRITES
+    + """
+        req.messages = { { role = "user", content = long, x = print } }
+        while true do pcall(function() return req.text end) end""",
+    "calls_failing": WRITES
+    + 'while true do pcall(llm.chat, "raw/x", long, { timeout = 0 }) end',
     "sprawls": """
         local s = ("a"):rep(100)
         local function down(n) return (s:gsub("a", function() return down(n + 1) end)) end
@@ -133,7 +140,7 @@ HOSTILE = {
 TIGHT = {"cpu_slice_ms": 100, "cpu_total_ms": 600, "task_bytes": 32 << 20}
 
 
-def judge(gateway, name):
+def judge(gateway, name, before):
     begin = time.monotonic()
     with gateway.open_chat(name, timeout=40) as hostile:
         slowest = 0.0
@@ -142,6 +149,9 @@ def judge(gateway, name):
             equal(gateway.chat("raw/echo").status, 200, f"beside {name}")
             slowest = max(slowest, time.monotonic() - at)
         answer = hostile.answer()
+    if not sanitized():
+        grown = (gateway.rss() - before) / 1e6
+        check(grown < 150, f"{name}: {grown:.0f} MB more")
     took = time.monotonic() - begin
     check(answer is not None, f"{name}: no answer")
     equal(answer.status, 500, f"{name}: {answer}")
@@ -158,14 +168,11 @@ def test_each_hostile_policy_is_ended_by_its_limit_while_others_are_served():
         before = gateway.rss()
         for name in HOSTILE:
             try:
-                judge(gateway, name)
+                judge(gateway, name, before)
             except (AssertionError, OSError) as e:
                 problems.append(f"{name}: {e}")
                 check(gateway.alive(), lambda: "\n".join(problems) + gateway._drained()[-3000:])
         check(not problems, lambda: "\n".join(problems))
-        if not sanitized():
-            grown = (gateway.rss() - before) / 1e6
-            check(grown < 200, f"{grown:.0f} MB more after hostile policies")
 
 
 def test_a_hostile_policy_does_not_keep_the_engine_from_ending():
@@ -339,15 +346,16 @@ def test_closing_handlers_of_a_failed_policy_still_have_their_request():
            trace.note "closing"
         end })
         %s"""
-    bodies = {"fails": body % 'error "boom"', "stops": body % "task.sleep(30)"}
-    with own(bodies) as (_, gateway):
+    bodies = {"fails": body % 'error "boom"', "stops": body % 'return llm.chat("raw/x", req)'}
+    with own(bodies, play=lambda x: x.wait_left()) as (upstream, gateway):
         answer = gateway.chat("fails")
         equal(answer.status, 500)
         check("boom" in answer.error()["message"], repr(answer))
-        gateway.open_chat("stops").close()
-        eventually(lambda: gateway.stderr.count('"closing"') == 2, "both handlers in the log")
+        with gateway.open_chat("stops"):
+            upstream.received()
+        eventually(lambda: gateway.stderr.count('"message":"closing"') == 2, "both handlers in the log")
         for line in gateway.stderr.splitlines():
-            if '"closing"' in line:
+            if '"message":"closing"' in line:
                 check('"id":""' not in line, line)
 
 
@@ -413,7 +421,7 @@ def test_bodies_of_ended_requests_are_let_go():
     bodies = {
         "fixed": 'return llm.reply { text = "ok" }',
         "copies": """
-            for i = 1, 10 do local copy = req:with { temperature = i } end
+            for i = 1, 40 do local copy = req:with { temperature = i } end
             return llm.reply { text = tostring(#req:json() > 2000000) }""",
     }
     with own(bodies, log="error") as (_, gateway):
@@ -424,7 +432,8 @@ def test_bodies_of_ended_requests_are_let_go():
             for _ in range(100):
                 equal(gateway.chat(name, junk="y" * 2_000_000).status, 200)
                 peak = max(peak, gateway.rss())
-            check(peak - before < 60e6, f"{name}: {(peak - before) / 1e6:.0f} MB more on the way")
+            check(peak - before < 30e6, f"{name}: {(peak - before) / 1e6:.0f} MB more on the way")
+            equal(gateway.chat("fixed").status, 200, "afterwards")
 
 
 @contextlib.contextmanager
@@ -470,12 +479,13 @@ def test_a_log_that_nobody_reads_stops_nothing():
 
         thread = threading.Thread(target=follow, daemon=True)
         thread.start()
-        eventually(lambda: len(lines) > 100, "the lines that were kept")
+        eventually(lambda: len(lines) > 10, "the lines that were kept")
         process.terminate()
         equal(process.wait(15 * slow()), 0)
         thread.join(5)
         for line in lines:
             check(line.startswith(b'{"time":') and line.endswith(b"}\n"), f"torn: {line[:200]}")
+        check(len(lines) > 400, f"{len(lines)} lines were kept")
         check(any(b"lines_dropped_before" in line for line in lines), "nothing says what is missing")
 
 
