@@ -1,0 +1,97 @@
+/* test_isolation - what one task has used up, or left behind, is no other one's.
+ * SPDX-License-Identifier: MIT */
+#include "worldhelp.h"
+
+enum { HEAP = 64 << 20, BYTES = 24 << 20, STEPS = 2 * 1000 * 1000 };
+
+static void on_hook(lua_State *L, lua_Debug *ar)
+{
+    (void)ar;
+    luaL_error(L, "a hook of an ended task");
+}
+
+static lua_State *last_thread;
+
+static int l_nothing(lua_State *L)
+{
+    return lua_gettop(L);
+}
+
+static void on_end(struct task *t, const struct err *err)
+{
+    last_thread = t->L;
+    world_on_end(t, err);
+}
+
+/* A tick that comes when a task has ended sets a hook on a thread that is used again. */
+static void test_hook(struct world *w)
+{
+    struct outcome o = {.ended = false};
+    struct err err;
+
+    struct task *t = task_new(w->g, NULL, &o.ledger, on_end, &o, &err);
+    CHECK(t != NULL);
+    lua_pushcfunction(t->L, l_nothing);
+    task_start(t, 0);
+    CHECK(o.ended && w->g->idle > 0);
+    lua_sethook(last_thread, on_hook, LUA_MASKCOUNT, 1);
+    world_run(w, "local n = 0 for i = 1, 100 do n = n + i end return n", &o);
+    CHECK_STR(o.failed ? o.err.message : o.text, "5050");
+    lua_sethook(last_thread, NULL, 0, 0);
+}
+
+/* C functions that go through large tables and texts count what they do. */
+static void test_steps(struct world *w)
+{
+    static const char *const codes[] = {
+        "local t = {} for i = 1, 100000 do t[-i] = i end next(t)",
+        "local t = {} for i = 1, 100000 do t[-i] = i end next(t, -5)",
+        "local t = {} for i = 1, 100000 do t[-i] = i end pairs(t)",
+        "local c, t = require('cjson'), {} for i = 1, 200000 do t[i] = 0 end for i = 1, 3 do "
+        "c.encode(t) end",
+        "local c, s = require('cjson').decode, '[' .. ('9,'):rep(4500000) .. '1]' c(s)",
+    };
+    struct outcome o;
+
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        world_run(w, codes[i], &o);
+        bool good = o.failed && o.err.code == ERR_BUDGET && strstr(o.err.message, "steps of");
+        CHECK(good);
+        if (!good)
+            fprintf(stderr, "   %s\n   %s\n", o.failed ? o.err.message : o.text, codes[i]);
+    }
+}
+
+/* Bodies are let go when memory is wanted, by this task and by the next. */
+static void test_bodies(struct world *w)
+{
+    static const char code[] = "local text = '{\"x\":\"' .. ('y'):rep(2000000) .. '\"}'\n"
+                               "local req = require('provider').request(text)\n"
+                               "for i = 1, 100 do local copy = req:with { n = i } end\n"
+                               "return #req:json()";
+    struct outcome o;
+
+    for (int i = 0; i < 3; i++) {
+        world_run(w, code, &o);
+        CHECK_STR(o.failed ? o.err.message : o.text, "2000008");
+    }
+}
+
+int main(void)
+{
+    struct world w;
+    struct err err = {.message = ""};
+
+    CHECK_INT(world_open(&w, NULL, &err), 0);
+    w.rt.heap_max = HEAP;
+    w.rt.limits = (struct guard_limits){.slice_ms = 60000, .bytes = BYTES, .steps = STEPS};
+    CHECK_INT(world_load(&w, &err), 0);
+    CHECK_STR(err.message, "");
+    if (w.g) {
+        test_hook(&w);
+        test_bodies(&w);
+        test_steps(&w);
+    }
+    world_close(&w);
+    return test_report("isolation");
+}
