@@ -145,6 +145,15 @@ enum guard_limit guard_over(const struct guard *g)
     return (enum guard_limit)g->over;
 }
 
+int guard_rethrow(lua_State *L, int status)
+{
+    struct guard *g = guard_of(L);
+
+    if (status == LUA_ERRMEM && g && !g->over)
+        g->over = GUARD_BYTES;
+    return lua_error(L);
+}
+
 bool guard_steps(lua_State *L, long n)
 {
     struct guard *g = guard_of(L);

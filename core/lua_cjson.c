@@ -81,7 +81,7 @@ static int l_encode(lua_State *L)
         lua_pushboolean(L, keep);
         lua_call(L, 1, 0);
     }
-    return status == LUA_OK ? 1 : lua_error(L);
+    return status == LUA_OK ? 1 : guard_rethrow(L, status);
 }
 
 /* encode_keep_buffer(any) -> false. Kept for those who call it. */

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "lua_json.h"
 
+#include "guard.h"
 #include "json.h"
 #include "lua_err.h"
 #include "lua_json_shape.h"
@@ -99,7 +100,7 @@ static int l_encode(lua_State *L)
     int status = lua_pcall(L, 2, 1, 0);
     buf_deinit(&e.out);
     if (status != LUA_OK)
-        return lua_error(L);
+        return guard_rethrow(L, status);
     if (lua_isnil(L, -1))
         return luaL_error(L, "json.encode: %s", e.err.message);
     return 1;
