@@ -154,6 +154,19 @@ int guard_rethrow(lua_State *L, int status)
     return lua_error(L);
 }
 
+int64_t guard_bytes_left(lua_State *L)
+{
+    struct guard *g = guard_of(L);
+    void *ud;
+
+    lua_getallocf(L, &ud);
+    const struct heap *heap = ud;
+    int64_t left = (int64_t)(heap->live_max - heap->live);
+    if (g && g->limits.bytes - g->root->bytes < left)
+        left = g->limits.bytes - g->root->bytes;
+    return left;
+}
+
 bool guard_steps(lua_State *L, long n)
 {
     struct guard *g = guard_of(L);

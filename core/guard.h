@@ -76,6 +76,8 @@ void guard_bind(lua_State *L, struct guard *g);
 enum guard_limit guard_over(const struct guard *g);
 /* Raises again what a lua_pcall of ours gave back. A memory error stays one that no script catches. */
 int guard_rethrow(lua_State *L, int status);
+/* Bytes that may still be allocated, by the run and in the state; what the collector would free is not among them. */
+int64_t guard_bytes_left(lua_State *L);
 /* Counts n steps of a C function; false when that is too much (then raise with guard_raise). */
 bool guard_steps(lua_State *L, long n);
 /* Raises the error of the passed limit, with the script's place: "policies/x.lua:3: over the limit

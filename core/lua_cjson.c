@@ -29,14 +29,39 @@ static int l_depth(lua_State *L)
     return call_original(L);
 }
 
+/* What the decoder may take at most, by the signs in the text. */
+static int64_t decoded_size(const char *p, size_t n)
+{
+    enum { TABLE = 56, ENTRY = 72, QUOTE = 16 }; /* an entry while its table grows; half a string */
+    int64_t size = (int64_t)n;
+
+    for (const char *end = p + n; p < end; p++) {
+        size += *p == ',' || *p == '[' || *p == '{' ? ENTRY : 0;
+        size += *p == '[' || *p == '{' ? TABLE : 0;
+        size += *p == '"' ? QUOTE : 0;
+    }
+    return size;
+}
+
+/* The decoder loses a buffer as large as the text when memory ends while it works, so it is not begun then. */
+static void check_room(lua_State *L, int64_t size)
+{
+    if (size <= guard_bytes_left(L))
+        return;
+    lua_gc(L, LUA_GCCOLLECT);
+    if (size > guard_bytes_left(L))
+        luaL_error(L, "cjson.decode: there may not be enough memory for what the text says");
+}
+
 static int l_decode(lua_State *L)
 {
     size_t n;
+    const char *text = luaL_checklstring(L, 1, &n);
 
-    luaL_checklstring(L, 1, &n);
     luaL_argcheck(L, n <= TEXT_MAX, 1, "the text is larger than 16 MiB");
     if (!guard_steps(L, (long)n / 4))
         return guard_raise(L);
+    check_room(L, decoded_size(text, n));
     return call_original(L);
 }
 
