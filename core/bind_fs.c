@@ -64,8 +64,10 @@ static int l_read(lua_State *L)
     if (allowed(path, rt->allow_read, "--allow-read", real, &err) < 0)
         return lua_err_fail(L, &err);
     struct buf *b = lua_buf_push(L, FILE_MAX);
-    if (rt->fx->read_file(rt->fx, real, b, &err) < 0)
+    if (rt->fx->read_file(rt->fx, real, b, &err) < 0) {
+        buf_deinit(b);
         return lua_err_fail(L, &err);
+    }
     lua_pushlstring(L, b->data ? b->data : "", b->len);
     buf_deinit(b);
     return 1;
