@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "testhelp.h"
 
+#include "guard.h"
 #include "json.h"
 #include "lua_json.h"
 
@@ -12,6 +13,7 @@ static lua_State *new_state(void)
 {
     lua_State *L = luaL_newstate();
 
+    guard_bind(L, NULL); /* json.encode asks whose memory has ended */
     luaL_openlibs(L);
     luaL_requiref(L, "json", luaopen_baton_json, 1);
     lua_settop(L, 0);
@@ -330,6 +332,7 @@ static void test_failing_memory(void)
     for (long fail_at = 0; fail_at < 2000; fail_at++) {
         struct account account = {.left = -1};
         lua_State *L = lua_newstate(count_alloc, &account);
+        guard_bind(L, NULL);
         luaL_checkstack(L, 50, NULL);
         lua_pushcfunction(L, trip_in_lua);
         account.left = fail_at;
