@@ -3,6 +3,7 @@
 #include "commands.h"
 #include "options.h"
 #include "request.h"
+#include "task.h"
 #include "worker.h"
 
 #include <signal.h>
@@ -10,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+
+enum { CUT_MS = 200 };
 
 struct serving {
     struct worker w;
@@ -71,6 +74,23 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
     stop_when_idle(s);
 }
 
+/* Time is up: who still waits gets an honest answer, and a moment to read it. */
+static void cut_off(struct worker *w)
+{
+    struct timeval moment = {.tv_usec = CUT_MS * 1000};
+    struct err err;
+
+    err_set(&err, ERR_OVERLOADED, "the engine is stopping");
+    for (struct list *node; (node = list_first(&w->current->tasks));) {
+        struct task *t = LIST_ENTRY(node, struct task, in_generation);
+        while (t->parent)
+            t = t->parent;
+        task_cancel(t, &err);
+    }
+    event_base_loopexit(w->base, &moment);
+    event_base_dispatch(w->base);
+}
+
 static int listen_all(struct worker *w, const char *address, struct err *err)
 {
     const struct config *c = &w->config;
@@ -128,8 +148,10 @@ static int serve(struct serving *s, const char *address, struct err *err)
         return -1;
     announce(s);
     event_base_dispatch(s->w.base);
-    log_write(&s->w.log, LOG_INFO, "stopped",
-              (struct log_field[]){log_int("cut", http_pending(s->w.http))}, 1);
+    int cut = http_pending(s->w.http);
+    if (cut > 0)
+        cut_off(&s->w);
+    log_write(&s->w.log, LOG_INFO, "stopped", (struct log_field[]){log_int("cut", cut)}, 1);
     return 0;
 }
 
@@ -137,9 +159,12 @@ int cmd_serve(int argc, char **argv)
 {
     struct worker_options o = {0};
     const char *address = NULL;
+    double workers = 1;
     const struct option options[] = {
         {"--listen", 'l', "ADDR", OPTION_TEXT, &address,
          "HOST:PORT or unix:PATH; port 0 picks one [127.0.0.1:8080]"},
+        {"--workers", 0, "N", OPTION_NUMBER, &workers,
+         "processes that serve; only 1 in this version [1]"},
         {"--config", 'c', "FILE", OPTION_TEXT, &o.config,
          "configuration [baton.lua, if it is there]"},
         {"--policies", 0, "DIR", OPTION_TEXT, &o.policies,
@@ -158,6 +183,8 @@ int cmd_serve(int argc, char **argv)
     struct err err;
     int operands = options_read(&command, argc, argv, false, &err), result = 1;
 
+    if (operands == 0 && workers != 1)
+        operands = err_set(&err, ERR_BAD_REQUEST, "--workers: this version serves with 1");
     if (operands < 0 || operands > 0 || !s) {
         free(s);
         return operands == -2

@@ -17,6 +17,7 @@
 enum {
     HEAP_MAX = 64 << 20,
     STEPS_MAX = 200 * 1000 * 1000,
+    CPU_MS = 2000,
     FACTS_MAX = 16 << 20,
     FILE_MAX = 4 << 20
 };
@@ -261,33 +262,47 @@ static int l_job(lua_State *L)
     return 0;
 }
 
-static void on_steps(lua_State *L, lua_Debug *ar)
+/* What is left to do when the state exists. The guard's error cannot be caught by the file's own pcall. */
+static int run_guarded(lua_State *L, struct job *job, struct watchdog *dog, struct guard *guard,
+                       struct err *err)
 {
-    (void)ar;
-    luaL_error(L, "the configuration runs for more than %d instructions", STEPS_MAX);
+    struct guard *before = guard_enter(dog, guard, L);
+
+    lua_pushcfunction(L, l_job);
+    lua_pushlightuserdata(L, job);
+    int status = lua_pcall(L, 1, 0, 0);
+    guard_leave(dog, before);
+    if (status == LUA_OK)
+        return 0;
+    if (status == LUA_ERRMEM)
+        err_set(err, ERR_BUDGET, "the configuration takes more than %d bytes of memory", HEAP_MAX);
+    else
+        lua_err_read(L, -1, err);
+    if (job->path && strncmp(err->message, job->path, strlen(job->path)) != 0)
+        err_prefix(err, "%s", job->path);
+    config_deinit(job->config);
+    return -1;
 }
 
 static int run_job(struct job *job, struct err *err)
 {
-    struct heap heap = {.live_max = HEAP_MAX};
-    lua_State *L = lua_newstate(heap_alloc, &heap);
-    int result = 0;
+    struct watchdog dog;
+    struct heap heap = {.live_max = HEAP_MAX, .dog = &dog};
+    struct guard guard = {.limits = {.slice_ms = CPU_MS, .bytes = HEAP_MAX, .steps = STEPS_MAX}};
+    int result = -1;
 
     *job->config = (struct config){0};
-    if (!L)
-        return err_set(err, ERR_OVERLOADED, "out of memory");
-    guard_bind(L, NULL);
-    lua_sethook(L, on_steps, LUA_MASKCOUNT, STEPS_MAX);
-    lua_pushcfunction(L, l_job);
-    lua_pushlightuserdata(L, job);
-    if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
-        lua_err_read(L, -1, err);
-        if (job->path && strncmp(err->message, job->path, strlen(job->path)) != 0)
-            err_prefix(err, "%s", job->path);
-        config_deinit(job->config);
-        result = -1;
+    if (watchdog_init(&dog, err) < 0)
+        return -1;
+    lua_State *L = lua_newstate(heap_alloc, &heap);
+    if (L) {
+        guard_bind(L, &guard);
+        result = run_guarded(L, job, &dog, &guard, err);
+        lua_close(L);
+    } else {
+        err_set(err, ERR_OVERLOADED, "out of memory");
     }
-    lua_close(L);
+    watchdog_deinit(&dog);
     return result;
 }
 

@@ -219,7 +219,8 @@ static int l_load(lua_State *L)
 static void name_file(const struct sources *sources, const char *policy, struct err *err)
 {
     if (policy && strncmp(err->message, "policies/", 9) != 0 &&
-        strncmp(err->message, "scripts/", 8) != 0)
+        strncmp(err->message, "scripts/", 8) != 0 &&
+        strncmp(err->message, "configuration: ", 15) != 0)
         err_prefix(err, "%s", policy);
     for (size_t i = 0; i < sources->n; i++) {
         const struct source *s = &sources->items[i];

@@ -5,6 +5,7 @@
 #include "answer.h"
 #include "failure.h"
 #include "json.h"
+#include "lua_err.h"
 #include "request_view.h"
 #include "task.h"
 
@@ -269,7 +270,8 @@ static void request_free(struct request *r)
 
 static void fail_now(struct request *r, const struct err *err, const char *param)
 {
-    struct sink_failure f = {.err = *err, .retry_after = -1, .retryable = false};
+    struct sink_failure f = {
+        .err = *err, .retry_after = -1, .retryable = lua_err_retryable(err->code)};
 
     snprintf(f.param, sizeof f.param, "%s", param);
     sink_fail(&r->sink, &f);
@@ -475,6 +477,8 @@ static bool has_key(const struct request *r)
         given = http_header(r->x, "x-api-key");
     if (!given)
         given = http_header(r->x, "api-key");
+    if (!given)
+        given = http_header(r->x, "x-goog-api-key");
     bool known = false;
     for (size_t i = 0; given && i < c->key_count; i++)
         known |= same_key(given, c->keys[i]);
@@ -525,7 +529,8 @@ static void dispatch(struct request *r, const char *path)
         if (!rest)
             continue;
         allowed = routes[i].method;
-        if (strcmp(r->method, routes[i].method) != 0)
+        bool head = strcmp(r->method, "HEAD") == 0 && strcmp(routes[i].method, "GET") == 0;
+        if (!head && strcmp(r->method, routes[i].method) != 0)
             continue;
         if (!routes[i].open && !has_key(r)) {
             refuse_key(r);

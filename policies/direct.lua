@@ -14,6 +14,9 @@ return policy.define {
    run = function(req, p)
       local target = p.model
       if target == "" then target = config.default_model or (models.all()[1] or {}).name end
-      return llm.stream(target or "", req)
+      if not target then
+         return llm.fail("no_candidate", "no model is known: name one, or set default_model")
+      end
+      return llm.stream(target, req)
    end,
 }

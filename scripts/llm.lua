@@ -176,7 +176,7 @@ end
 -- How many answers are asked for: a stream is complete when all have finished.
 local function choices_of(req, opts)
    local n = opts.n or (type(req) ~= "string" and req.n)
-   return math.type(n) == "integer" and n or 1
+   return type(n) == "number" and math.tointeger(n) or 1
 end
 
 -- Sends one request. Returns what is needed to make a reply or a stream: the call, its body (nil: a

@@ -104,7 +104,11 @@ function models.resolve(target)
       if target.name and target.provider and target.model then return by_name[target.name] or target end
       local entry = models.find(target)[1]
       if entry then return entry end
-      return nil, errors.new { code = "no_candidate", message = "no model fits " .. describe(target) }
+      local message = "no model fits " .. describe(target)
+      if #entries == 0 then
+         message = message .. ": no model of the configured providers is known; list them under 'models'"
+      end
+      return nil, errors.new { code = "no_candidate", message = message }
    end
    if type(target) ~= "string" then error("the target must be a name or a selector", 3) end
    local alias = config.aliases[target]
@@ -130,7 +134,14 @@ for name, target in pairs(config.aliases) do
    if type(target) == "table" then
       local ok, err = pcall(models.find, target)
       if not ok then error(place .. tostring(err), 0) end
+   else
+      local entry, err = models.resolve(target)
+      if not entry then error(place .. err.message, 0) end
    end
+end
+if config.default_model ~= nil then
+   local entry, err = models.resolve(config.default_model)
+   if not entry then error("configuration: default_model: " .. err.message, 0) end
 end
 
 -- models.price(entry, usage) -> USD. usage: { input_tokens, cached_tokens, output_tokens } (as

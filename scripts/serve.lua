@@ -155,7 +155,11 @@ function serve.request(req, answer, door_name, debug)
    if wrong then return answer:fail(wrong) end
    trace.policy(definition.name)
    local result, err = check_result(definition, definition.run(req, p))
-   if not result then return answer:fail(as_error(err)) end
+   if not result then
+      err = as_error(err)
+      if err.provider and err.model then trace.answered(err.provider .. "/" .. err.model) end
+      return answer:fail(err)
+   end
    send(req, answer, door, result, debug)
 end
 

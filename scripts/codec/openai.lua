@@ -70,8 +70,10 @@ function codec.encode(req, model, stream)
    return json.encode(body)
 end
 
+-- A count of tokens: what a provider may send, absurd values taken for none.
 local function number(value)
-   return type(value) == "number" and value or 0
+   if type(value) ~= "number" or not (value >= 0 and value < 1e12) then return 0 end
+   return math.floor(value)
 end
 
 local function member(value, name)

@@ -14,7 +14,7 @@ local function load(more)
          ["b/free"] = { tier = "fast" },
          ["b/with/slashes"] = { tier = "standard", input = 3, output = 3 },
       },
-      aliases = { quick = "a/small", fast = "quick", best = { tier = "expert" }, lost = "c/none" },
+      aliases = { quick = "a/small", fast = "quick", best = { tier = "expert" } },
    }
    for name, value in pairs(more or {}) do config[name] = value end
    local catalog = { models = { ["a/small"] = { tier = "wrong" }, ["a/old"] = { tier = "standard", input = 2,
@@ -69,7 +69,7 @@ end)
 
 t.case("resolve: what there is not", function()
    local models = load()
-   for _, target in ipairs { "small", "nothing", "c/other", "lost", "", "/", "a/", "/x", "auto" } do
+   for _, target in ipairs { "small", "nothing", "c/other", "", "/", "a/", "/x", "auto" } do
       local entry, err = models.resolve(target)
       t.equal(entry, nil)
       t.equal(err.code, "not_found")
