@@ -6,18 +6,17 @@
  * libraries behave as the manual of Lua 5.4 says, and count steps:
  *
  *   one step    one attempt to match one character, one table element read or moved, one
- * comparison, or STEP_BYTES bytes copied or scanned: some nanoseconds, about one instruction of Lua
+ *               comparison, or STEP_BYTES bytes copied or scanned: some nanoseconds, about one
+ *               instruction of Lua
  *   a call      may take at most its own ceiling (below) and raises past it
- *   all calls   are charged to the function given to lua_bounded_use(), which knows the task's
- * budget
+ *   all calls   are charged to the function given to lua_bounded_use(), which knows the budget
  *
- * Different from the standard libraries, on purpose:
- *   string.dump is absent. string.rep, string.gsub and table.concat make at most STRING_MAX bytes;
- *   table.unpack gives at most UNPACK_MAX values. table.sort is stable and goes the same way in
- * every process (the standard one draws its pivots from the clock); it sorts a snapshot, so an
- * error in the order function leaves the table as it was, and an order that makes no sense ends in
- * some order instead of an error. As in the standard libraries, an order function and a replacement
- * function cannot yield: no llm.chat inside them. */
+ * Different from the standard libraries, on purpose: string.dump is absent. string.rep, string.gsub
+ * and table.concat make at most STRING_MAX bytes; table.unpack gives at most UNPACK_MAX values.
+ * table.sort is stable and goes the same way in every process (the standard one draws its pivots
+ * from the clock); it sorts a snapshot, so an error in the order function leaves the table as it
+ * was, and an order that makes no sense ends in some order instead of an error. As in the standard
+ * libraries, an order function and a replacement function cannot yield: no llm.chat inside them. */
 #ifndef LUA_BOUNDED_H
 #define LUA_BOUNDED_H
 

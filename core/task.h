@@ -1,10 +1,10 @@
 /* task - one coroutine of work: start, wait, resume, cancel, end exactly once.
  * SPDX-License-Identifier: MIT
  *
- * A root task is a request or a script; task.all and its kin make child tasks. A task runs only out
- * of task_run_ready, one at a time, never inside libcurl and never inside another task. It waits by
- * yielding from a C function whose continuation finds its results in C memory; task_wake ends the
- * wait. */
+ * A root task is a request or a script; task.all and its kin make child tasks. Tasks run
+ * one at a time, never inside libcurl and never inside one another; those that are ready beyond a
+ * share of time run in the next turn of the loop. A task waits by yielding from a C function whose
+ * continuation finds its results in C memory; task_wake ends the wait. */
 #ifndef TASK_H
 #define TASK_H
 
