@@ -1,0 +1,73 @@
+"""Edges: what no ordinary request meets, and somebody's will.
+
+SPDX-License-Identifier: MIT
+"""
+
+import tempfile
+import threading
+from pathlib import Path
+
+from base import check, equal
+from harness import Gateway, baton, behind, clean_env, config, provider
+from upstream import Provider, completion, event
+
+STUBBORN = "while true do pcall(function() while true do end end) end\n"
+
+
+def test_a_configuration_that_will_not_end_is_ended():
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "baton.lua")
+        path.write_text(STUBBORN)
+        done = baton("check", path, timeout=60)
+        equal(done.returncode, 1, done.output)
+        check("baton.lua:1" in done.output and "over the limit" in done.output, done.output)
+
+
+def test_aliases_and_the_default_model_must_mean_something():
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "baton.lua")
+        for text in ('aliases = { x = "nope" }', 'default_model = "zz/y"'):
+            path.write_text("return { " + text + " }\n")
+            done = baton("check", path, env=clean_env(HOME=folder))
+            equal(done.returncode, 1, done.output)
+            check("baton.lua: " + text.split()[0] in done.output, done.output)
+
+
+def test_absurd_usage_does_not_spoil_the_answer():
+    usage = {"prompt_tokens": -3, "completion_tokens": 1e300, "total_tokens": "5"}
+    with behind(lambda x: x.reply(completion(usage=usage))) as (_, gateway):
+        answer = gateway.chat("raw/echo")
+        equal(answer.status, 200, repr(answer))
+
+
+def test_two_answers_asked_for_with_a_fraction_are_two_answers():
+    def one_of_two(x):
+        x.stream(event({"content": "a"}), event(finish="stop"))
+
+    with behind(one_of_two) as (_, gateway):
+        answer = gateway.chat("raw/echo", stream=True, n=2.0)
+        check(b"[DONE]" not in answer.body, repr(answer))
+
+
+def test_who_still_waits_when_draining_ends_gets_an_honest_answer():
+    release = threading.Event()
+    with Provider(lambda x: release.wait(20)) as upstream:
+        limits = {"drain_timeout": 0.2}
+        gateway = Gateway(config({"raw": provider(upstream.base_url)}, limits=limits))
+        with gateway.open_chat("raw/echo") as waiting:
+            upstream.received(1)
+            stopping = threading.Thread(target=gateway.stop)
+            stopping.start()
+            answer = waiting.answer()
+        stopping.join()
+        release.set()
+        equal(answer.status, 503, repr(answer))
+        check(b"stopping" in answer.body, repr(answer))
+        check(not gateway.alive(), "the gateway has not ended")
+
+
+def test_a_health_check_may_ask_for_the_head_only():
+    with behind(lambda x: x.reply(completion())) as (_, gateway):
+        answer = gateway.request("HEAD", "/livez")
+        equal(answer.status, 200, repr(answer))
+        equal(answer.body, b"")
