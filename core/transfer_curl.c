@@ -223,7 +223,9 @@ void curl_drop(struct transfer *t)
     if (t->added)
         curl_multi_remove_handle(t->all->multi.handle, t->easy);
     t->added = false;
-    curl_give_handle(t->all, t->easy, t->end != END_NONE && t->result != CURLE_OK);
+    /* Never used again: after HTTP/2 a handle keeps its receive buffer over curl_easy_reset, and
+     * then refuses CURLOPT_BUFFERSIZE (libcurl 7.88). */
+    curl_give_handle(t->all, t->easy, true);
     t->easy = NULL;
 }
 
