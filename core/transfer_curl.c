@@ -220,8 +220,13 @@ void curl_drop(struct transfer *t)
 {
     if (!t->easy)
         return;
-    if (t->added)
+    if (t->added) {
+        /* An HTTP/2 stream that is given up is reset by the next bytes sent on its connection, and
+         * when it was the only one nothing more is sent (libcurl since 7.88): then the connection
+         * is closed. One that others use, or one whose answer is complete, stays open. */
+        curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
         curl_multi_remove_handle(t->all->multi.handle, t->easy);
+    }
     t->added = false;
     /* Never used again: after HTTP/2 a handle keeps its receive buffer over curl_easy_reset, and
      * then refuses CURLOPT_BUFFERSIZE (libcurl 7.88). */
@@ -336,6 +341,12 @@ void curl_explain(const struct transfer *t, struct err *err)
     case CURLE_RECV_ERROR:
         explain_broken(t, err);
         return;
+    case CURLE_HTTP2_STREAM: /* the provider has reset it */
+        if (!t->head_whole) {
+            err_set(err, ERR_UNAVAILABLE, "the stream was reset without an answer");
+            return;
+        }
+        /* fall through */
     case CURLE_PARTIAL_FILE:
         err_set(err, ERR_BAD_RESPONSE, "the answer was cut short");
         return;
