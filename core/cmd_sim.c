@@ -20,7 +20,10 @@ static const char about[] =
     "(\"mini:429=2*3\": three times 429 with Retry-After 2) or by the header x-sim-fault:\n"
     "429=SECONDS 500 502 503 529 401 404 context filter reset no-answer\n"
     "slow-first-token=MS latency=MS drip=MS stall cut malformed no-done no-finish error-event\n"
-    "wrong-json[=shape] html empty truncated huge.";
+    "wrong-json[=shape] html empty truncated huge.\n"
+    "A line of the log: time, method, path, headers (without secrets), body (body_base64 where it "
+    "is\n"
+    "not UTF-8), model, stream, answered, client_left.";
 
 struct choice {
     struct sim_options sim;

@@ -119,6 +119,34 @@ static void add_headers(struct buf *b, struct http_exchange *x)
     buf_puts(b, "}");
 }
 
+static void add_base64(struct buf *b, struct span bytes)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    for (size_t i = 0; i < bytes.n; i += 3) {
+        size_t left = bytes.n - i;
+        unsigned a = (unsigned char)bytes.p[i];
+        unsigned m = left > 1 ? (unsigned char)bytes.p[i + 1] : 0;
+        unsigned z = left > 2 ? (unsigned char)bytes.p[i + 2] : 0;
+        const char four[] = {digits[a >> 2], digits[(a & 3) << 4 | m >> 4],
+                             left > 1 ? digits[(m & 15) << 2 | z >> 6] : '=',
+                             left > 2 ? digits[z & 63] : '='};
+        buf_add(b, four, sizeof four);
+    }
+}
+
+/* JSON holds text only: other bytes would come out changed. */
+static void add_body(struct buf *b, struct span body)
+{
+    if (json_is_utf8(body)) {
+        add_text(b, ",\"body\":", body);
+        return;
+    }
+    buf_puts(b, ",\"body_base64\":\"");
+    add_base64(b, body);
+    buf_puts(b, "\"");
+}
+
 /* The members of the object 'fields', behind what is there. */
 static void add_fields(struct buf *b, struct span fields)
 {
@@ -156,7 +184,7 @@ void sim_log_write(struct sim_log *log, struct http_exchange *x, struct span fie
     add_text(&b, ",\"method\":", text(http_method(x)));
     add_text(&b, ",\"path\":", text(http_path(x)));
     add_headers(&b, x);
-    add_text(&b, ",\"body\":", http_body(x));
+    add_body(&b, http_body(x));
     add_fields(&b, fields);
     buf_puts(&b, client_left ? ",\"client_left\":true}\n" : ",\"client_left\":false}\n");
     write_all(log->fd, b.data, b.len); /* one write a line: several simulators may share a file */

@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * {"time","model","stream","method","path","headers","body","answered","client_left"}; headers
- * without those that hold secrets, the body as its exact text. */
+ * without those that hold secrets, the body as its exact text; "body_base64" instead where it is
+ * not UTF-8. */
 #ifndef SIM_LOG_H
 #define SIM_LOG_H
 

@@ -255,6 +255,41 @@ static void test_broken_ends(struct stage *s)
     buf_deinit(&got.bytes);
 }
 
+static void post_bytes(struct stage *s, const char *body, size_t n)
+{
+    struct got got;
+    char head[128];
+    int fd = dial(s);
+
+    snprintf(head, sizeof head,
+             "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+             "Content-Length: %zu\r\n\r\n",
+             n);
+    CHECK(send(fd, head, strlen(head), MSG_NOSIGNAL) == (ssize_t)strlen(head));
+    CHECK(send(fd, body, n, MSG_NOSIGNAL) == (ssize_t)n);
+    receive(s, fd, &got, 2000);
+    CHECK(says(&got, "HTTP/1.1 400"));
+    buf_deinit(&got.bytes);
+}
+
+/* The log keeps every body exactly, also one that is no text. */
+static void test_bodies_in_the_log(struct stage *s)
+{
+    static const char bytes[] = "\xff\xfe\x00\xef";
+    static const char *const want[] = {"\"/w==\"", "\"//4=\"", "\"//4A\"", "\"//4A7w==\""};
+    struct buf line;
+
+    for (size_t n = 1; n <= 4; n++) {
+        post_bytes(s, bytes, n);
+        check_log(s, "body_base64", want[n - 1]);
+    }
+    last_line(s, &line);
+    CHECK(json_path(buf_span(&line), "body").p == NULL);
+    buf_deinit(&line);
+    post_bytes(s, "\xc3\xa9\0", 3);
+    check_log(s, "body", "\"\xc3\xa9\\u0000\"");
+}
+
 static void test_silence(struct stage *s)
 {
     static const char *const models[] = {"mini:no-answer", "mini:stall",
@@ -351,6 +386,7 @@ int main(void)
         test_good_answers(&s);
         test_refusals(&s);
         test_broken_ends(&s);
+        test_bodies_in_the_log(&s);
         test_silence(&s);
         test_a_huge_answer(&s);
         test_many_waiting(&s); /* closes the stage */
