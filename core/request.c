@@ -378,6 +378,45 @@ static void reject(struct request *r, enum err_code code, const char *param, con
     request_free(r);
 }
 
+/* 4xx with a header field that says what would be right. */
+static void refuse(struct request *r, int status, const char *field, const char *value,
+                   const struct err *err)
+{
+    struct sink_failure f = {.err = *err, .retry_after = -1};
+    struct sink_head head = {.status = status, .content_type = "application/json"};
+    struct buf error;
+
+    buf_init(&error, 2 << 10);
+    failure_write(&error, &f);
+    head.fields[head.n++] = (struct sink_field){field, value};
+    r->code = ERR_BAD_REQUEST;
+    sink_reply(&r->sink, &head, buf_span(&error));
+    buf_deinit(&error);
+    request_free(r);
+}
+
+static void refuse_method(struct request *r, const char *allowed)
+{
+    struct err err;
+
+    err_set(&err, ERR_BAD_REQUEST, "%s does not take %s; use %s", r->path, r->method, allowed);
+    refuse(r, 405, "allow", allowed, &err);
+}
+
+/* A packed body is not unpacked, and must not be called broken JSON. */
+static bool refuse_packed(struct request *r)
+{
+    const char *coding = http_header(r->x, "content-encoding");
+    struct err err;
+
+    if (!coding || !*coding || strcasecmp(coding, "identity") == 0)
+        return false;
+    err_set(&err, ERR_BAD_REQUEST,
+            "the header Content-Encoding: %.40s is not understood; send the body as it is", coding);
+    refuse(r, 415, "accept-encoding", "identity", &err);
+    return true;
+}
+
 static void handle_health(struct request *r, const char *rest)
 {
     struct sink_head head = {.status = 200, .content_type = "application/json"};
@@ -393,6 +432,8 @@ static void handle_chat(struct request *r, const char *rest)
     struct span body;
 
     (void)rest;
+    if (refuse_packed(r))
+        return;
     r->door = "openai";
     r->body = http_take_body(r->x, &r->body_len);
     body = (struct span){r->body ? r->body : "", r->body_len};
@@ -499,22 +540,6 @@ static void refuse_key(struct request *r)
     head.fields[head.n++] = (struct sink_field){"www-authenticate", "Bearer"};
     head.fields[head.n++] = (struct sink_field){"x-should-retry", "false"};
     r->code = ERR_AUTH;
-    sink_reply(&r->sink, &head, buf_span(&error));
-    buf_deinit(&error);
-    request_free(r);
-}
-
-static void refuse_method(struct request *r, const char *allowed)
-{
-    struct sink_failure f = {.retry_after = -1};
-    struct buf error;
-
-    err_set(&f.err, ERR_BAD_REQUEST, "%s does not take %s; use %s", r->path, r->method, allowed);
-    buf_init(&error, 1 << 10);
-    failure_write(&error, &f);
-    struct sink_head head = {.status = 405, .content_type = "application/json"};
-    head.fields[head.n++] = (struct sink_field){"allow", allowed};
-    r->code = ERR_BAD_REQUEST;
     sink_reply(&r->sink, &head, buf_span(&error));
     buf_deinit(&error);
     request_free(r);

@@ -4,6 +4,7 @@ SPDX-License-Identifier: MIT
 """
 
 import base64
+import gzip
 import json
 import re
 
@@ -531,6 +532,23 @@ def test_a_body_over_the_limit_is_413():
         equal(answer.status, 413)
         answer.error()
         equal(gateway.chat("sim/mini", "x" * 5000).status, 200)
+
+
+def test_a_packed_body_is_415_and_the_message_names_the_header():
+    with behind(echo) as (upstream, gateway):
+        body = chat_body("raw/echo")
+        for coding in ("gzip", "br", "identity, gzip", "GZIP"):
+            packed = gzip.compress(body) if coding == "gzip" else body
+            answer = gateway.request(body=packed, headers={"Content-Encoding": coding})
+            equal(answer.status, 415, coding)
+            equal(answer.header("accept-encoding"), "identity", coding)
+            error = answer.error()
+            equal(error["type"], "invalid_request_error", coding)
+            check(f"Content-Encoding: {coding}" in error["message"], error)
+        equal(upstream.exchanges, [])
+        for coding in ("identity", "Identity", ""):
+            answer = gateway.request(body=body, headers={"Content-Encoding": coding})
+            equal(answer.status, 200, coding)
 
 
 def test_other_methods_are_405_and_other_paths_404():
