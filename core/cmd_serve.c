@@ -18,6 +18,8 @@ struct serving {
     struct worker w;
     struct event *on_term, *on_int, *tick;
     int64_t deadline_us; /* of draining; 0: not yet */
+    const char *address; /* --listen, or NULL */
+    const char *config;  /* --config, or NULL */
 };
 
 /* Every descriptor the system allows; each request in flight needs two. */
@@ -91,15 +93,20 @@ static void cut_off(struct worker *w)
     event_base_dispatch(w->base);
 }
 
-static int listen_all(struct worker *w, const char *address, struct err *err)
+static int listen_all(struct serving *s, struct err *err)
 {
+    struct worker *w = &s->w;
     const struct config *c = &w->config;
 
     if (!(w->http = http_new(w->base, &c->http, request_handle, w, err)))
         return -1;
-    if (c->certificate && http_use_tls(w->http, c->certificate, c->key, err) < 0)
+    if (c->certificate && http_use_tls(w->http, c->certificate, c->key, err) < 0) {
+        struct err old = *err;
+        err_set(err, old.code, "configuration: tls.%s", old.message);
+        config_blame(s->config, err);
         return -1;
-    return http_listen(w->http, address ? address : c->listen, err);
+    }
+    return http_listen(w->http, s->address ? s->address : c->listen, err);
 }
 
 static int arm(struct serving *s, struct err *err)
@@ -142,9 +149,9 @@ static void announce(struct serving *s)
     fflush(stdout);
 }
 
-static int serve(struct serving *s, const char *address, struct err *err)
+static int serve(struct serving *s, struct err *err)
 {
-    if (listen_all(&s->w, address, err) < 0 || arm(s, err) < 0)
+    if (listen_all(s, err) < 0 || arm(s, err) < 0)
         return -1;
     announce(s);
     event_base_dispatch(s->w.base);
@@ -185,6 +192,8 @@ int cmd_serve(int argc, char **argv)
 
     if (operands == 0 && workers != 1)
         operands = err_set(&err, ERR_BAD_REQUEST, "--workers: this version serves with 1");
+    if (operands == 0 && address && http_check_address(address, &err) < 0)
+        operands = err_prefix(&err, "--listen");
     if (operands < 0 || operands > 0 || !s) {
         free(s);
         return operands == -2
@@ -193,7 +202,9 @@ int cmd_serve(int argc, char **argv)
     }
     if (worker_init(&s->w, &o, &err) == 0) {
         raise_descriptors(&s->w.log);
-        result = serve(s, address, &err) < 0;
+        s->address = address;
+        s->config = o.config;
+        result = serve(s, &err) < 0;
         http_free(s->w.http);
         disarm(s);
         worker_deinit(&s->w);

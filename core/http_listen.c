@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BACKLOG = 4096 };
+enum { BACKLOG = 4096, HOST_MAX_BYTES = 256 };
 
 struct listener {
     struct http *h;
@@ -220,9 +220,6 @@ static int listen_unix(struct http *h, const char *path, struct err *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-    if (!*path || strlen(path) >= sizeof address.sun_path)
-        return err_set(err, ERR_BAD_REQUEST, "unix:%s: the path must have 1 to %zu bytes", path,
-                       sizeof address.sun_path - 1);
     memcpy(address.sun_path, path, strlen(path));
     if (is_stale(&address))
         unlink(path);
@@ -287,16 +284,35 @@ static int open_everywhere(const char *port)
     return fd >= 0 || errno == EADDRINUSE ? fd : open_first(NULL, port, AF_INET);
 }
 
-int http_listen(struct http *h, const char *address, struct err *err)
+int http_check_address(const char *address, struct err *err)
 {
-    char host[256];
+    const size_t path_max = sizeof((struct sockaddr_un *)0)->sun_path - 1;
+    char host[HOST_MAX_BYTES];
     const char *port;
 
-    if (strncmp(address, "unix:", 5) == 0)
-        return listen_unix(h, address + 5, err);
+    if (strncmp(address, "unix:", 5) == 0) {
+        size_t n = strlen(address + 5);
+        return n > 0 && n <= path_max
+                   ? 0
+                   : err_set(err, ERR_BAD_REQUEST, "%s: the path must have 1 to %zu bytes", address,
+                             path_max);
+    }
     if (!split(address, host, sizeof host, &port))
         return err_set(err, ERR_BAD_REQUEST,
                        "'%s' is not HOST:PORT, [IPV6]:PORT, :PORT or unix:PATH", address);
+    return 0;
+}
+
+int http_listen(struct http *h, const char *address, struct err *err)
+{
+    char host[HOST_MAX_BYTES];
+    const char *port = NULL;
+
+    if (http_check_address(address, err) < 0)
+        return -1;
+    if (strncmp(address, "unix:", 5) == 0)
+        return listen_unix(h, address + 5, err);
+    split(address, host, sizeof host, &port);
     int fd = *host ? open_first(host, port, AF_UNSPEC) : open_everywhere(port);
     if (fd < 0)
         return err_set(err, ERR_UNAVAILABLE, "cannot listen on %s: %s", address, strerror(errno));

@@ -9,6 +9,7 @@
 #include <openssl/ssl.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 struct tls {
@@ -88,24 +89,25 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *n, const 
     return SSL_TLSEXT_ERR_OK;
 }
 
-static int fail(struct err *err, const char *what)
+static int fail(struct err *err, const char *what, const char *file)
 {
     unsigned long code = ERR_get_error();
-    char reason[160];
+    const char *reason = !code                    ? "out of memory"
+                         : ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code))
+                                                  : ERR_reason_error_string(code);
 
-    ERR_error_string_n(code, reason, sizeof reason);
     ERR_clear_error();
-    return err_set(err, ERR_BAD_REQUEST, "%s: %s", what, code ? reason : "out of memory");
+    return err_set(err, ERR_BAD_REQUEST, "%s: %s: %s", what, file, reason ? reason : "not usable");
 }
 
 static int load(struct tls *t, const char *certificate, const char *key, struct err *err)
 {
     if (SSL_CTX_use_certificate_chain_file(t->ctx, certificate) != 1)
-        return fail(err, certificate);
+        return fail(err, "certificate", certificate);
     if (SSL_CTX_use_PrivateKey_file(t->ctx, key, SSL_FILETYPE_PEM) != 1)
-        return fail(err, key);
+        return fail(err, "key", key);
     if (SSL_CTX_check_private_key(t->ctx) != 1)
-        return fail(err, "key and certificate");
+        return fail(err, "key", key);
     return 0;
 }
 
@@ -135,7 +137,7 @@ struct tls *tls_new(const char *certificate, const char *key, struct err *err)
 
     ERR_clear_error();
     if (!t || !(t->ctx = SSL_CTX_new(TLS_server_method())) || !(t->socket = socket_method())) {
-        fail(err, "TLS");
+        fail(err, "TLS", "OpenSSL");
         goto failed;
     }
     set_up(t->ctx);

@@ -74,6 +74,10 @@ def test_wrong_usage_is_2_and_says_what_to_do():
         ("sim", "--log"),
         ("sim", "--seed", "many"),
         ("serve", "-x"),
+        ("serve", "--listen", "foo"),
+        ("serve", "--listen", "unix:"),
+        ("serve", "--listen", "127.0.0.1:99999"),
+        ("sim", "--listen", "::1:80"),
         ("help", "no-such-command"),
         ("run",),
         ("ask",),
@@ -204,6 +208,25 @@ def test_a_missing_file_is_named():
         done = baton(*arguments, timeout=10)
         equal(done.returncode, 1, repr(arguments) + done.output)
         check("/no/such" in done.stderr, f"{arguments}: {done.stderr}")
+
+
+def test_a_malformed_address_names_its_option():
+    for command in ("serve", "sim"):
+        done = baton(command, "--listen", "foo")
+        equal(done.returncode, 2, done.output)
+        check("--listen: 'foo' is not HOST:PORT" in done.stderr, done.stderr)
+
+
+def test_serve_names_file_and_field_of_a_bad_certificate():
+    with folder() as d:
+        write(d, "none.pem", "no certificate\n")
+        for file, reason in (("absent.pem", "No such file"), ("none.pem", "start line")):
+            text = f'return {{\n   tls = {{ certificate = "{file}", key = "absent.key" }},\n}}\n'
+            write(d, "baton.lua", text)
+            done = baton("serve", "--listen", "127.0.0.1:0", cwd=d, timeout=10)
+            equal(done.returncode, 1, done.output)
+            for part in ("baton.lua", f"tls.certificate: {file}: ", reason):
+                check(part in done.stderr, f"{part} is not named: {done.stderr}")
 
 
 def test_an_address_in_use_is_named():
