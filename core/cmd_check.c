@@ -33,12 +33,15 @@ static void print_note(const char *text)
 /* TLS files must be there and readable; the server finds out the rest. */
 static int check_files(const struct config *c, const char *path, struct err *err)
 {
-    const char *files[] = {c->certificate, c->key};
+    const char *files[] = {c->certificate, c->key}, *names[] = {"certificate", "key"};
 
     for (int i = 0; i < 2; i++)
-        if (files[i] && access(files[i], R_OK) < 0)
-            return err_set(err, ERR_NOT_FOUND, "%s: tls: %s cannot be read", config_path(path),
-                           files[i]);
+        if (files[i] && access(files[i], R_OK) < 0) {
+            err_set(err, ERR_NOT_FOUND, "configuration: tls.%s: %s cannot be read", names[i],
+                    files[i]);
+            config_blame(path, err);
+            return -1;
+        }
     return 0;
 }
 

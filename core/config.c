@@ -6,12 +6,14 @@
 #include "lua_err.h"
 #include "lua_json.h"
 #include "sandbox.h"
+#include "where.h"
 
 #include <errno.h>
 #include <lauxlib.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -151,7 +153,7 @@ static void take_facts(lua_State *L, struct config *c)
     buf_init(&facts, FACTS_MAX);
     if (lua_json_encode(L, -1, &facts, &err) < 0 || buf_add(&facts, "", 1) < 0) {
         buf_deinit(&facts);
-        luaL_error(L, "the configuration cannot be handed to scripts: %s", err.message);
+        luaL_error(L, "%s (the configuration cannot be handed to scripts)", err.message);
     }
     c->facts = buf_take(&facts, &n);
     lua_pop(L, 1);
@@ -262,6 +264,40 @@ static int l_job(lua_State *L)
     return 0;
 }
 
+/* ---- where a field stands ---- */
+
+static int read_text(const char *path, struct buf *text)
+{
+    struct stat st;
+    FILE *f = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? fopen(path, "re") : NULL;
+    char *room = NULL;
+    size_t n;
+
+    if (!f)
+        return -1;
+    while ((room = buf_reserve(text, 4096)) && (n = fread(room, 1, 4096, f)) > 0)
+        text->len += n;
+    fclose(f);
+    return room ? 0 : -1;
+}
+
+/* Puts "baton.lua:14" before a message about a field, "baton.lua" where the line is not known. The
+ * table has no lines, so they are looked for in the text. */
+static void name_place(const char *path, struct err *err)
+{
+    struct buf text;
+    int line = 0;
+
+    buf_init(&text, FILE_MAX);
+    if (read_text(path, &text) == 0 && text.len > 0)
+        line = where_line(buf_span(&text), err->message);
+    buf_deinit(&text);
+    if (line)
+        err_prefix(err, "%s:%d", path, line);
+    else
+        err_prefix(err, "%s", path);
+}
+
 /* What is left to do when the state exists. The guard's error cannot be caught by the file's own pcall. */
 static int run_guarded(lua_State *L, struct job *job, struct watchdog *dog, struct guard *guard,
                        struct err *err)
@@ -279,7 +315,7 @@ static int run_guarded(lua_State *L, struct job *job, struct watchdog *dog, stru
     else
         lua_err_read(L, -1, err);
     if (job->path && strncmp(err->message, job->path, strlen(job->path)) != 0)
-        err_prefix(err, "%s", job->path);
+        name_place(job->path, err);
     config_deinit(job->config);
     return -1;
 }
@@ -317,8 +353,10 @@ void config_blame(const char *path, struct err *err)
     struct err old = *err;
 
     path = config_path(path);
-    if (path && strncmp(err->message, prefix, sizeof prefix - 1) == 0)
-        err_set(err, old.code, "%s: %s", path, old.message + sizeof prefix - 1);
+    if (!path || strncmp(err->message, prefix, sizeof prefix - 1) != 0)
+        return;
+    err_set(err, old.code, "%s", old.message + sizeof prefix - 1);
+    name_place(path, err);
 }
 
 int config_load(struct config *c, const char *home, const char *path, const char *simulated,

@@ -38,8 +38,8 @@ int config_check(struct config *c, const char *home, const char *path, const cha
                  void (*note)(const char *text), struct err *err);
 void config_deinit(struct config *c);
 
-/* A fault that scripts found in the configuration ("configuration: ...") gets the file's name
- * instead. */
+/* A fault that was found in the configuration later ("configuration: FIELD: ...") gets the file's
+ * name instead, and the field's line where it can be told. */
 void config_blame(const char *path, struct err *err);
 
 /* "baton.lua" if 'path' is NULL and that file is here; NULL when there is none. */

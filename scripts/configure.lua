@@ -2,8 +2,8 @@
 -- SPDX-License-Identifier: MIT
 --
 -- Runs in the configuration's own state, before there is any generation. The result goes to
--- core/config.c; keys stay there. Every error names the place: "providers.openai.base_ur: unknown
--- field (known: ...)".
+-- core/config.c; keys stay there. Every error begins with the place: "providers.openai.base_ur: unknown
+-- field (known: ...)"; core/config.c adds file and line.
 
 -- Providers that register themselves when their usual environment variable is set.
 local known_providers = {

@@ -27,10 +27,26 @@ def test_aliases_and_the_default_model_must_mean_something():
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "baton.lua")
         for text in ('aliases = { x = "nope" }', 'default_model = "zz/y"'):
-            path.write_text("return { " + text + " }\n")
+            path.write_text("return {\n   " + text + " }\n")
             done = baton("check", path, env=clean_env(HOME=folder))
             equal(done.returncode, 1, done.output)
-            check("baton.lua: " + text.split()[0] in done.output, done.output)
+            check("baton.lua:2: " + text.split()[0] in done.output, done.output)
+
+
+def test_a_wrong_field_is_named_with_its_line_by_check_and_serve():
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "baton.lua")
+        for text, wanted in (
+            ("return {\n   timeouts = {\n      first_bite = 3 } }\n", ":3: timeouts.first_bite: unknown field"),
+            ("return {\n   policies = {\n      cascade = { treshold = 1 } } }\n", ":3: policies.cascade.treshold: "),
+            ("return {\n   policies = {\n      nobody = {} } }\n", ":3: policies.nobody: "),
+            ("local t = {\n   lisen = 'x' }\nreturn t\n", ": lisen: unknown field"),
+        ):
+            path.write_text(text)
+            for command in (("check", path), ("serve", "--listen", "127.0.0.1:0", "-c", path)):
+                done = baton(*command, env=clean_env(HOME=folder), timeout=20)
+                equal(done.returncode, 1, done.output)
+                check("baton.lua" + wanted in done.output, done.output)
 
 
 def test_absurd_usage_does_not_spoil_the_answer():

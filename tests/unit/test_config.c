@@ -231,9 +231,8 @@ static void test_wrong_values(void)
         {"models = { ['a/m'] = { capabilities = { 1 } } }", "capabilities.1: must be a string"},
         {"aliases = { a = 1 }", "aliases.a: must be the name of a model or a selector"},
         {"policies = { cascade = 1 }", "policies.cascade: must be a table"},
-        {"policies = { cascade = { f = error } }",
-         "cannot be handed to scripts: policies.cascade.f"},
-        {"policies = { cascade = { n = 0/0 } }", "cannot be handed to scripts: policies.cascade.n"},
+        {"policies = { cascade = { f = error } }", ":1: policies.cascade.f: "},
+        {"policies = { cascade = { n = 0/0 } }", ":1: policies.cascade.n: "},
     };
     char text[512];
 
@@ -241,6 +240,54 @@ static void test_wrong_values(void)
         snprintf(text, sizeof text, "return { %s }", cases[i].field);
         check_wrong(text, cases[i].want);
     }
+}
+
+/* ... and with its line; nothing is guessed. */
+static void test_lines(void)
+{
+    check_wrong("-- lisen\nreturn {\n   lisen = 'x' }", ":3: lisen: unknown field");
+    check_wrong("return {\n   providers = {\n      a = {\n         base_url = 'http://x',\n"
+                "         base_ur = 'x' } } }",
+                ":5: providers.a.base_ur: unknown field");
+    check_wrong("return {\n   providers = {\n      a = {} } }",
+                ":3: providers.a.base_url: is missing");
+    check_wrong("return {\n   keys = { 'a',\n      'b\\n' } }", ":3: keys.2: must not");
+    check_wrong("return {\n   models = {\n      ['a/m'] = {} } }", ":3: models.a/m: there is no");
+    check_wrong("return {\n   tls = {} }", ":2: tls: needs both");
+    check_wrong("local a = {\n   base_ur = 'x' }\nreturn {\n   providers = { a = a } }",
+                ":4: providers.a.base_ur: unknown field");
+    check_wrong("local c = {\n   lisen = 'x' }\nreturn c", ": lisen: unknown field");
+    check_wrong("local c = {\n   policies = { p = { f = error } } }\nreturn c", ": policies.p.f: ");
+    check_wrong("return {\n   policies = { p = {\n   f = error } } }", ":3: policies.p.f: ");
+}
+
+/* Faults that scripts find get the same. */
+static void test_blame(void)
+{
+    static const char text[] = "return {\n   policies = {\n      cascade = {\n treshold = 1 } } }";
+    char path[] = "/tmp/baton_test_XXXXXX", want[128];
+    int fd = mkstemp(path);
+    struct err err;
+
+    CHECK(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+    close(fd);
+    err_set(&err, ERR_INTERNAL, "configuration: policies.cascade.treshold: no such parameter");
+    config_blame(path, &err);
+    snprintf(want, sizeof want, "%s:4: policies.cascade.treshold: no such parameter", path);
+    CHECK_STR(err.message, want);
+    config_blame(path, &err); /* once */
+    CHECK_STR(err.message, want);
+    err_set(&err, ERR_INTERNAL, "configuration: default_policy: there is no policy 'x'");
+    config_blame(path, &err);
+    snprintf(want, sizeof want, "%s: default_policy: there is no policy 'x'", path);
+    CHECK_STR(err.message, want);
+    unlink(path);
+    err_set(&err, ERR_INTERNAL, "configuration: default_policy: gone");
+    config_blame("/no/such/file", &err);
+    CHECK_STR(err.message, "/no/such/file: default_policy: gone");
+    err_set(&err, ERR_INTERNAL, "configuration: default_policy: folder");
+    config_blame("/tmp", &err);
+    CHECK_STR(err.message, "/tmp: default_policy: folder");
 }
 
 static void test_the_file(void)
@@ -405,6 +452,8 @@ int main(void)
     test_everything();
     test_unknown_fields();
     test_wrong_values();
+    test_lines();
+    test_blame();
     test_the_file();
     test_it_is_lua();
     test_env();
