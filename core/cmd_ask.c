@@ -29,12 +29,13 @@ static int read_prompt(int n, char **words, struct buf *prompt, struct err *err)
     return buf_add(prompt, "", 1);
 }
 
-static int ask(const struct worker_options *o, const char *target, const char *prompt,
-               struct err *err)
+/* 'kind' says what the target must be: "policy" or "model". */
+static int ask(const struct worker_options *o, const char *kind, const char *target,
+               const char *prompt, struct err *err)
 {
     struct worker *w = calloc(1, sizeof *w);
     struct ledger ledger = {.cost = 0};
-    const char *texts[] = {target, prompt, NULL};
+    const char *texts[] = {kind, target, prompt, NULL};
     const struct worker_job job = {
         .module = "ask", .function = "main", .texts = texts, .ledger = &ledger};
     int result = -1;
@@ -88,7 +89,11 @@ int cmd_ask(int argc, char **argv)
     buf_init(&prompt, PROMPT_MAX);
     int result = read_prompt(operands, argv + 1, &prompt, &err);
     if (result == 0)
-        result = ask(&o, model ? model : policy ? policy : "auto", prompt.data, &err);
+        result = ask(&o, model ? "model" : "policy",
+                     model    ? model
+                     : policy ? policy
+                              : "auto",
+                     prompt.data, &err);
     buf_deinit(&prompt);
     return result < 0 ? command_failed("ask", &err) : 0;
 }

@@ -5,9 +5,11 @@
 #include "task.h"
 #include "worker.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { SCRIPT_MAX = 1 << 20, NOTES_MAX = 64 << 10 };
 
@@ -44,6 +46,16 @@ static int run(const struct worker_options *o, const char *script, struct err *e
     return result;
 }
 
+/* A folder that is not there allows nothing: the script would only find out that it may not. */
+static int check_folders(const char *option, const struct option_list *folders, struct err *err)
+{
+    for (int i = 0; i < folders->n; i++)
+        if (access(folders->values[i], F_OK) < 0)
+            return err_set(err, ERR_NOT_FOUND, "%s %s: %s", option, folders->values[i],
+                           strerror(errno));
+    return 0;
+}
+
 int cmd_run(int argc, char **argv)
 {
     struct worker_options o = {.print = stdout, .workflow = true};
@@ -73,6 +85,9 @@ int cmd_run(int argc, char **argv)
         return 0;
     if (operands < 1)
         return command_usage("run", operands < 0 ? err.message : "which script?");
+    if (check_folders("--allow-read", &readable, &err) < 0 ||
+        check_folders("--allow-write", &writable, &err) < 0)
+        return command_failed("run", &err);
     readable.values[readable.n < 16 ? readable.n : 15] = NULL;
     writable.values[writable.n < 16 ? writable.n : 15] = NULL;
     argv[1 + operands] = NULL;

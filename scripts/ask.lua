@@ -2,8 +2,10 @@
 -- SPDX-License-Identifier: MIT
 
 local clock = require "clock"
+local errors = require "errors"
 local json = require "json"
 local llm = require "llm"
+local policies = require "policies"
 local provider = require "provider"
 local serve = require "serve"
 local terminal = require "terminal"
@@ -29,9 +31,20 @@ local function show(result)
    end
 end
 
--- ask.main(target, prompt): target is the name of a policy, "auto", or a model. Raises the error
--- when there is no answer.
-function ask.main(target, prompt)
+-- A name that was given as a policy must not be looked for among the models.
+local function check_policy(name)
+   if name == "auto" or policies[name:match("^baton/(.+)$") or name] ~= nil then return end
+   local known = {}
+   for other in pairs(policies) do known[#known + 1] = other end
+   table.sort(known)
+   local message = ("there is no policy '%s' (there are: %s)"):format(name, table.concat(known, ", "))
+   error(errors.new { code = "not_found", message = message }, 0)
+end
+
+-- ask.main(kind, target, prompt): target is the name of a policy or "auto" (kind "policy"), or a
+-- model (kind "model"). Raises the error when there is no answer.
+function ask.main(kind, target, prompt)
+   if kind == "policy" then check_policy(target) end
    local begun = clock.monotonic()
    local req = provider.request(json.encode {
       model = target, messages = { { role = "user", content = prompt } }, stream = true,

@@ -337,6 +337,21 @@ def test_ask_prints_the_answer_and_one_line_of_what_it_cost():
             check(re.search(r"\d ?(ms|s)\b", last), f"no time in the last line: {last!r}")
 
 
+def test_ask_names_a_policy_that_is_not_there():
+    with folder() as d:
+        done = baton("ask", "-p", "nope", "Hello", cwd=d)
+        equal(done.returncode, 1, done.output)
+        check("there is no policy 'nope'" in done.stderr, done.stderr)
+        for known in ("cascade", "direct", "complexity"):
+            check(known in done.stderr, f"{known} is not listed: {done.stderr}")
+        equal(baton("ask", "-p", "sim/mini", "Hello", cwd=d).returncode, 1)
+        for name in ("auto", "baton/cascade"):
+            equal(baton("ask", "-p", name, "Hello", cwd=d).returncode, 0)
+        done = baton("ask", "-m", "nope", "Hello", cwd=d)
+        equal(done.returncode, 1, done.output)
+        check("model 'nope'" in done.stderr, done.stderr)
+
+
 def test_ask_says_what_failed():
     with folder() as d:
         for arguments in (("-p", "no-such-policy", "Hi"), ("-m", "nobody/x", "Hi")):
@@ -461,6 +476,13 @@ def test_files_need_permission():
                 options=("--allow-read", f"{d}/in", "--allow-write", f"{d}/in"),
             )
             equal(done.stdout.count("refused: "), 2, f"{path}: {done.stdout}")
+
+
+def test_an_allowed_folder_that_is_not_there_is_named():
+    for option in ("--allow-read", "--allow-write"):
+        done = run('print("ran")', options=(option, "/tmp", option, "/no/such/folder"))
+        equal((done.returncode, done.stdout), (1, ""), done.output)
+        check(f"{option} /no/such/folder: No such file" in done.stderr, done.stderr)
 
 
 def test_a_script_that_fails_is_1_and_names_file_and_line():
