@@ -146,7 +146,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct source *)a)->name, ((const struct source *)b)->name);
 }
 
-static void hash_all(struct sources *s)
+void sources_hash(struct sources *s)
 {
     struct digest d;
     char head[600];
@@ -175,7 +175,7 @@ int sources_read(struct sources *s, const char *home, const char *policies, stru
     if (policies && read_dir(s, policies, "policies", 0, err) < 0)
         goto fail;
     qsort(s->items, s->n, sizeof *s->items, by_name);
-    hash_all(s);
+    sources_hash(s);
     return 0;
 fail:
     sources_deinit(s);
@@ -194,7 +194,7 @@ int sources_add_policy(struct sources *s, const char *path, struct err *err)
     if (put(s, name, path, text, n, err) < 0)
         return -1;
     qsort(s->items, s->n, sizeof *s->items, by_name);
-    hash_all(s);
+    sources_hash(s);
     return 0;
 }
 

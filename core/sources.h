@@ -9,9 +9,10 @@
 #include <stdint.h>
 
 enum {
-    SOURCE_MAX = 1 << 20,        /* bytes of one file */
-    SOURCES_MAX = 2000,          /* files */
-    SOURCES_BYTES_MAX = 32 << 20 /* bytes of all */
+    SOURCE_MAX = 1 << 20,                                       /* bytes of one file */
+    SOURCES_MAX = 2000,                                         /* files */
+    SOURCES_BYTES_MAX = 32 << 20,                               /* bytes of all */
+    SOURCES_PACKED_MAX = SOURCES_BYTES_MAX + SOURCES_MAX * 5000 /* bytes of a packed snapshot */
 };
 
 struct source {
@@ -34,6 +35,18 @@ int sources_read(struct sources *s, const char *home, const char *policies, stru
 /* Adds one file as a policy, whatever its folder; it replaces the one of the same file name. */
 int sources_add_policy(struct sources *s, const char *path, struct err *err);
 void sources_deinit(struct sources *s);
+
+/* The snapshot as bytes: appends them. -1 when out is full or memory is. */
+int sources_pack(const struct sources *s, struct buf *out);
+/* A snapshot of its own from such bytes; whatever they are. The hash is computed anew and must be
+ * the one they were packed with. -1 with *err set and nothing to free. */
+int sources_unpack(struct sources *s, struct span packed, struct err *err);
+/* The same by way of a descriptor of sealed memory (memfd.h), which the caller closes. */
+int sources_to_memfd(const struct sources *s, struct err *err);
+int sources_from_memfd(struct sources *s, int fd, struct err *err);
+
+/* Writes s->hash anew, over the items as they are. */
+void sources_hash(struct sources *s);
 
 /* NULL where there is no such name. */
 const struct source *sources_find(const struct sources *s, const char *name);

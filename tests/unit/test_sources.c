@@ -220,6 +220,101 @@ static void test_many_files(void)
     clean();
 }
 
+/* ---- packed ---- */
+
+static void check_refused(const char *data, size_t n)
+{
+    struct sources s;
+    struct err err = {.code = ERR_NONE};
+
+    CHECK_INT(sources_unpack(&s, (struct span){data, n}, &err), -1);
+    CHECK_INT(err.code, ERR_BAD_REQUEST);
+    CHECK(!s.items && s.n == 0);
+}
+
+/* Every cut and every changed byte is found out, but those of paths, which no hash covers. */
+static void check_damage(const struct sources *s, struct buf *packed)
+{
+    struct sources other;
+    struct err err;
+
+    for (size_t n = 0; n < packed->len; n++)
+        check_refused(packed->data, n);
+    for (size_t i = 0; i < packed->len; i++) {
+        packed->data[i] ^= 0x20;
+        if (sources_unpack(&other, buf_span(packed), &err) == 0) {
+            CHECK_STR(other.hash, s->hash);
+            CHECK(other.n == s->n && strcmp(other.items[0].text, s->items[0].text) == 0);
+            sources_deinit(&other);
+        }
+        packed->data[i] ^= 0x20;
+    }
+    buf_add(packed, "x", 1);
+    check_refused(packed->data, packed->len);
+    packed->len--;
+}
+
+static void check_equal(const struct sources *a, const struct sources *b)
+{
+    CHECK_INT(a->n, b->n);
+    CHECK_INT(a->bytes, b->bytes);
+    CHECK_STR(a->hash, b->hash);
+    for (size_t i = 0; i < a->n && i < b->n; i++) {
+        CHECK_STR(a->items[i].name, b->items[i].name);
+        CHECK_STR(a->items[i].path, b->items[i].path);
+        CHECK_BYTES(a->items[i].text, a->items[i].n, b->items[i].text);
+    }
+}
+
+static void test_packing(void)
+{
+    struct sources s, other;
+    struct buf packed;
+    struct err err;
+
+    fresh();
+    CHECK_INT(sources_read(&s, root, path_of("mine"), &err), 0);
+    buf_init(&packed, SOURCES_PACKED_MAX);
+    CHECK_INT(sources_pack(&s, &packed), 0);
+    CHECK_INT(sources_unpack(&other, buf_span(&packed), &err), 0);
+    check_equal(&s, &other);
+    sources_deinit(&other);
+    check_damage(&s, &packed);
+    buf_deinit(&packed);
+    buf_init(&packed, 100);
+    CHECK_INT(sources_pack(&s, &packed), -1);
+    CHECK_INT(packed.len, 0);
+    buf_deinit(&packed);
+    sources_deinit(&s);
+    clean();
+}
+
+static void test_handing_over(void)
+{
+    struct sources s, other;
+    struct err err;
+
+    fresh();
+    CHECK_INT(sources_read(&s, root, NULL, &err), 0);
+    int fd = sources_to_memfd(&s, &err);
+    CHECK(fd >= 0);
+    CHECK_INT(write(fd, "x", 1), -1); /* sealed */
+    CHECK_INT(ftruncate(fd, 0), -1);
+    for (int i = 0; i < 2; i++) { /* each worker reads the same descriptor */
+        CHECK_INT(sources_from_memfd(&other, fd, &err), 0);
+        check_equal(&s, &other);
+        sources_deinit(&other);
+    }
+    close(fd);
+    FILE *file = tmpfile(); /* something that could still change */
+    CHECK_INT(sources_from_memfd(&other, fileno(file), &err), -1);
+    CHECK(strstr(err.message, "no sealed memory") != NULL);
+    fclose(file);
+    CHECK_INT(sources_from_memfd(&other, -1, &err), -1);
+    sources_deinit(&s);
+    clean();
+}
+
 static void check_digest(const char *text, const char *want)
 {
     struct digest d;
@@ -246,6 +341,8 @@ int main(void)
     test_mistakes();
     test_no_files();
     test_many_files();
+    test_packing();
+    test_handing_over();
     test_digest();
     return test_report("sources");
 }
