@@ -30,7 +30,9 @@ enum {
 struct job {
     struct config *config;
     const char *home, *path, *simulated;
-    bool lenient; /* an unset variable is noted, not an error */
+    const struct sources *sources; /* where configure.lua comes from; NULL: from 'home' */
+    struct span text;              /* of the configuration; p is NULL: what stands in 'path' */
+    bool lenient;                  /* an unset variable is noted, not an error */
     void (*note)(const char *text);
 };
 
@@ -211,6 +213,14 @@ static int l_getenv(lua_State *L)
     return 1;
 }
 
+static void push_text(lua_State *L, struct span text, const char *name)
+{
+    if (text.n > FILE_MAX)
+        luaL_error(L, "%s: larger than %d bytes", name, FILE_MAX);
+    if (sandbox_load(L, text, name) != LUA_OK)
+        lua_error(L);
+}
+
 static void push_file(lua_State *L, const char *path, const char *name)
 {
     FILE *f = fopen(path, "re");
@@ -229,28 +239,42 @@ static void push_file(lua_State *L, const char *path, const char *name)
     luaL_pushresult(&text);
     struct span span;
     span.p = lua_tolstring(L, -1, &span.n);
-    if (span.n > FILE_MAX)
-        luaL_error(L, "%s: larger than %d bytes", path, FILE_MAX);
-    if (sandbox_load(L, span, name) != LUA_OK)
-        lua_error(L);
+    push_text(L, span, name);
     lua_remove(L, -2);
+}
+
+/* Pushes the function that scripts/configure.lua returns. */
+static void push_configure(lua_State *L, const struct job *job)
+{
+    static const char name[] = "scripts/configure.lua";
+    char path[4096];
+
+    snprintf(path, sizeof path, "%s/%s", job->home, name);
+    const struct source *s = job->sources ? sources_find(job->sources, name) : NULL;
+    if (s)
+        push_text(L, (struct span){s->text, s->n}, name);
+    else if (job->sources)
+        luaL_error(L, "%s: not found", name);
+    else
+        push_file(L, path, name);
+    lua_call(L, 0, 1);
 }
 
 static int l_job(lua_State *L)
 {
     const struct job *job = lua_touserdata(L, 1);
-    char path[4096];
 
     lua_err_open(L);
     sandbox_open(L);
     lua_pushlightuserdata(L, (void *)job);
     lua_pushcclosure(L, l_env, 1);
     sandbox_add(L, "env");
-    snprintf(path, sizeof path, "%s/scripts/configure.lua", job->home);
-    push_file(L, path, "scripts/configure.lua");
-    lua_call(L, 0, 1);
+    push_configure(L, job);
     if (job->path) {
-        push_file(L, job->path, job->path);
+        if (job->text.p)
+            push_text(L, job->text, job->path);
+        else
+            push_file(L, job->path, job->path);
         lua_call(L, 0, 1);
         if (!lua_istable(L, -1))
             luaL_error(L, "%s: must return a table: return { ... }", job->path);
@@ -283,19 +307,25 @@ static int read_text(const char *path, struct buf *text)
 
 /* Puts "baton.lua:14" before a message about a field, "baton.lua" where the line is not known. The
  * table has no lines, so they are looked for in the text. */
-static void name_place(const char *path, struct err *err)
+static void name_place(const char *path, struct span text, struct err *err)
 {
-    struct buf text;
-    int line = 0;
+    int line = text.n > 0 ? where_line(text, err->message) : 0;
 
-    buf_init(&text, FILE_MAX);
-    if (read_text(path, &text) == 0 && text.len > 0)
-        line = where_line(buf_span(&text), err->message);
-    buf_deinit(&text);
     if (line)
         err_prefix(err, "%s:%d", path, line);
     else
         err_prefix(err, "%s", path);
+}
+
+static void name_place_in_file(const char *path, struct err *err)
+{
+    struct buf text;
+
+    buf_init(&text, FILE_MAX);
+    if (read_text(path, &text) < 0)
+        buf_deinit(&text);
+    name_place(path, buf_span(&text), err);
+    buf_deinit(&text);
 }
 
 /* What is left to do when the state exists. The guard's error cannot be caught by the file's own pcall. */
@@ -314,8 +344,12 @@ static int run_guarded(lua_State *L, struct job *job, struct watchdog *dog, stru
         err_set(err, ERR_BUDGET, "the configuration takes more than %d bytes of memory", HEAP_MAX);
     else
         lua_err_read(L, -1, err);
-    if (job->path && strncmp(err->message, job->path, strlen(job->path)) != 0)
-        name_place(job->path, err);
+    if (job->path && strncmp(err->message, job->path, strlen(job->path)) != 0) {
+        if (job->text.p)
+            name_place(job->path, job->text, err);
+        else
+            name_place_in_file(job->path, err);
+    }
     config_deinit(job->config);
     return -1;
 }
@@ -347,22 +381,48 @@ const char *config_path(const char *path)
     return path ? path : access("baton.lua", F_OK) == 0 ? "baton.lua" : NULL;
 }
 
-void config_blame(const char *path, struct err *err)
+/* Takes "configuration: " off the message; false when it does not begin so. */
+static bool is_about_config(struct err *err)
 {
     static const char prefix[] = "configuration: ";
     struct err old = *err;
 
-    path = config_path(path);
-    if (!path || strncmp(err->message, prefix, sizeof prefix - 1) != 0)
-        return;
+    if (strncmp(err->message, prefix, sizeof prefix - 1) != 0)
+        return false;
     err_set(err, old.code, "%s", old.message + sizeof prefix - 1);
-    name_place(path, err);
+    return true;
+}
+
+void config_blame(const char *path, struct err *err)
+{
+    path = config_path(path);
+    if (path && is_about_config(err))
+        name_place_in_file(path, err);
+}
+
+void config_blame_text(const char *name, struct span text, struct err *err)
+{
+    if (name && is_about_config(err))
+        name_place(name, text, err);
 }
 
 int config_load(struct config *c, const char *home, const char *path, const char *simulated,
                 struct err *err)
 {
     struct job job = {.config = c, .home = home, .path = config_path(path), .simulated = simulated};
+
+    return run_job(&job, err);
+}
+
+int config_load_text(struct config *c, const struct sources *sources, const char *name,
+                     struct span text, const char *simulated, struct err *err)
+{
+    struct job job = {.config = c,
+                      .home = "",
+                      .path = text.p ? name : NULL,
+                      .simulated = simulated,
+                      .sources = sources,
+                      .text = text};
 
     return run_job(&job, err);
 }

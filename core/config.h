@@ -10,6 +10,7 @@
 #include "guard.h"
 #include "http.h"
 #include "provider.h"
+#include "sources.h"
 
 struct config {
     char *listen;
@@ -32,6 +33,11 @@ struct config {
  * 'simulated'. */
 int config_load(struct config *c, const char *home, const char *path, const char *simulated,
                 struct err *err);
+/* The same from memory: 'text' (p is NULL: there is no configuration) is called 'name' in messages,
+ * and scripts/configure.lua comes from the snapshot. Environment variables are those of this
+ * process. */
+int config_load_text(struct config *c, const struct sources *sources, const char *name,
+                     struct span text, const char *simulated, struct err *err);
 /* The same for "baton check": an environment variable that is not set is told to 'note' and is no
  * error. */
 int config_check(struct config *c, const char *home, const char *path, const char *simulated,
@@ -41,6 +47,7 @@ void config_deinit(struct config *c);
 /* A fault that was found in the configuration later ("configuration: FIELD: ...") gets the file's
  * name instead, and the field's line where it can be told. */
 void config_blame(const char *path, struct err *err);
+void config_blame_text(const char *name, struct span text, struct err *err); /* NULL: leaves it */
 
 /* "baton.lua" if 'path' is NULL and that file is here; NULL when there is none. */
 const char *config_path(const char *path);

@@ -445,6 +445,55 @@ static void test_simulated(void)
     unlink(path);
 }
 
+/* ---- from memory ---- */
+
+static void check_text(const struct sources *s, const char *text, const char *want)
+{
+    struct config c;
+    struct err err = {.message = ""};
+    struct span span = {text, text ? strlen(text) : 0};
+    int result = config_load_text(&c, s, "conf/baton.lua", span, NULL, &err);
+
+    CHECK_INT(result, *want ? -1 : 0);
+    CHECK(strncmp(err.message, want, strlen(want)) == 0);
+    if (result == 0)
+        config_deinit(&c);
+}
+
+static void test_from_text(void)
+{
+    static const char configure[] = "return function() error('its own configure.lua', 0) end";
+    struct sources s, changed = {0};
+    struct config c;
+    struct err err = {.message = ""};
+    struct span text = SPAN("return { listen = '127.0.0.1:1' }");
+
+    CHECK_INT(sources_read(&s, world_home(), NULL, &err), 0);
+    CHECK_INT(config_load_text(&c, &s, "x", text, NULL, &err), 0);
+    CHECK_STR(c.listen, "127.0.0.1:1");
+    config_deinit(&c);
+    check_text(&s, NULL, "");
+    check_text(&s, "return {}", "");
+    check_text(&s, "return {\n   lisen = 'x' }", "conf/baton.lua:2: lisen: unknown field");
+    check_text(&s, "return 1", "conf/baton.lua: must return a table: return { ... }");
+    check_text(&s, "", "conf/baton.lua: must return a table: return { ... }");
+    check_text(&s, "return {\n1 +}", "conf/baton.lua:2: unexpected symbol near '}'");
+    check_text(&changed, "return {}", "conf/baton.lua: scripts/configure.lua: not found");
+    struct source item = {.name = (char[]){"scripts/configure.lua"},
+                          .text = (char *)configure,
+                          .n = strlen(configure)};
+    changed.items = &item;
+    changed.n = 1;
+    check_text(&changed, NULL, "its own configure.lua");
+
+    err_set(&err, ERR_INTERNAL, "configuration: policies.x: there is none");
+    config_blame_text("b.lua", SPAN("return {\n policies = { x = {} } }"), &err);
+    CHECK_STR(err.message, "b.lua:2: policies.x: there is none");
+    config_blame_text("b.lua", SPAN("return {}"), &err);
+    CHECK_STR(err.message, "b.lua:2: policies.x: there is none");
+    sources_deinit(&s);
+}
+
 int main(void)
 {
     clear_environment();
@@ -459,5 +508,6 @@ int main(void)
     test_env();
     test_environment();
     test_simulated();
+    test_from_text();
     return test_report("config");
 }
