@@ -289,6 +289,8 @@ static void on_task_end(struct task *t, const struct err *err)
         if (r->ledger.policy[0])
             err_prefix(&full, "policy '%.*s'", (int)strcspn(r->ledger.policy, "@"),
                        r->ledger.policy);
+        if (full.code == ERR_NOT_FOUND)
+            full.code = ERR_INTERNAL; /* what the policy did not find, the client has not named */
         r->code = full.code;
         if (r->code != ERR_CANCELLED)
             log_write(&r->w->log, LOG_WARN, "a policy failed",

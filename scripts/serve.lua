@@ -48,7 +48,8 @@ local function copy(value)
    return own
 end
 
--- What a client means by 'model': the definition of a policy and its parameters | nil, err.
+-- What a client means by 'model': the definition of a policy, its parameters, and whether the client
+-- named a model instead of the policy | nil, err.
 local function choose(name)
    if type(name) ~= "string" or name == "" then
       return nil, errors.new { code = "bad_request", param = "model", type = "invalid_request_error",
@@ -58,7 +59,7 @@ local function choose(name)
    if policies[wanted] ~= nil then return policies[wanted], copy(params[wanted]) end
    local entry, err = models.resolve(wanted)
    if not entry then return nil, err end
-   return policies.direct, { model = wanted }
+   return policies.direct, { model = wanted }, true
 end
 
 local function meta_of(req, name, include_usage)
@@ -129,6 +130,25 @@ local function as_error(err)
    return errors.new { code = "internal", message = tostring(err) }
 end
 
+-- A model that is not there is the client's mistake only when the client named it.
+local function blame_policy(definition, err)
+   local of_model = err.provider and err.model or err.provider_code == "model_not_found"
+   if err.code ~= "not_found" or not of_model then return err end
+   local who = ("policy '%s'"):format(definition.name)
+   if err.provider and err.model then who = ("%s, model '%s/%s'"):format(who, err.provider, err.model) end
+   return errors.new { code = "internal", message = who .. ": " .. err.message, provider = err.provider,
+      model = err.model, cause = err }
+end
+
+-- Runs a policy: a reply or a stream | nil, err.
+local function run_policy(definition, req, p, named)
+   trace.policy(definition.name)
+   local result, err = check_result(definition, definition.run(req, p))
+   if result then return result end
+   err = as_error(err)
+   return nil, named and err or blame_policy(definition, err)
+end
+
 local function send(req, answer, door, result, debug)
    trace.answered(result.name or "baton")
    if llm.is_stream(result) then
@@ -150,13 +170,11 @@ end
 function serve.request(req, answer, door_name, debug)
    local door = doors[door_name]
    local wrong = door.check_request(req)
-   local definition, p = choose(req.model)
+   local definition, p, named = choose(req.model)
    if not definition then return answer:fail(p) end
    if wrong then return answer:fail(wrong) end
-   trace.policy(definition.name)
-   local result, err = check_result(definition, definition.run(req, p))
+   local result, err = run_policy(definition, req, p, named)
    if not result then
-      err = as_error(err)
       if err.provider and err.model then trace.answered(err.provider .. "/" .. err.model) end
       return answer:fail(err)
    end
@@ -166,10 +184,9 @@ end
 -- serve.run(req, name) -> reply or stream | nil, err: a request without a client, for the command
 -- line. Yields.
 function serve.run(req, name)
-   local definition, p = choose(name)
+   local definition, p, named = choose(name)
    if not definition then return nil, p end
-   trace.policy(definition.name)
-   return check_result(definition, definition.run(req, p))
+   return run_policy(definition, req, p, named)
 end
 
 local function model_object(name, owner)

@@ -471,6 +471,37 @@ def test_unknown_models_and_policies_are_404_model_not_found():
         equal((error["code"], error["param"]), ("model_not_found", "model"), repr(name[:30]))
 
 
+ASKS_FOR_NOTHING = """local llm, policy = require "llm", require "policy"
+return policy.define { name = "%s", run = function(req) %s end }
+"""
+
+ASKS = {  # the policy's body, the model that its error names
+    "returns": ('return llm.chat("nope", req)', "'nope'"),
+    "streams": ('return llm.stream("nope", req)', "'nope'"),
+    "raises": ('error(select(2, llm.chat("nope", req)), 0)', "'nope'"),
+    "asserts": ('return assert(llm.chat("nope", req))', "'nope'"),
+    "unknown_there": ('return llm.stream("sim/mini:404", req)', "'sim/mini:404'"),
+}
+
+
+def test_a_model_that_a_policy_asks_for_in_vain_is_not_the_client_s_mistake():
+    sim, _ = stage()
+    policies = {name: ASKS_FOR_NOTHING % (name, text) for name, (text, _) in ASKS.items()}
+    text = config({"sim": provider(sim.base_url)}, default_model="sim/mini")
+    with Gateway(text, policies=policies) as gateway:
+        for name, (_, model) in ASKS.items():
+            for stream in (False, True):
+                answer = gateway.chat(name, stream=stream)
+                equal(answer.status, 500, f"{name}: {answer}")
+                error = answer.error()
+                equal((error["code"], error["param"]), ("internal", None), name)
+                equal(error["type"], "server_error", name)
+                check(f"policy '{name}'" in error["message"], error)
+                check(model in error["message"], error)
+        for name in ("nope", "sim/mini:404"):
+            equal(gateway.chat(name).status, 404, name)
+
+
 BAD = [  # body, the field that the error names
     (b"", None),
     (b"hello", None),
