@@ -20,6 +20,8 @@ struct checking {
     const char *config; /* file or NULL */
     struct event_base *base;
     struct transfers *transfers;
+    struct shared shared;
+    struct cache *cache;
     struct log log;
     struct runtime rt;
     bool watched;
@@ -111,19 +113,23 @@ static int check_path(struct checking *c, const char *path, struct err *err)
 static int begin(struct checking *c, struct err *err)
 {
     struct transfers_config transfers;
+    struct shared_sizes sizes;
 
     transfers_config_default(&transfers);
+    shared_sizes_default(&sizes);
     log_init(&c->log, STDERR_FILENO, LOG_WARN);
     if (home_find(c->home, sizeof c->home, err) < 0)
         return -1;
     if (!(c->base = event_base_new()))
         return err_set(err, ERR_INTERNAL, "cannot make an event loop");
-    if (!(c->transfers = transfers_new(c->base, &transfers, err)) ||
-        !(c->rt.fx = effect_live_new(c->base, c->transfers, err)) ||
+    if (shared_new(&c->shared, &sizes, err) < 0 || !(c->cache = cache_new(CACHE_BYTES, err)) ||
+        !(c->transfers = transfers_new(c->base, &transfers, err)) ||
+        !(c->rt.fx = effect_live_new(c->base, c->transfers, &c->shared, c->cache, err)) ||
         watchdog_init(&c->rt.dog, err) < 0)
         return -1;
     c->watched = true;
     c->rt.log = &c->log;
+    c->rt.shared = &c->shared;
     return 0;
 }
 
@@ -134,6 +140,8 @@ static void end(struct checking *c)
     if (c->rt.fx)
         c->rt.fx->free(c->rt.fx);
     transfers_free(c->transfers);
+    cache_free(c->cache);
+    shared_free(&c->shared);
     if (c->base)
         event_base_free(c->base);
     log_deinit(&c->log);

@@ -16,6 +16,8 @@ struct live {
     struct effect effect;
     struct event_base *base;
     struct transfers *transfers;
+    struct shared *shared;
+    struct cache *cache;
     uint64_t pool[32]; /* random numbers fetched ahead: one system call for 32 */
     int left;
 };
@@ -261,7 +263,7 @@ static void live_free(struct effect *e)
 }
 
 struct effect *effect_live_new(struct event_base *base, struct transfers *transfers,
-                               struct err *err)
+                               struct shared *shared, struct cache *cache, struct err *err)
 {
     struct live *live = calloc(1, sizeof *live);
 
@@ -271,6 +273,8 @@ struct effect *effect_live_new(struct event_base *base, struct transfers *transf
     }
     live->base = base;
     live->transfers = transfers;
+    live->shared = shared;
+    live->cache = cache;
     live->effect = (struct effect){
         .name = "live",
         .wall_us = live_wall,

@@ -3,11 +3,13 @@
 #ifndef EFFECT_LIVE_H
 #define EFFECT_LIVE_H
 
+#include "cache.h"
 #include "effect.h"
+#include "shared.h"
 #include "transfer.h"
 
-/* Borrows both; they outlive the effect. */
+/* Borrows all of them; they outlive the effect. */
 struct effect *effect_live_new(struct event_base *base, struct transfers *transfers,
-                               struct err *err);
+                               struct shared *shared, struct cache *cache, struct err *err);
 
 #endif

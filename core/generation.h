@@ -11,6 +11,7 @@
 #include "list.h"
 #include "log.h"
 #include "provider.h"
+#include "shared.h"
 #include "sources.h"
 
 #include <lua.h>
@@ -21,6 +22,7 @@ enum { GENERATION_HASH = 12 };
 /* What the scripts of one process may touch, shared by its generations. Borrowed by them. */
 struct runtime {
     struct effect *fx;
+    struct shared *shared; /* what all processes of the engine share; never NULL */
     struct watchdog dog;
     struct log *log;
     struct guard_limits limits;    /* of each task */

@@ -53,6 +53,7 @@ static int load_generation(struct worker *w, const struct worker_options *o, str
 static void set_runtime(struct worker *w, const struct worker_options *o)
 {
     w->rt.fx = w->fx;
+    w->rt.shared = &w->shared;
     w->rt.log = &w->log;
     w->rt.limits = w->config.task;
     w->rt.heap_max = w->config.heap_max;
@@ -84,6 +85,7 @@ static int make_base(struct worker *w, struct err *err)
 int worker_init(struct worker *w, const struct worker_options *o, struct err *err)
 {
     struct transfers_config transfers;
+    struct shared_sizes sizes;
 
     memset(w, 0, sizeof *w);
     log_init(&w->log, STDERR_FILENO, LOG_INFO);
@@ -92,8 +94,10 @@ int worker_init(struct worker *w, const struct worker_options *o, struct err *er
     if (home_find(w->home, sizeof w->home, err) < 0 || load_config(w, o, err) < 0)
         goto fail;
     transfers_config_default(&transfers);
-    if (!(w->transfers = transfers_new(w->base, &transfers, err)) ||
-        !(w->fx = effect_live_new(w->base, w->transfers, err)))
+    shared_sizes_default(&sizes);
+    if (shared_new(&w->shared, &sizes, err) < 0 || !(w->cache = cache_new(CACHE_BYTES, err)) ||
+        !(w->transfers = transfers_new(w->base, &transfers, err)) ||
+        !(w->fx = effect_live_new(w->base, w->transfers, &w->shared, w->cache, err)))
         goto fail;
     if (watchdog_init(&w->rt.dog, err) < 0)
         goto fail;
@@ -115,6 +119,8 @@ void worker_deinit(struct worker *w)
     if (w->fx)
         w->fx->free(w->fx);
     transfers_free(w->transfers);
+    cache_free(w->cache);
+    shared_free(&w->shared);
     sim_free(w->sim);
     config_deinit(&w->config);
     if (w->base)

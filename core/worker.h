@@ -3,9 +3,11 @@
 #ifndef WORKER_H
 #define WORKER_H
 
+#include "cache.h"
 #include "config.h"
 #include "generation.h"
 #include "http.h"
+#include "shared.h"
 #include "sim.h"
 #include "transfer.h"
 
@@ -26,6 +28,8 @@ struct worker {
     struct config config;
     struct sim *sim; /* the built-in one, when no provider is configured */
     struct transfers *transfers;
+    struct shared shared;
+    struct cache *cache;
     struct effect *fx;
     struct runtime rt;
     bool watched; /* the watchdog runs */

@@ -14,6 +14,7 @@
 struct world {
     struct fake fake;
     struct log log;
+    struct shared shared;
     struct runtime rt;
     struct config config;
     struct sources sources;
@@ -71,22 +72,28 @@ static inline void world_close(struct world *w)
     watchdog_deinit(&w->rt.dog);
     log_deinit(&w->log);
     fake_clear(&w->fake);
+    shared_free(&w->shared);
     close(w->null);
 }
 
 /* Everything up to the generation, which the caller makes with world_load. */
 static inline int world_open(struct world *w, const char *config, struct err *err)
 {
+    struct shared_sizes sizes;
+
     *w = (struct world){.null = open("/dev/null", O_WRONLY | O_CLOEXEC)};
     fake_init(&w->fake);
     log_init(&w->log, w->null, LOG_WARN);
     guard_limits_default(&w->rt.limits);
     w->rt.fx = &w->fake.effect;
+    w->rt.shared = &w->shared;
     w->rt.log = &w->log;
     w->rt.heap_max = 256 << 20;
+    shared_sizes_default(&sizes);
     if (watchdog_init(&w->rt.dog, err) < 0)
         return -1;
-    if (world_load_config(&w->config, config ? config : world_config(), err) < 0 ||
+    if (shared_new(&w->shared, &sizes, err) < 0 ||
+        world_load_config(&w->config, config ? config : world_config(), err) < 0 ||
         sources_read(&w->sources, world_home(), NULL, err) < 0) {
         world_close(w);
         return -1;
