@@ -1,6 +1,7 @@
 /* cmd_serve - the command "baton serve": the gateway, until a signal ends it.
  * SPDX-License-Identifier: MIT */
 #include "commands.h"
+#include "listen.h"
 #include "options.h"
 #include "request.h"
 #include "task.h"
@@ -192,7 +193,7 @@ int cmd_serve(int argc, char **argv)
 
     if (operands == 0 && workers != 1)
         operands = err_set(&err, ERR_BAD_REQUEST, "--workers: this version serves with 1");
-    if (operands == 0 && address && http_check_address(address, &err) < 0)
+    if (operands == 0 && address && listen_check(address, &err) < 0)
         operands = err_prefix(&err, "--listen");
     if (operands < 0 || operands > 0 || !s) {
         free(s);

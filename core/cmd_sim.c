@@ -6,6 +6,7 @@
 
 #include "home.h"
 #include "http.h"
+#include "listen.h"
 #include "options.h"
 #include "sim.h"
 
@@ -59,7 +60,7 @@ static int read_options(int argc, char **argv, struct choice *c)
     if (operands > 0)
         err_set(&err, ERR_BAD_REQUEST, "'%s' is not expected here; 'baton sim --help' says more",
                 argv[1]);
-    if (operands == 0 && http_check_address(c->sim.listen, &err) < 0)
+    if (operands == 0 && listen_check(c->sim.listen, &err) < 0)
         operands = err_prefix(&err, "--listen");
     if (operands != 0) {
         return command_usage("sim", err.message);

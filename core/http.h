@@ -57,8 +57,6 @@ struct http *http_new(struct event_base *base, const struct http_limits *limits,
 /* Answers from here on are encrypted: certificate chain and key, PEM files. Before http_listen. */
 int http_use_tls(struct http *h, const char *certificate, const char *key, struct err *err);
 
-/* Has the address the form that http_listen wants? It may still not be possible to listen there. */
-int http_check_address(const char *address, struct err *err);
 /* "HOST:PORT", "[::1]:PORT", ":PORT" or "unix:PATH"; port 0 takes a free one. Several calls are
  * fine. SO_REUSEADDR, backlog 4096, TCP_NODELAY, close-on-exec. */
 int http_listen(struct http *h, const char *address, struct err *err);

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: MIT
  *
  * http.c          the server: deadlines, the list of connections with work, the end
- * http_listen.c   addresses, listening sockets, accepting
+ * http_listen.c   listening sockets, accepting
  * http_conn.c     a connection: its events, writing, closing
  * http_read.c     from its bytes to requests
  * http_request.c  what a handler may ask about its request

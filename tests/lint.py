@@ -16,7 +16,8 @@ CORE = Path(__file__).resolve().parent.parent / "core"
 RANKS = {
     0: "err buf list json json_* sse http1* options digest wire where",
     1: "log transfer transfer_* resolve sources provider home tls sim_hash shm kv cache health quantile metrics canary claims zone"
-    " archive channel watch shared sources_* memfd",
+    " archive channel watch shared sources_* memfd"
+    " listen",
     2: "effect effect_live sink call",
     3: "guard sandbox lua_* generation threads task modules bind_* request_view answer stream",
     4: "http http_* config failure request worker worker_* master master_* admin admin_* sim sim_play sim_log cmd_* commands main",
