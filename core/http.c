@@ -153,7 +153,7 @@ static void init_due(struct http *h, const struct http_limits *l)
     const int ms[DUE_KINDS] = {
         [DUE_IDLE] = l->idle_timeout_ms, [DUE_HEADER] = l->header_timeout_ms,
         [DUE_BODY] = l->body_timeout_ms, [DUE_WRITE] = l->write_timeout_ms,
-        [DUE_LINGER] = LINGER_MS,
+        [DUE_LINGER] = LINGER_MS,        [DUE_DRAIN] = DRAIN_MS,
     };
 
     for (int kind = 0; kind < DUE_KINDS; kind++) {
@@ -200,8 +200,9 @@ int http_use_tls(struct http *h, const char *certificate, const char *key, struc
 
 void http_drain(struct http *h)
 {
-    h->draining = true;
+    http_listen_sweep(h);
     http_listen_close(h);
+    h->draining = true;
     for (struct list *node = h->conns.next; node != &h->conns; node = node->next)
         conn_drain(LIST_ENTRY(node, struct conn, all));
 }

@@ -65,7 +65,8 @@ int http_listen_fd(struct http *h, int fd, struct err *err);
 /* What the last http_listen bound: "127.0.0.1:8080" or "unix:PATH". */
 const char *http_address(const struct http *h);
 
-/* Stop accepting; idle connections are closed, the others after their current answer. */
+/* Stop accepting; connections are closed after their current answer, idle ones after half a second, in which a
+ * request that is on its way is still answered. It is over when no connection is left. */
 void http_drain(struct http *h);
 /* Exchanges that were handed out and have not ended. */
 int http_pending(const struct http *h);

@@ -274,7 +274,9 @@ static enum due_kind due_kind(const struct conn *c)
         return DUE_NEVER;
     if (c->state == CONN_BODY)
         return DUE_BODY;
-    return c->state == CONN_HEAD || (c->tls && !tls_ready(c->tls)) ? DUE_HEADER : DUE_IDLE;
+    if (c->state == CONN_HEAD || (c->tls && !tls_ready(c->tls)))
+        return DUE_HEADER;
+    return c->h->draining ? DUE_DRAIN : DUE_IDLE;
 }
 
 /* Requests as far as the bytes go, then the deadline and the appetite that fit the new state. */
@@ -399,8 +401,6 @@ static void pump(struct conn *c)
     give_room(c);
     if (c->state == CONN_LAST && !conn_queued(c))
         finish(c);
-    else if (c->state == CONN_IDLE && c->h->draining && !conn_queued(c) && !conn_unread(c))
-        conn_close(c, false);
     else
         advance(c);
 }
@@ -445,8 +445,8 @@ void conn_overdue(struct conn *c)
 
 void conn_drain(struct conn *c)
 {
-    if (c->state == CONN_IDLE && !conn_queued(c) && !conn_unread(c))
-        conn_close(c, false);
+    if (c->state == CONN_IDLE)
+        http_due_again(c, DUE_DRAIN);
 }
 
 /* ---- birth ---- */

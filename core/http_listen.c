@@ -107,6 +107,14 @@ static int watch(struct http *h, int fd, bool owned, const char *path, struct er
     return 0;
 }
 
+void http_listen_sweep(struct http *h)
+{
+    for (struct list *n = h->listeners.next; n != &h->listeners; n = n->next)
+        for (int i = 0; i < LISTEN_BACKLOG / ACCEPTS_MAX; i++)
+            on_acceptable(LIST_ENTRY(n, struct listener, node)->fd, EV_READ,
+                          LIST_ENTRY(n, struct listener, node));
+}
+
 void http_listen_init(struct http *h)
 {
     evtimer_assign(&h->accept_again, h->base, on_accept_again, h);

@@ -35,6 +35,8 @@ enum {
     WRITE_DIRECT = 16384, /* a longer body is written from where it is, only the rest is copied */
     OUT_KEEP = 65536,     /* an emptied write buffer above this goes back */
     OUT_MAX = 1 << 30,    /* queued answer bytes, whatever out_high was agreed */
+    DRAIN_MS =
+        500, /* how long a draining server still reads idle connections: a request may be on its way */
     LINGER_MS = 2000,     /* how long a client may still send after the last answer */
     ACCEPTS_MAX = 64,     /* connections taken before the others get their turn */
     ACCEPT_PAUSE_MS = 100 /* after running out of descriptors */
@@ -43,6 +45,7 @@ enum {
 /* Each kind has one length, so each list is in order and one timer serves them all. */
 enum due_kind {
     DUE_IDLE,
+    DUE_DRAIN,
     DUE_HEADER,
     DUE_BODY,
     DUE_WRITE,
@@ -150,6 +153,7 @@ void http_work(struct conn *c);                          /* on_work will look at
 void http_listen_init(struct http *h);
 void http_listen_resume(struct http *h); /* a connection has gone: there may be room again */
 void http_listen_close(struct http *h);
+void http_listen_sweep(struct http *h); /* takes every connection that already waits */
 
 /* http_conn.c */
 void conn_open(struct http *h, int fd, const union address *peer);
