@@ -26,7 +26,7 @@ RANKS = {
 # Foreign headers: which files may see them.
 FOREIGN = {
     "curl": "transfer transfer_*",
-    "event2": "transfer transfer_* resolve effect_live http http_* sim sim_* cmd_* worker",
+    "event2": "transfer transfer_* resolve effect_live http http_* sim sim_* cmd_* worker worker_* master master_* admin admin_* watch",
     "openssl": "digest tls",
     "zlib.h": "transfer_*",
     "lua": "guard sandbox lua_* generation threads task modules bind_* request_view answer stream config"
