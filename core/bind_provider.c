@@ -13,6 +13,7 @@
 #include "stream.h"
 #include "task.h"
 
+#include <ctype.h>
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
@@ -249,7 +250,10 @@ static void name_provider(const struct provider *p, struct err *err)
     if (strncmp(err->message, host, n) != 0)
         return;
     struct err old = *err;
-    err_set(err, old.code, "provider '%s'%s", p->name, old.message + n);
+    const char *rest = old.message + n;
+    if (rest[0] == ':' && isdigit((unsigned char)rest[1])) /* the port that base_url left out */
+        rest += 1 + strspn(rest + 1, "0123456789");
+    err_set(err, old.code, "provider '%s'%s", p->name, rest);
 }
 
 static int after_settled(lua_State *L, int status, lua_KContext ctx)
@@ -584,11 +588,11 @@ static int l_read(lua_State *L)
     body.p = luaL_checklstring(L, 2, &body.n);
     if (json_check(body, &err) < 0) {
         err.code = ERR_BAD_RESPONSE;
-        err_prefix(&err, "the provider's answer is no JSON");
+        err_prefix(&err, "the answer is no JSON");
         return lua_err_fail(L, &err);
     }
     if (w->answer[0] && !wire_find(body, w->answer).p) {
-        err_set(&err, ERR_BAD_RESPONSE, "the provider's answer has no %s", w->answer);
+        err_set(&err, ERR_BAD_RESPONSE, "the answer has no %s", w->answer);
         return lua_err_fail(L, &err);
     }
     lua_pushboolean(L, 1);

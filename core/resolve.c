@@ -110,7 +110,7 @@ static void answer(struct name *n)
     bool ok = n->addresses != NULL;
 
     if (!ok)
-        err_set(&err, ERR_UNAVAILABLE, "cannot resolve %s: %s", n->host,
+        err_set(&err, ERR_UNAVAILABLE, "cannot resolve the name: %s",
                 evutil_gai_strerror(n->error));
     while ((node = list_first(&n->waiters)) != NULL) {
         struct resolve_wait *w = LIST_ENTRY(node, struct resolve_wait, node);
@@ -257,7 +257,7 @@ int resolve(struct resolver *r, const char *host, struct resolve_wait *w, const 
     *addresses = n->addresses;
     if (n->addresses)
         return 1;
-    return err_set(err, ERR_UNAVAILABLE, "cannot resolve %s: %s", host,
+    return err_set(err, ERR_UNAVAILABLE, "cannot resolve the name: %s",
                    evutil_gai_strerror(n->error));
 }
 

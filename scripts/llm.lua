@@ -134,8 +134,16 @@ local function codec_of(name)
    return codecs[name]
 end
 
+-- What a provider says of the request itself is meant for the client, word for word.
+local of_the_request = { bad_request = true, context_length = true, content_filter = true }
+
+-- Whose error it is; the message, too, tells whom to look at.
 local function place(err, entry)
    err.provider, err.model = entry.provider, entry.model
+   local name = ("provider '%s'"):format(entry.provider)
+   if not of_the_request[err.code] and err.code ~= "cancelled" and not err.message:find(name, 1, true) then
+      err.message = name .. ": " .. err.message
+   end
    return err
 end
 

@@ -150,7 +150,7 @@ function codec.error(status, body, header)
    local code = code_of(status, object)
    local message = text(object.message) or ("status " .. status)
    if code == "auth" then -- a provider may quote a part of the key
-      message = "the provider refused the engine's credentials (status " .. status .. ")"
+      message = "the engine's credentials were refused (status " .. status .. ")"
    end
    local retryable = said_retryable[header("x-should-retry") or ""]
    if object.code == "insufficient_quota" or message:find "^Request too large" then retryable = false end

@@ -92,6 +92,9 @@ def fails(fault, stream, statuses, *codes, mid=False):
         )
     if codes:
         names(error_of(answer), *codes)
+    if answer.status != 400:  # that one is about the request
+        said = error_of(answer)["message"]
+        equal(said.count("provider 'sim'"), 1, f"{fault}: the provider is not named: {said}")
     return answer
 
 
@@ -179,7 +182,9 @@ def test_a_host_that_does_not_exist_is_502_or_503_and_stops_nobody():
         check(time.monotonic() - begin < 2 * slow(), "a look-up of a name stopped another request")
         answer = client.answer()
         check(answer.status in (502, 503, 504), f"{answer}")
-        answer.error()
+        said = answer.error()["message"]
+        check(said.startswith("provider 'gone': cannot resolve the name"), said)
+        check("invalid" not in said, f"the client is told where the provider is: {said}")
 
 
 # ---- silence ------------------------------------------------------------------------------------
