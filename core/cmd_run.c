@@ -13,6 +13,16 @@
 
 enum { SCRIPT_MAX = 1 << 20, NOTES_MAX = 64 << 10 };
 
+/* Without a first line for the system ("#!/usr/bin/env -S baton run"); its end stays, so that lines
+ * keep their numbers. */
+static struct span lua_text(struct span text)
+{
+    const char *end =
+        text.n >= 2 && memcmp(text.p, "#!", 2) == 0 ? memchr(text.p, '\n', text.n) : text.p;
+
+    return end ? (struct span){end, text.n - (size_t)(end - text.p)} : SPAN("");
+}
+
 static int add_script(struct worker *w, const char *path, struct err *err)
 {
     struct buf text;
@@ -21,7 +31,7 @@ static int add_script(struct worker *w, const char *path, struct err *err)
     buf_init(&text, SCRIPT_MAX);
     result = w->fx->read_file(w->fx, path, &text, err);
     if (result == 0)
-        result = generation_add_script(w->current, path, buf_span(&text), err);
+        result = generation_add_script(w->current, path, lua_text(buf_span(&text)), err);
     buf_deinit(&text);
     return result;
 }

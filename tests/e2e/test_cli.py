@@ -412,6 +412,17 @@ BANNED = (
 )
 
 
+def test_a_script_may_begin_with_the_line_that_names_its_program():
+    first = "#!/usr/bin/env -S baton run\n"
+    done = run(first + 'print("ran")\n')
+    equal((done.returncode, done.stdout), (0, "ran\n"), done.output)
+    done = run(first + '\nerror("the reason")\n')
+    equal(done.returncode, 1, done.output)
+    check("script.lua:3" in done.output, done.output)
+    equal(run(first.strip()).returncode, 0)
+    equal(run("\n" + first).returncode, 1, "only the first line")
+
+
 def test_a_script_has_no_dangerous_names():
     lines = [
         f'local ok, v = pcall(function() return {n} end) print("{n}", ok and v ~= nil and "THERE" or "absent")'
