@@ -8,6 +8,7 @@
 #include "json.h"
 #include "lua_err.h"
 #include "lua_json.h"
+#include "lua_place.h"
 #include "modules.h"
 #include "request_view.h"
 #include "stream.h"
@@ -95,10 +96,11 @@ static void end_wait(struct box *box)
 static int wait_for(lua_State *L, struct box *box, lua_KFunction k)
 {
     if (!lua_isyieldable(L))
-        return luaL_error(L, "cannot wait here: not while a file is loaded, in a metamethod or in "
-                             "the comparison of table.sort");
+        return lua_place_error(
+            L, "cannot wait here: not while a file is loaded, in a metamethod or in "
+               "the comparison of table.sort");
     if (box->waiter && box->waiter != task_of(L))
-        return luaL_error(L, "another task already waits on this stream");
+        return lua_place_error(L, "another task already waits on this stream");
     if (!box->waiter) {
         box->waiter = task_of(L);
         task_add_pending(box->waiter, &box->wait, abort_wait);
@@ -129,7 +131,7 @@ static int ms_field(lua_State *L, const char *name, int otherwise)
     }
     lua_Number seconds = lua_tonumber(L, -1);
     if (!(seconds > 0 && seconds <= 86400))
-        luaL_error(L, "provider.call: %s must be seconds above 0, at most 86400", name);
+        lua_place_error(L, "provider.call: %s must be seconds above 0, at most 86400", name);
     lua_pop(L, 1);
     int ms = (int)(seconds * 1000);
     return ms > 0 ? ms : 1;
@@ -208,7 +210,7 @@ static void make_body(lua_State *L, struct box *box)
         bool removed = lua_getfield(L, 1, "removed") == LUA_TTABLE;
         if (request_view_compose(L, body, edits ? body + 1 : 0, removed ? body + 2 : 0, &box->body,
                                  &err) < 0)
-            luaL_error(L, "the request cannot be sent: %s", err.message);
+            lua_place_error(L, "the request cannot be sent: %s", err.message);
     } else if (type != LUA_TNIL) {
         luaL_error(L, "provider.call: body must be a string or a request");
     }
@@ -351,7 +353,7 @@ static int l_call(lua_State *L)
     lua_setiuservalue(L, 2, 1);
     make_head(L, box, p);
     if (!lua_isyieldable(L))
-        return luaL_error(
+        return lua_place_error(
             L, "a model cannot be called here: not while a file is loaded, in a metamethod, or in "
                "a function that string.gsub or table.sort calls");
     struct task *t = task_of(L);
@@ -438,7 +440,7 @@ static int push_stream_error(lua_State *L, struct box *box)
 static void check_owner(lua_State *L, const struct box *box)
 {
     if (box->ledger != task_of(L)->ledger)
-        luaL_error(L, "this stream belongs to another request");
+        lua_place_error(L, "this stream belongs to another request");
 }
 
 static int after_next(lua_State *L, int status, lua_KContext ctx)
@@ -508,7 +510,7 @@ static int l_forward(lua_State *L)
     if (!box->call.fx || !box->call.stream)
         return luaL_error(L, "the call has no stream to forward");
     if (box->waiter)
-        return luaL_error(L, "another task already waits on this stream");
+        return lua_place_error(L, "another task already waits on this stream");
     box->call.strip_usage = lua_toboolean(L, 3);
     call_forward(&box->call, sink);
     return after_forward(L, LUA_OK, 0);

@@ -6,6 +6,7 @@
 #include "worker.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@ static struct span lua_text(struct span text)
     return end ? (struct span){end, text.n - (size_t)(end - text.p)} : SPAN("");
 }
 
-static int add_script(struct worker *w, const char *path, struct err *err)
+static int add_script(struct worker *w, const char *path, const char *name, struct err *err)
 {
     struct buf text;
     int result;
@@ -31,7 +32,7 @@ static int add_script(struct worker *w, const char *path, struct err *err)
     buf_init(&text, SCRIPT_MAX);
     result = w->fx->read_file(w->fx, path, &text, err);
     if (result == 0)
-        result = generation_add_script(w->current, path, lua_text(buf_span(&text)), err);
+        result = generation_add_script(w->current, name, lua_text(buf_span(&text)), err);
     buf_deinit(&text);
     return result;
 }
@@ -39,15 +40,18 @@ static int add_script(struct worker *w, const char *path, struct err *err)
 static int run(const struct worker_options *o, const char *script, struct err *err)
 {
     struct worker *w = calloc(1, sizeof *w);
-    struct ledger ledger = {.cost = 0};
-    const struct worker_job job = {.script = script, .ledger = &ledger};
+    char name[PATH_MAX + 2];
+    struct ledger ledger = {.script = name};
+    const struct worker_job job = {.script = name, .ledger = &ledger};
     int result = -1;
 
     if (!w)
         return err_set(err, ERR_OVERLOADED, "out of memory");
+    /* one's own folder "scripts" is not the product's: not a module, not skipped in errors */
+    snprintf(name, sizeof name, "%s%s", strncmp(script, "scripts/", 8) == 0 ? "./" : "", script);
     if (worker_init(w, o, err) == 0) {
         buf_init(&ledger.notes, NOTES_MAX);
-        if (add_script(w, script, err) == 0)
+        if (add_script(w, script, name, err) == 0)
             result = worker_run(w, &job, err);
         buf_deinit(&ledger.notes);
         worker_deinit(w);

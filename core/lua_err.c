@@ -2,6 +2,8 @@
  * known. SPDX-License-Identifier: MIT */
 #include "lua_err.h"
 
+#include "lua_place.h"
+
 #include <lauxlib.h>
 #include <stdio.h>
 
@@ -93,9 +95,15 @@ static int l_new(lua_State *L)
     return 1;
 }
 
+/* errors.raise(message): a wrong argument, told with the line outside of scripts/ that passed it. */
+static int l_raise(lua_State *L)
+{
+    return lua_place_error(L, "%s", luaL_checkstring(L, 1));
+}
+
 int luaopen_baton_errors(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"new", l_new}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"new", l_new}, {"raise", l_raise}, {NULL, NULL}};
 
     luaL_newlib(L, functions);
     return 1;

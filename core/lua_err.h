@@ -25,7 +25,7 @@ void lua_err_read(lua_State *L, int index, struct err *err);
 bool lua_err_retryable(enum err_code code);
 
 /* lua_CFunction: the module "errors": errors.new{ code =, message =, ... } -> err (retryable is
- * filled in). */
+ * filled in); errors.raise(message), see lua_place.h. */
 int luaopen_baton_errors(lua_State *L);
 
 #endif

@@ -6,6 +6,7 @@
 #include "json.h"
 #include "lua_err.h"
 #include "lua_json_shape.h"
+#include "lua_place.h"
 #include "lua_view.h"
 
 #include <lauxlib.h>
@@ -102,7 +103,7 @@ static int l_encode(lua_State *L)
     if (status != LUA_OK)
         return guard_rethrow(L, status);
     if (lua_isnil(L, -1))
-        return luaL_error(L, "json.encode: %s", e.err.message);
+        return lua_place_error(L, "json.encode: %s", e.err.message);
     return 1;
 }
 

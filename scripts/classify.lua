@@ -4,6 +4,7 @@
 -- Heuristics that cost no model call: some microseconds a request, no state. The weights were set by hand
 -- and looked at on public prompts; they are defaults, not truths, and every one can be overridden.
 -- Patterns here are linear on any text: two repetitions never compete for the same bytes.
+local errors = require "errors"
 local text = require "text"
 
 local classify = {}
@@ -148,7 +149,7 @@ function classify.complexity(req, opts)
    }
    local own = opts and opts.weights or {}
    for name in pairs(own) do
-      if not WEIGHTS[name] then error(("unknown factor '%s' of complexity"):format(tostring(name)), 2) end
+      if not WEIGHTS[name] then errors.raise(("unknown factor '%s' of complexity"):format(tostring(name))) end
    end
    local rest = 1
    for _, name in ipairs { "length", "terms", "ambiguity", "steps", "logic" } do
@@ -338,11 +339,12 @@ end
 local function check_kinds(own)
    for kind, words in pairs(own) do
       if not KEYWORDS[kind] then
-         error(("unknown kind '%s' (known: %s)"):format(tostring(kind), table.concat(classify.kinds, ", ")),
-         3)
+         local known = table.concat(classify.kinds, ", ")
+         errors.raise(("unknown kind '%s' (known: %s)"):format(tostring(kind), known))
       end
-      if type(words) ~= "table" then error(("keywords of '%s' must be a table of weights"):format(kind),
-      3) end
+      if type(words) ~= "table" then
+         errors.raise(("keywords of '%s' must be a table of weights"):format(kind))
+      end
    end
 end
 

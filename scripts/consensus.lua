@@ -1,5 +1,6 @@
 -- consensus: which answer most of several models gave.
 -- SPDX-License-Identifier: MIT
+local errors = require "errors"
 local text = require "text"
 
 local consensus = {}
@@ -130,11 +131,11 @@ local function check_options(opts)
    local known = { by = true, weight = true, similar = true }
    for name in pairs(opts) do
       if not known[name] then
-         error(("unknown option '%s' (known: by, similar, weight)"):format(tostring(name)), 3)
+         errors.raise(("unknown option '%s' (known: by, similar, weight)"):format(tostring(name)))
       end
    end
    if opts.by and type(opts.by) ~= "function" and opts.by ~= "auto" and not KEYS[opts.by] then
-      error("option 'by' is a function, \"auto\", \"choice\", \"number\" or \"text\"", 3)
+      errors.raise("option 'by' is a function, \"auto\", \"choice\", \"number\" or \"text\"")
    end
 end
 

@@ -3,6 +3,7 @@
 --
 -- They find answers that are broken, not answers that are wrong: a fluent mistake scores 1.
 local consensus = require "consensus"
+local errors = require "errors"
 local json = require "json"
 local schema = require "schema"
 local text = require "text"
@@ -168,8 +169,9 @@ local function merged(own)
    local factors = {}
    for reason, factor in pairs(FACTORS) do factors[reason] = factor end
    for reason, factor in pairs(own or {}) do
-      if not factors[reason] then error(("unknown reason '%s' of judge.quality"):format(tostring(reason)),
-      3) end
+      if not factors[reason] then
+         errors.raise(("unknown reason '%s' of judge.quality"):format(tostring(reason)))
+      end
       factors[reason] = factor
    end
    return factors

@@ -23,7 +23,7 @@ local llm = {}
 
 -- What a call takes besides the target and the request. 'setting' ones are members of the request.
 local options = {
-   timeout = "limit", ttft = "limit", stall = "limit", retries = "option", label = "option",
+   timeout = "limit", ttft = "limit", stall = "limit", retries = "count", label = "option",
    stream = "option",
    temperature = "setting", top_p = "setting", max_tokens = "setting", max_completion_tokens = "setting",
    stop = "setting", seed = "setting", n = "setting", response_format = "setting", tools = "setting",
@@ -34,8 +34,15 @@ local options = {
 local no_options = {}
 
 local function check_options(opts)
-   for name in pairs(opts) do
-      if not options[name] then error(("llm: unknown option '%s'"):format(tostring(name)), 3) end
+   if type(opts) ~= "table" then errors.raise("llm: the options must be a table, not a " .. type(opts)) end
+   for name, value in pairs(opts) do
+      local kind = options[name]
+      if not kind then errors.raise(("llm: unknown option '%s'"):format(tostring(name))) end
+      if kind == "limit" and not (type(value) == "number" and value > 0 and value <= 86400) then
+         errors.raise(("llm: option '%s' must be seconds above 0, at most 86400"):format(name))
+      elseif kind == "count" and not (type(value) == "number" and value >= 0) then
+         errors.raise(("llm: option '%s' must be a number, at least 0"):format(name))
+      end
    end
    return opts
 end
@@ -108,7 +115,7 @@ end
 -- confidence = } -> reply. An answer made by the policy itself. from = another reply takes over
 -- whose model, usage and cost it shows.
 function llm.reply(fields)
-   if type(fields) ~= "table" then error("llm.reply: a table is needed", 2) end
+   if type(fields) ~= "table" then errors.raise("llm.reply: a table is needed") end
    local from = fields.from or {}
    local message = fields.message
       or { role = "assistant", content = fields.text or json.null, tool_calls = fields.tool_calls }
@@ -153,6 +160,9 @@ local function body_of(req, entry, codec, stream, settings)
    if type(req) == "userdata" and not codec.edits then req = json.decode(req:json()) end
    if type(req) ~= "userdata" then
       if type(req) == "string" then req = { messages = { { role = "user", content = req } } } end
+      if type(req) ~= "table" then
+         errors.raise("llm: the request must be a request, a table or a string, not a " .. type(req))
+      end
       local body = req
       if settings then
          body = {}

@@ -50,8 +50,23 @@ local function has(list, wanted)
 end
 
 local selector_keys = {
-   tier = true, needs = true, good_at = true, max_price = true, where = true, provider = true,
+   tier = "string", needs = "table", good_at = "string", max_price = "number", where = "string",
+   provider = "string",
 }
+
+-- What is wrong with a selector, or nil. A false value is one that is left out.
+local function selector_fault(selector)
+   for key, value in pairs(selector) do
+      local wanted = selector_keys[key]
+      if not wanted then
+         local known = "good_at, max_price, needs, provider, tier, where"
+         return ("unknown key '%s' (known: %s)"):format(tostring(key), known)
+      end
+      if value and type(value) ~= wanted then
+         return ("'%s' must be a %s, not a %s"):format(key, wanted, type(value))
+      end
+   end
+end
 
 local function fits(entry, selector)
    if selector.tier and entry.tier ~= selector.tier then return false end
@@ -69,12 +84,11 @@ end
 --   selector: { tier =, needs = { capability, ... }, good_at = "code", max_price = USD per million
 --   output tokens, where = "local" | "cloud", provider = }, each optional; an unknown key raises.
 function models.find(selector)
-   for key in pairs(selector) do
-      if not selector_keys[key] then
-         local known = "good_at, max_price, needs, provider, tier, where"
-         error(("models.find: unknown key '%s' (known: %s)"):format(tostring(key), known), 2)
-      end
+   if type(selector) ~= "table" then
+      errors.raise("models.find: a selector is needed, not a " .. type(selector))
    end
+   local fault = selector_fault(selector)
+   if fault then errors.raise("models.find: " .. fault) end
    local found = {}
    for _, entry in ipairs(entries) do
       if fits(entry, selector) then found[#found + 1] = entry end
@@ -110,7 +124,9 @@ function models.resolve(target)
       end
       return nil, errors.new { code = "no_candidate", message = message }
    end
-   if type(target) ~= "string" then error("the target must be a name or a selector", 3) end
+   if type(target) ~= "string" then
+      errors.raise("the target must be a name or a selector, not a " .. type(target))
+   end
    local alias = config.aliases[target]
    if alias ~= nil then return models.resolve(alias) end
    local entry = by_name[target] or by_model[target]
@@ -132,8 +148,8 @@ for name, target in pairs(config.aliases) do
       if steps > 100 then error(place .. "leads back to itself", 0) end
    end
    if type(target) == "table" then
-      local ok, err = pcall(models.find, target)
-      if not ok then error(place .. tostring(err), 0) end
+      local fault = selector_fault(target)
+      if fault then error(place .. fault, 0) end
    else
       local entry, err = models.resolve(target)
       if not entry then error(place .. err.message, 0) end

@@ -1,5 +1,7 @@
 -- policy: what a policy file returns, checked when it is loaded.
 -- SPDX-License-Identifier: MIT
+local errors = require "errors"
+
 local policy = {}
 
 local FIELDS = {
@@ -16,24 +18,24 @@ end
 local function check_field(name, value)
    local wanted = FIELDS[name]
    if not wanted then
-      error(("unknown field '%s' in a policy (known: %s)"):format(tostring(name), known()), 4)
+      errors.raise(("unknown field '%s' in a policy (known: %s)"):format(tostring(name), known()))
    end
    if not (" " .. wanted .. " "):find(" " .. type(value) .. " ", 1, true) then
-      error(("field '%s' of a policy must be a %s, not a %s"):format(name, wanted, type(value)), 4)
+      errors.raise(("field '%s' of a policy must be a %s, not a %s"):format(name, wanted, type(value)))
    end
 end
 
 local function check(def)
-   if type(def) ~= "table" then error("policy.define takes a table, not a " .. type(def), 3) end
+   if type(def) ~= "table" then errors.raise("policy.define takes a table, not a " .. type(def)) end
    for name, value in pairs(def) do check_field(name, value) end
-   if not def.name then error("a policy needs a name", 3) end
+   if not def.name then errors.raise("a policy needs a name") end
    if not def.name:find("^%a[%w_.-]*$") then
       local rule = "'%s' is no name for a policy: letters, digits, '.', '_' and '-', a letter first"
-      error(rule:format(def.name), 3)
+      errors.raise(rule:format(def.name))
    end
-   if not def.run then error(("policy '%s' has no function 'run'"):format(def.name), 3) end
+   if not def.run then errors.raise(("policy '%s' has no function 'run'"):format(def.name)) end
    for name in pairs(def.params or {}) do
-      if type(name) ~= "string" then error("params of policy '" .. def.name .. "' must have names", 3) end
+      if type(name) ~= "string" then errors.raise("params of policy '" .. def.name .. "' must have names") end
    end
 end
 

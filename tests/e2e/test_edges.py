@@ -49,6 +49,39 @@ def test_a_wrong_field_is_named_with_its_line_by_check_and_serve():
                 check("baton.lua" + wanted in done.output, done.output)
 
 
+TAIL = '''local llm, policy = require "llm", require "policy"
+local function run(req)
+   return %s
+end
+return policy.define { name = "tail", run = run }
+'''
+
+
+def test_wrong_use_in_a_tail_call_names_the_policy_and_its_run():
+    for call, wanted in (
+        ("llm.chat(5, req)", "policies/tail.lua: in run (line 2): the target must be"),
+        ('llm.stream("sim/mini", req, { timout = 1 })', "policies/tail.lua: in run (line 2): llm: unknown option"),
+        ('(llm.chat("sim/mini", req, { timeout = -1 }))', "policies/tail.lua:3: llm: option 'timeout'"),
+    ):
+        with Gateway(config({}), policies={"tail": TAIL % call}) as gateway:
+            answer = gateway.chat("tail")
+            equal(answer.status, 500, repr(answer))
+            message = answer.json()["error"]["message"]
+            check(wanted in message, message)
+
+
+def test_wrong_use_in_a_workflow_names_the_file():
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("w.lua", "scripts/llm.lua"):
+            path = Path(folder, name)
+            path.parent.mkdir(exist_ok=True)
+            for call, wanted in (("return %s", ": the target"), ("\nlocal r = %s", ":2: the target")):
+                path.write_text(call % 'require "llm".chat(5, "x")' + "\n")
+                done = baton("run", name, cwd=folder, env=clean_env(HOME=folder))
+                equal(done.returncode, 1, done.output)
+                check(name + wanted in done.output, done.output)
+
+
 def test_absurd_usage_does_not_spoil_the_answer():
     usage = {"prompt_tokens": -3, "completion_tokens": 1e300, "total_tokens": "5"}
     with behind(lambda x: x.reply(completion(usage=usage))) as (_, gateway):

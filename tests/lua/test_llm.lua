@@ -87,16 +87,57 @@ t.case("chat: a streaming client's request is sent for a whole answer", function
    t.equal(req.stream, true)
 end)
 
+-- What is wrong is found out at different depths of the library; the line is that of the call.
+t.case("wrong use names the line outside of the library", function()
+   local errors = require "errors"
+   local bad = { tear = "x" }
+   local _, here = pcall(function() error "here" end)
+   local first = tonumber(here:match(":(%d+): here"))
+   for name, call in pairs {
+      target = function() local r = llm.chat(5, "x") return r end,
+      selector = function() local r = llm.chat(bad, "x") return r end,
+      option = function() local r = llm.stream("sim/mini", "x", bad) return r end,
+      request = function() local r = llm.chat("sim/mini", 5) return r end,
+      setting = function() local r = llm.chat("sim/mini", { messages = {} }, { stop = print }) return r end,
+      reply = function() local r = llm.reply(5) return r end,
+      find = function() local r = require "models".find(bad) return r end,
+      judge = function() local r = require "judge".quality("x", nil, { factors = bad }) return r end,
+      vote = function() local r = require "consensus".agreement({}, bad) return r end,
+      task = function() local r = require "classify".task("x", { keywords = bad }) return r end,
+      complexity = function() local r = require "classify".complexity("x", { weights = bad }) return r end,
+      define = function() local r = require "policy".define(bad) return r end,
+      policy = function() local r = require "policy".define(5) return r end,
+      raise = function() local r = errors.raise "mine" return r end,
+      caught = function() local _, err = pcall(llm.chat, 5) error(err, 0) end,
+   } do
+      local err = tostring(t.raises(call, "tests/lua/test_llm.lua:"))
+      local line = tonumber(err:match("^tests/lua/test_llm%.lua:(%d+): "))
+      t.ok(line and line > first and line <= first + 17, name .. ": " .. err)
+   end
+end)
+
+-- A tail call leaves no line of its own: that of who called is next.
+t.case("wrong use in a tail call names what is left of the callers", function()
+   local function helper() return llm.chat(5, "x") end
+   local err = tostring(t.raises(function() return helper() end, "a selector, not a number"))
+   t.ok(err:find("^tests/lua/test_llm%.lua:%d+: the target"), err)
+   local _, child = pcall(function() return require "task".all { helper } end)
+   t.ok(tostring(child):find("^internal: tests/lua/test_llm%.lua:%d+: the target"), tostring(child))
+end)
+
 t.case("options are checked", function()
    local err = t.raises(function() llm.chat("sim/mini", "x", { temprature = 1 }) end,
       "unknown option 'temprature'")
    t.ok(tostring(err):find("^tests/lua/test_llm.lua:%d+:"), "the caller's line: " .. tostring(err))
    t.raises(function() llm.stream("sim/mini", "x", { [1] = 1 }) end, "unknown option '1'")
-   t.raises(function() llm.chat("sim/mini", "x", { timeout = 0 }) end, "timeout must be seconds")
-   t.raises(function() llm.chat("sim/mini", "x", { ttft = "a" }) end, "first_byte must be seconds")
-   t.raises(function() llm.chat("sim/mini", "x", { stall = -1 }) end, "stall must be seconds")
+   t.raises(function() llm.chat("sim/mini", "x", { timeout = 0 }) end, "option 'timeout' must be seconds")
+   t.raises(function() llm.chat("sim/mini", "x", { ttft = "a" }) end, "option 'ttft' must be seconds")
+   t.raises(function() llm.chat("sim/mini", "x", { stall = -1 }) end, "option 'stall' must be seconds")
    t.raises(function() llm.chat("sim/mini", "x", { temperature = 0 / 0 }) end, "temperature")
    t.raises(function() llm.chat("sim/mini", "x", { stop = print }) end, "stop")
+   t.raises(function() llm.chat("sim/mini", "x", { retries = "a" }) end, "option 'retries' must be a number")
+   t.raises(function() llm.chat("sim/mini", "x", 5) end, "the options must be a table, not a number")
+   t.raises(function() llm.chat("sim/mini") end, "a table or a string, not a nil")
    t.equal(#t.requests(), 0)
    t.raises(function() llm.chat(7, "x") end, "target must be a name or a selector")
    t.raises(function() llm.chat(nil, "x") end, "target must be a name or a selector")
