@@ -286,15 +286,26 @@ function codec.answer_stream(reply, meta)
          choices = json.array(choices), usage = usage or (meta.include_usage and json.null or nil),
       } .. "\n\n"
    end
-   local function answer(index, content, calls, reason)
+   -- One choice. Its logprobs go with the text, or with the end where there is none.
+   local function answer(index, message, reason, logprobs)
       local function delta(fields, finish_reason)
+         local with_text = fields.content or finish_reason
          chunk { {
-            index = index, delta = json.object(fields), logprobs = json.null,
+            index = index, delta = json.object(fields), logprobs = with_text and logprobs or json.null,
             finish_reason = finish_reason or json.null,
          } }
+         if with_text then logprobs = nil end
       end
-      delta { role = "assistant", content = "" }
-      if content and content ~= "" then delta { content = content } end
+      local function say(name, value)
+         if value and value ~= "" then delta { [name] = value } end
+      end
+      chunk { { index = index, delta = { role = "assistant", content = "" }, logprobs = json.null,
+         finish_reason = json.null } }
+      say("reasoning_content", text(member(message, "reasoning_content")))
+      say("reasoning", text(member(message, "reasoning")))
+      say("content", content_text(member(message, "content")))
+      say("refusal", text(member(message, "refusal")))
+      local calls = member(message, "tool_calls")
       for position, call in ipairs(type(calls) == "table" and calls or {}) do
          delta { tool_calls = { {
             index = position - 1, id = call.id, type = "function", ["function"] = call["function"],
@@ -302,12 +313,12 @@ function codec.answer_stream(reply, meta)
       end
       delta({}, reason or "stop")
    end
-   answer(0, reply.text, reply.tool_calls, reply.finish_reason)
+   answer(0, reply.message, reply.finish_reason, reply.logprobs)
    local choices = member(reply.body, "choices")
    for position = 2, type(choices) == "table" and #choices or 0 do
-      local message = member(choices[position], "message")
-      answer(position - 1, content_text(member(message, "content")), member(message, "tool_calls"),
-         text(member(choices[position], "finish_reason")))
+      local choice = choices[position]
+      answer(position - 1, member(choice, "message"), text(member(choice, "finish_reason")),
+         member(choice, "logprobs"))
    end
    if meta.include_usage and reply.usage then chunk({}, usage_object(reply.usage)) end
    return table.concat(out)

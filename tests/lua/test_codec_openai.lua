@@ -167,6 +167,49 @@ t.case("answer_stream", function()
    t.equal(codec.stream_end, "data: [DONE]\n\n")
 end)
 
+-- The choices of what answer_stream wrote, as whole ones: deltas joined, logprobs where they came.
+local function join_choices(text)
+   local choices = {}
+   for data in text:gmatch "data: ([^\n]*)\n\n" do
+      for _, part in ipairs(json.decode(data).choices) do
+         local choice = choices[part.index + 1] or {}
+         choices[part.index + 1] = choice
+         for name, value in pairs(part.delta) do choice[name] = (choice[name] or "") .. value end
+         if part.logprobs ~= json.null then
+            t.equal(choice.logprobs, nil)
+            choice.logprobs = part.logprobs
+         end
+         if part.finish_reason ~= json.null then choice.finish_reason = part.finish_reason end
+      end
+   end
+   return choices
+end
+
+t.case("answer_stream carries logprobs, reasoning and refusals", function()
+   local logprobs = { content = { { token = "Hi", logprob = -0.5, bytes = { 72, 105 }, top_logprobs = {} } } }
+   local function choice(index, message, probs)
+      message.role = "assistant"
+      return { index = index, message = message, logprobs = probs, finish_reason = "stop" }
+   end
+   t.reply(200, { choices = {
+      choice(0, { content = "Hi", reasoning_content = "They greet." }, logprobs),
+      choice(1, { content = json.null, refusal = "No." }, json.null),
+      choice(2, { content = "", reasoning = "Hm." }, logprobs),
+   } })
+   local reply = llm.chat("sim/mini", "x")
+   t.equal(join_choices(codec.answer_stream(reply, meta)), {
+      { role = "assistant", content = "Hi", reasoning_content = "They greet.", logprobs = logprobs,
+         finish_reason = "stop" },
+      { role = "assistant", content = "", refusal = "No.", finish_reason = "stop" },
+      { role = "assistant", content = "", reasoning = "Hm.", logprobs = logprobs, finish_reason = "stop" },
+   })
+   reply.text = "Bye"
+   t.equal(join_choices(codec.answer_stream(reply, meta))[1].content, "Bye")
+   local made = llm.reply { message = { role = "assistant", content = "A", reasoning_content = "B" } }
+   local joined = join_choices(codec.answer_stream(made, meta))[1]
+   t.equal({ joined.content, joined.reasoning_content, joined.logprobs }, { "A", "B", nil })
+end)
+
 t.case("check_request", function()
    local function wrong(body)
       local err = codec.check_request(provider.request(body))
