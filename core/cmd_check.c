@@ -60,11 +60,13 @@ static int load_all(struct checking *c, struct sources *sources, const char *con
         if (config_check(&loaded, c->home, config, NO_SIMULATOR, print_note, err) < 0)
             return -1;
     }
-    c->rt.limits = loaded.task;
-    c->rt.heap_max = loaded.heap_max;
     if (check_files(&loaded, config, err) == 0) {
-        struct span facts = {loaded.facts, strlen(loaded.facts)};
-        struct generation *g = generation_new(&c->rt, sources, &loaded.providers, facts, err);
+        const struct generation_plan plan = {.sources = sources,
+                                             .providers = &loaded.providers,
+                                             .facts = {loaded.facts, strlen(loaded.facts)},
+                                             .limits = loaded.task,
+                                             .heap_max = loaded.heap_max};
+        struct generation *g = generation_new(&c->rt, &plan, err);
         result = g ? 0 : -1;
         if (!g)
             config_blame(config, err);

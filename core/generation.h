@@ -1,8 +1,9 @@
 /* generation - one loaded set of scripts and policies: a Lua state, its limits, its tasks.
  * SPDX-License-Identifier: MIT
  *
- * Built whole or not at all. Whoever uses it holds a reference; tasks do. The last one out closes
- * the state. */
+ * Built whole or not at all, and in steps, so that requests of another generation can run between
+ * them. Whoever uses it holds a reference; tasks do. When the last one is gone the state is closed,
+ * in steps, too, where the runtime says so. */
 #ifndef GENERATION_H
 #define GENERATION_H
 
@@ -19,42 +20,73 @@
 
 enum { GENERATION_HASH = 12 };
 
+struct generation;
+
 /* What the scripts of one process may touch, shared by its generations. Borrowed by them. */
 struct runtime {
     struct effect *fx;
     struct shared *shared; /* what all processes of the engine share; never NULL */
     struct watchdog dog;
     struct log *log;
-    struct guard_limits limits;    /* of each task */
-    size_t heap_max;               /* live bytes of one generation, 256 MiB */
     FILE *print;                   /* where print() goes; NULL: into the log */
     const char *const *allow_read; /* folders that fs.read may open, NULL-terminated; NULL: none */
     const char *const *allow_write;
     const char *const *args; /* what scripts see as 'arg', NULL-terminated; NULL: none */
+    /* Gets a generation that nobody uses any more, and calls generation_bury_step(g) until it is
+     * gone, not from in here. NULL: it is closed at once. */
+    void (*bury)(struct runtime *rt, struct generation *g);
+};
+
+/* What a generation is made of. */
+struct generation_plan {
+    const struct sources *sources;     /* borrowed until it is built */
+    const struct providers *providers; /* borrowed; they outlive the generation (see on_close) */
+    struct span facts;          /* what scripts may know of the configuration (JSON; the module
+                                   "config"); borrowed until it is built */
+    struct guard_limits limits; /* of each task */
+    size_t heap_max;            /* live bytes of all of it */
 };
 
 struct generation {
     int refs;
     struct runtime *rt;
-    const struct providers *providers; /* borrowed from the configuration, which outlives it */
+    const struct providers *providers;
+    struct guard_limits limits; /* of each task */
     lua_State *L;
     struct heap heap;
     struct guard loading; /* the account while files are loaded */
     char hash[GENERATION_HASH + 1];
-    struct list tasks; /* struct task.in_generation */
-    struct list ready; /* tasks to resume */
-    struct op later;   /* more is ready than one turn of the loop may take */
-    bool draining;     /* somebody is resuming them */
-    int idle;          /* threads in the pool */
+    struct list tasks;         /* struct task.in_generation */
+    struct list ready;         /* tasks to resume */
+    struct op later;           /* more is ready than one turn of the loop may take */
+    bool draining;             /* somebody is resuming them */
+    int idle;                  /* threads in the pool */
+    struct building *building; /* NULL once it is built */
+    int buried;                /* steps of its end that are done */
+    struct list in_grave;      /* the node is free for the runtime's 'bury' */
+
+    /* Set by the owner: runs once, when the state is closed and the memory of 'g' is about to go. */
+    void (*on_close)(void *arg);
+    void *on_close_arg;
 };
 
-/* 'facts' is what scripts may know of the configuration (JSON; the module "config"). Loads
- * "scripts/serve.lua" and every policy; the first fault is in *err with file and line. */
-struct generation *generation_new(struct runtime *rt, const struct sources *sources,
-                                  const struct providers *providers, struct span facts,
+/* An empty state with one reference. Then generation_step, one short piece of work a call (compile
+ * a file, run a policy's file, run its checks, ...): 1 there is more to do, 0 all is done, -1
+ * refused, with the first fault in *err, with file and line; the caller unrefs it then. Nobody else
+ * may use it before it is done. */
+struct generation *generation_begin(struct runtime *rt, const struct generation_plan *plan,
+                                    struct err *err);
+int generation_step(struct generation *g, struct err *err);
+/* All steps in a row. */
+struct generation *generation_new(struct runtime *rt, const struct generation_plan *plan,
                                   struct err *err);
+
 struct generation *generation_ref(struct generation *g);
 void generation_unref(struct generation *g); /* NULL is fine */
+
+/* Frees a part of what was handed to the runtime's 'bury', for about half a millisecond. True while
+ * there is more; after false 'g' is gone. */
+bool generation_bury_step(struct generation *g);
 
 /* Pushes the module of that name (as require does). Raises. */
 void generation_require(lua_State *L, const char *name);

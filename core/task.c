@@ -23,7 +23,7 @@ struct task *task_new(struct generation *g, struct task *parent, struct ledger *
         err_set(err, ERR_OVERLOADED, "out of memory for a task");
         return NULL;
     }
-    t->guard.limits = g->rt->limits;
+    t->guard.limits = g->limits;
     t->guard.root = parent ? parent->guard.root : &t->guard;
     guard_bind(t->L, &t->guard);
     t->gen = generation_ref(g);

@@ -39,11 +39,18 @@ static int load_config(struct worker *w, const struct worker_options *o, struct 
 static int load_generation(struct worker *w, const struct worker_options *o, struct err *err)
 {
     struct sources sources;
-    struct span facts = {w->config.facts, strlen(w->config.facts)};
+    struct generation_plan plan = {.sources = &sources,
+                                   .providers = &w->config.providers,
+                                   .facts = {w->config.facts, strlen(w->config.facts)},
+                                   .limits = w->config.task,
+                                   .heap_max = w->config.heap_max};
 
+    if (o->workflow)
+        plan.limits = (struct guard_limits){
+            .slice_ms = 10000, .bytes = (int64_t)w->config.heap_max, .steps = 2000 * 1000 * 1000};
     if (sources_read(&sources, w->home, o->policies, err) < 0)
         return -1;
-    w->current = generation_new(&w->rt, &sources, &w->config.providers, facts, err);
+    w->current = generation_new(&w->rt, &plan, err);
     sources_deinit(&sources);
     if (!w->current)
         config_blame(o->config, err);
@@ -55,18 +62,10 @@ static void set_runtime(struct worker *w, const struct worker_options *o)
     w->rt.fx = w->fx;
     w->rt.shared = &w->shared;
     w->rt.log = &w->log;
-    w->rt.limits = w->config.task;
-    w->rt.heap_max = w->config.heap_max;
     w->rt.print = o->print;
     w->rt.allow_read = o->allow_read;
     w->rt.allow_write = o->allow_write;
     w->rt.args = o->args;
-    if (!o->workflow)
-        return;
-    w->rt.limits.slice_ms = 10000;
-    w->rt.limits.total_ms = 0;
-    w->rt.limits.bytes = (int64_t)w->config.heap_max;
-    w->rt.limits.steps = 2000 * 1000 * 1000;
 }
 
 /* With the change list, adding and removing interest in one turn of the loop costs one system call

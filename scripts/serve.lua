@@ -16,20 +16,10 @@ local serve = {}
 -- The doors: which codec a client speaks.
 local doors = { openai = require "codec.openai" }
 
--- A provider whose codec is missing is found out now, not by the first request.
-for name, facts in pairs(config.providers) do
-   local ok, err = pcall(require, "codec." .. facts.codec)
-   if not ok then
-      local what = "configuration: providers.%s.codec: '%s' cannot be used: %s"
-      error(what:format(name, facts.codec, tostring(err)), 0)
-   end
-end
-
 -- Every policy's parameters: its own defaults under those of the configuration.
 local params = {}
 for name, definition in pairs(policies) do
    params[name] = policy.params(definition, config.policies[name])
-   policy.check(definition)
 end
 for name in pairs(config.policies) do
    if policies[name] == nil then

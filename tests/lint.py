@@ -19,7 +19,7 @@ RANKS = {
     " archive channel watch shared sources_* memfd"
     " listen",
     2: "effect effect_live sink call",
-    3: "guard sandbox lua_* generation threads task modules bind_* request_view answer stream",
+    3: "guard sandbox lua_* generation generation_* threads task modules bind_* request_view answer stream",
     4: "http http_* config failure request worker worker_* master master_* admin admin_* sim sim_play sim_log cmd_* commands main",
 }
 
@@ -29,7 +29,7 @@ FOREIGN = {
     "event2": "transfer transfer_* resolve effect_live http http_* sim sim_* cmd_* worker worker_* master master_* admin admin_* watch",
     "openssl": "digest tls",
     "zlib.h": "transfer_*",
-    "lua": "guard sandbox lua_* generation threads task modules bind_* request_view answer stream config"
+    "lua": "guard sandbox lua_* generation generation_* threads task modules bind_* request_view answer stream config"
     " request worker sim sim_* cmd_*",
 }
 LUA_HEADERS = {"lua.h", "lauxlib.h", "lualib.h", "lua-cjson.h"}

@@ -223,8 +223,8 @@ static void test_requests(void)
 
     for (size_t v = 0; v < sizeof victims / sizeof *victims; v++) {
         CHECK_INT(world_open(&w, NULL, &err), 0);
-        w.rt.limits.slice_ms = 60000;
-        w.rt.limits.total_ms = 0;
+        w.plan.limits.slice_ms = 60000;
+        w.plan.limits.total_ms = 0;
         CHECK_INT(world_load(&w, &err), 0);
         struct torture t = {.g = w.g, .off = true};
         lua_setallocf(w.g->L, refuse, &t);
@@ -259,7 +259,7 @@ static void test_building(void)
 
     CHECK_INT(world_open(&w, NULL, &err), 0);
     for (;; max += step) {
-        w.rt.heap_max = max;
+        w.plan.heap_max = max;
         err.message[0] = 0;
         if (world_load(&w, &err) == 0)
             break;

@@ -172,10 +172,10 @@ static void test_memory(struct world *w)
         "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end",
     };
 
-    w->rt.limits.slice_ms = 1000; /* memory first */
+    w->g->limits.slice_ms = 1000; /* memory first */
     for (size_t i = 0; i < sizeof greedy / sizeof *greedy; i++)
         check_limit(w, greedy[i], "bytes of memory");
-    w->rt.limits.slice_ms = SLICE_MS;
+    w->g->limits.slice_ms = SLICE_MS;
 }
 
 static void test_steps(struct world *w)
@@ -206,9 +206,9 @@ static void test_steps(struct world *w)
 /* Waiting starts a new slice, but not a new account of time in all. */
 static void test_total(struct world *w)
 {
-    struct guard_limits before = w->rt.limits;
+    struct guard_limits before = w->g->limits;
 
-    w->rt.limits.total_ms = 150;
+    w->g->limits.total_ms = 150;
     check_limit(w,
                 "local task = require 'task'\n"
                 "while true do for i = 1, 1e5 do end task.sleep(0.001) end",
@@ -217,7 +217,7 @@ static void test_total(struct world *w)
                 "local task = require 'task'\n"
                 "while true do pcall(function() for i = 1, 1e5 do end task.sleep(0.001) end) end",
                 "150 ms of CPU time in all");
-    w->rt.limits = before;
+    w->g->limits = before;
     struct outcome o;
     world_run(w,
               "local task = require 'task'\n"
@@ -302,7 +302,7 @@ static void test_loading(void)
         fputs(cases[i].code, f);
         fclose(f);
         CHECK_INT(world_open(&w, NULL, &err), 0);
-        w.rt.heap_max = 64 << 20;
+        w.plan.heap_max = 64 << 20;
         err.message[0] = 0;
         CHECK_INT(sources_add_policy(&w.sources, file, &err), 0);
         int loaded = world_load(&w, &err);
@@ -323,8 +323,8 @@ int main(void)
     struct err err = {.message = ""};
 
     CHECK_INT(world_open(&w, NULL, &err), 0);
-    w.rt.limits.slice_ms = SLICE_MS;
-    w.rt.limits.bytes = MEMORY;
+    w.plan.limits.slice_ms = SLICE_MS;
+    w.plan.limits.bytes = MEMORY;
     CHECK_INT(world_load(&w, &err), 0);
     CHECK_STR(err.message, "");
     if (w.g) {

@@ -93,8 +93,8 @@ static void test_cjson_without_memory(struct world *w)
     int refused = 0, done = 0;
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        for (w->rt.limits.bytes = 1 << 20; w->rt.limits.bytes <= BYTES;
-             w->rt.limits.bytes += 999999) {
+        for (w->g->limits.bytes = 1 << 20; w->g->limits.bytes <= BYTES;
+             w->g->limits.bytes += 999999) {
             snprintf(code, sizeof code,
                      "local s = '[' .. %s .. '1]'\n"
                      "local ok, err = pcall(require('cjson').decode, s)\n"
@@ -103,7 +103,7 @@ static void test_cjson_without_memory(struct world *w)
             world_run(w, code, &o);
             bool no = !o.failed && strstr(o.text, "enough memory");
             bool yes = !o.failed && strcmp(o.text, "done") == 0;
-            bool before = o.failed && o.err.code == ERR_BUDGET && w->rt.limits.bytes < 8 << 20;
+            bool before = o.failed && o.err.code == ERR_BUDGET && w->g->limits.bytes < 8 << 20;
             refused += no;
             done += yes;
             CHECK(no || yes || before);
@@ -111,7 +111,7 @@ static void test_cjson_without_memory(struct world *w)
                 fprintf(stderr, "   %s\n   %s\n", o.failed ? o.err.message : o.text, texts[i]);
         }
     CHECK(refused > 10 && done > 10);
-    w->rt.limits.bytes = BYTES;
+    w->g->limits.bytes = BYTES;
 }
 
 int main(void)
@@ -120,8 +120,8 @@ int main(void)
     struct err err = {.message = ""};
 
     CHECK_INT(world_open(&w, NULL, &err), 0);
-    w.rt.heap_max = HEAP;
-    w.rt.limits = (struct guard_limits){.slice_ms = 60000, .bytes = BYTES, .steps = STEPS};
+    w.plan.heap_max = HEAP;
+    w.plan.limits = (struct guard_limits){.slice_ms = 60000, .bytes = BYTES, .steps = STEPS};
     CHECK_INT(world_load(&w, &err), 0);
     CHECK_STR(err.message, "");
     if (w.g) {

@@ -461,9 +461,9 @@ static void run_file(struct runner *r, const char *file)
     }
     r->world.rt.allow_read = folders;
     r->world.rt.print = stderr;
-    r->world.rt.limits = (struct guard_limits){
+    r->world.plan.limits = (struct guard_limits){
         .slice_ms = 60000, .bytes = 512 << 20, .steps = 4000 * 1000 * (int64_t)1000};
-    r->world.rt.heap_max = 1 << 30;
+    r->world.plan.heap_max = 1 << 30;
     if (world_load(&r->world, &err) < 0 || open_harness(r, &err) < 0 ||
         add_file(r, "tests/lua/test.lua", "scripts/test.lua", &err) < 0 ||
         add_file(r, file, file, &err) < 0) {

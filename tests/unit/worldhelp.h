@@ -18,6 +18,7 @@ struct world {
     struct runtime rt;
     struct config config;
     struct sources sources;
+    struct generation_plan plan; /* limits may be changed before world_load */
     struct generation *g;
     int null;
     int runs;
@@ -84,11 +85,11 @@ static inline int world_open(struct world *w, const char *config, struct err *er
     *w = (struct world){.null = open("/dev/null", O_WRONLY | O_CLOEXEC)};
     fake_init(&w->fake);
     log_init(&w->log, w->null, LOG_WARN);
-    guard_limits_default(&w->rt.limits);
+    guard_limits_default(&w->plan.limits);
     w->rt.fx = &w->fake.effect;
     w->rt.shared = &w->shared;
     w->rt.log = &w->log;
-    w->rt.heap_max = 256 << 20;
+    w->plan.heap_max = 256 << 20;
     shared_sizes_default(&sizes);
     if (watchdog_init(&w->rt.dog, err) < 0)
         return -1;
@@ -103,9 +104,10 @@ static inline int world_open(struct world *w, const char *config, struct err *er
 
 static inline int world_load(struct world *w, struct err *err)
 {
-    struct span facts = {w->config.facts, strlen(w->config.facts)};
-
-    w->g = generation_new(&w->rt, &w->sources, &w->config.providers, facts, err);
+    w->plan.sources = &w->sources;
+    w->plan.providers = &w->config.providers;
+    w->plan.facts = (struct span){w->config.facts, strlen(w->config.facts)};
+    w->g = generation_new(&w->rt, &w->plan, err);
     return w->g ? 0 : -1;
 }
 
