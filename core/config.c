@@ -107,6 +107,29 @@ static void take_limits(lua_State *L, struct config *c)
     lua_pop(L, 1);
 }
 
+static double take_number(lua_State *L, const char *name, double otherwise)
+{
+    double d = otherwise;
+
+    if (lua_getfield(L, -1, name) == LUA_TNUMBER)
+        d = lua_tonumber(L, -1);
+    lua_pop(L, 1);
+    return d;
+}
+
+static void take_canary(lua_State *L, struct canary_bounds *b)
+{
+    canary_bounds_default(b);
+    lua_getfield(L, -1, "canary");
+    b->window_s = take_number(L, "window", b->window_s);
+    b->min_requests = take_number(L, "min_requests", b->min_requests);
+    b->error_rate = take_number(L, "error_rate", b->error_rate);
+    b->latency = take_number(L, "latency", b->latency);
+    b->cost = take_number(L, "cost", b->cost);
+    b->promote_after_s = take_number(L, "promote_after", b->promote_after_s);
+    lua_pop(L, 1);
+}
+
 static void take_provider(lua_State *L, struct config *c, size_t answer_max)
 {
     struct provider *p = providers_add(&c->providers);
@@ -174,6 +197,7 @@ static void take_all(lua_State *L, struct config *c)
     c->key = take_text(L, "key");
     lua_pop(L, 1);
     take_limits(L, c);
+    take_canary(L, &c->canary);
     take_providers(L, c);
     take_facts(L, c);
 }

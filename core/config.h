@@ -6,6 +6,7 @@
 #ifndef CONFIG_H
 #define CONFIG_H
 
+#include "canary.h"
 #include "err.h"
 #include "guard.h"
 #include "http.h"
@@ -23,6 +24,7 @@ struct config {
     size_t heap_max;
     size_t waiting_max; /* requests in flight; beyond that 503 */
     int drain_timeout_ms;
+    struct canary_bounds canary;
     struct providers providers;
     char *facts;    /* JSON: what scripts may know */
     bool simulated; /* no provider was configured: the built-in simulator is used */

@@ -170,6 +170,11 @@ local check_config = record {
       end
    end),
    policies = map_of(is "table"),
+   canary = record {
+      window = number_in(10, 86400, "seconds"), min_requests = number_in(1, 1e9),
+      error_rate = number_in(0, 1), latency = number_in(0, 1000), cost = number_in(0, 1000),
+      promote_after = number_in(0, 30 * 86400, "seconds"),
+   },
 }
 
 -- ---- filling in ----
@@ -266,6 +271,7 @@ return function(given, env, simulated)
          task_bytes = limits.task_bytes, heap_bytes = limits.heap_bytes,
          drain_timeout_ms = limits.drain_timeout and ms(limits.drain_timeout),
       },
+      canary = given.canary or {},
       providers = providers,
       facts = {
          providers = facts_of, models = given.models or {}, aliases = given.aliases or {},

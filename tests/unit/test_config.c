@@ -45,6 +45,7 @@ static void test_defaults(void)
     CHECK_INT(c.task.slice_ms, task.slice_ms);
     CHECK_INT(c.task.bytes, task.bytes);
     CHECK_INT(c.providers.n, 0);
+    CHECK(c.canary.window_s == 300 && c.canary.min_requests == 50 && c.canary.latency == 1.5);
     check_fact(&c, "models", "{}");
     check_fact(&c, "default_model", NULL);
     config_deinit(&c);
@@ -53,6 +54,8 @@ static void test_defaults(void)
 
 static const char everything[] =
     "return {\n"
+    "   canary = { window = 60, min_requests = 5, error_rate = 0.25, latency = 2.5, cost = 0,\n"
+    "      promote_after = 0 },\n"
     "   listen = '0.0.0.0:9000', default_policy = 'direct', default_model = 'a/m', log = 'debug',\n"
     "   keys = { 'k1', 'k2' },\n"
     "   tls = { certificate = 'c.pem', key = 'k.pem' },\n"
@@ -105,6 +108,8 @@ static void test_everything(void)
     CHECK_INT(c.task.bytes, 2097152);
     CHECK_INT(c.heap_max, 33554432);
     CHECK_INT(c.drain_timeout_ms, 5500);
+    CHECK(c.canary.window_s == 60 && c.canary.min_requests == 5 && c.canary.error_rate == 0.25);
+    CHECK(c.canary.latency == 2.5 && c.canary.cost == 0 && c.canary.promote_after_s == 0);
     const struct provider *a = providers_find(&c.providers, "a");
     const struct provider *b = providers_find(&c.providers, "b-2.x_");
     CHECK(a && b && !providers_find(&c.providers, "c"));
@@ -150,7 +155,7 @@ static void check_wrong(const char *text, const char *want)
 
 static void test_unknown_fields(void)
 {
-    check_wrong("return { lisen = 'x' }", "lisen: unknown field (known: aliases, default_model,");
+    check_wrong("return { lisen = 'x' }", "lisen: unknown field (known: aliases, canary,");
     check_wrong("return { 1 }", "1: unknown field");
     check_wrong("return { [true] = 1 }", "true: unknown field");
     check_wrong("return { tls = { cert = 'x' } }",
