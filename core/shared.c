@@ -2,27 +2,40 @@
  * SPDX-License-Identifier: MIT */
 #include "shared.h"
 
+#include <stdlib.h>
+#include <sys/random.h>
+
 void shared_sizes_default(struct shared_sizes *sizes)
 {
-    *sizes = (struct shared_sizes){.kv_bytes = KV_BYTES};
+    *sizes = (struct shared_sizes){.kv_bytes = KV_BYTES, .series = METRICS_SERIES};
 }
 
 static void find_parts(struct shared *s)
 {
     s->kv = shm_part(&s->shm, SHM_KV, NULL);
+    s->metrics = shm_part(&s->shm, SHM_METRICS, NULL);
+    s->health = shm_part(&s->shm, SHM_HEALTH, NULL);
 }
 
 static void format_parts(struct shared *s)
 {
     size_t size;
     void *kv = shm_part(&s->shm, SHM_KV, &size);
+    uint64_t salt;
 
     kv_format(kv, size);
+    void *metrics = shm_part(&s->shm, SHM_METRICS, &size);
+    metrics_format(metrics, size);
+    if (getrandom(&salt, sizeof salt, 0) != (ssize_t)sizeof salt)
+        abort(); /* cannot happen for up to 256 bytes (getrandom(2)) */
+    health_format(shm_part(&s->shm, SHM_HEALTH, NULL), salt);
 }
 
 int shared_new(struct shared *s, const struct shared_sizes *sizes, struct err *err)
 {
-    size_t parts[SHM_PARTS] = {[SHM_KV] = kv_size(sizes->kv_bytes)};
+    size_t parts[SHM_PARTS] = {[SHM_KV] = kv_size(sizes->kv_bytes),
+                               [SHM_METRICS] = metrics_size(sizes->series),
+                               [SHM_HEALTH] = health_size()};
 
     *s = (struct shared){.shm = {.fd = -1}};
     if (shm_new(&s->shm, parts, err) < 0)

@@ -6,17 +6,22 @@
 #ifndef SHARED_H
 #define SHARED_H
 
+#include "health.h"
 #include "kv.h"
+#include "metrics.h"
 #include "shm.h"
 
 /* How much room each part gets; fixed for the life of the engine. */
 struct shared_sizes {
     size_t kv_bytes; /* the scripts' shared state, all of it */
+    size_t series;   /* of metrics */
 };
 
 struct shared {
     struct shm shm;
     struct kv *kv;
+    struct metrics *metrics;
+    struct health *health;
 };
 
 void shared_sizes_default(struct shared_sizes *sizes);
