@@ -16,7 +16,7 @@ CORE = Path(__file__).resolve().parent.parent / "core"
 RANKS = {
     0: "err buf list json json_* sse http1* options digest wire where",
     1: "log transfer transfer_* resolve sources provider home tls sim_hash shm kv cache health health_table quantile metrics canary claims zone"
-    " archive channel watch shared sources_* memfd"
+    " archive archive_* channel watch shared sources_* memfd"
     " listen",
     2: "effect effect_live sink call",
     3: "guard sandbox lua_* generation generation_* threads task modules bind_* request_view answer stream",
