@@ -23,9 +23,11 @@ CFLAGS   ?= -O2 -g
 # Not ':=': the packages may be installed by 'make deps' in the same run.
 CFLAGS_ALL = -std=c11 -D_GNU_SOURCE -DBATON_VERSION='"$(VERSION)"' -DBATON_PREFIX='"$(PREFIX)"' \
              $(WARN) $(CFLAGS) $(SANITIZE) $(shell pkg-config --cflags $(PACKAGES))
-# Lua and cjson are linked in: a tenth less work a request than through the shared libraries.
+# Lua and cjson are linked in: a tenth less work a request than through the shared libraries. Why one function of
+# Lua's is wrapped, core/guard.c says.
 LDLIBS   = $(subst -llua5.4,-l:liblua5.4.a,$(subst -llua5.4-cjson,-l:liblua5.4-cjson.a,\
-             $(shell pkg-config --libs $(PACKAGES)))) -lm -lpthread
+             $(shell pkg-config --libs $(PACKAGES)))) -lm -lpthread \
+             -Wl,--wrap=luaT_gettmbyobj,-u,__wrap_luaT_gettmbyobj
 
 SOURCES := $(wildcard core/*.c)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)

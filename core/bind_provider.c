@@ -22,7 +22,7 @@
 #define CALL "baton.call"
 #define WIRE "baton.wire"
 
-enum { HEADERS_MAX = 32, BODY_MAX = 256 << 20, HEAD_MAX = 64 << 10 };
+enum { OPEN_MAX = 64, HEADERS_MAX = 32, BODY_MAX = 256 << 20, HEAD_MAX = 64 << 10 };
 
 /* A call and who waits for it. */
 struct box {
@@ -295,6 +295,24 @@ static struct box *new_box(lua_State *L)
     return box;
 }
 
+/* Bounds the calls of a request, and those one task holds open: each has a connection, which others want. */
+static void check_calls(lua_State *L, struct task *t)
+{
+    int most = t->guard.limits.calls, open = 0;
+
+    if (most && t->ledger && t->ledger->attempts >= most) {
+        t->guard.over = GUARD_CALLS;
+        guard_raise(L);
+    }
+    for (struct list *node = t->pendings.next; node != &t->pendings; node = node->next) {
+        struct pending *p = LIST_ENTRY(node, struct pending, node);
+        open += p->abort == abort_call && LIST_ENTRY(p, struct box, pending)->call.op.effect;
+    }
+    if (open >= OPEN_MAX)
+        luaL_error(L, "more than %d calls are open in one task: read the streams, or close them",
+                   OPEN_MAX);
+}
+
 static int start(lua_State *L, struct box *box, const struct provider *p, const struct wire *wire,
                  struct err *err)
 {
@@ -357,6 +375,7 @@ static int l_call(lua_State *L)
             L, "a model cannot be called here: not while a file is loaded, in a metamethod, or in "
                "a function that string.gsub or table.sort calls");
     struct task *t = task_of(L);
+    check_calls(L, t);
     int started = start(L, box, p, wire, &err);
     wipe(&box->head);
     if (started < 0)

@@ -101,6 +101,7 @@ static void take_limits(lua_State *L, struct config *c)
     c->task.slice_ms = (int)take_int(L, "cpu_slice_ms", c->task.slice_ms);
     c->task.total_ms = (int)take_int(L, "cpu_total_ms", c->task.total_ms);
     c->task.bytes = take_int(L, "task_bytes", c->task.bytes);
+    c->task.calls = (int)take_int(L, "task_calls", c->task.calls);
     c->heap_max = (size_t)take_int(L, "heap_bytes", 512 << 20);
     c->waiting_max = (size_t)take_int(L, "waiting", 20000);
     c->drain_timeout_ms = (int)take_int(L, "drain_timeout_ms", 30000);

@@ -13,8 +13,11 @@
 
 void guard_limits_default(struct guard_limits *l)
 {
-    *l = (struct guard_limits){
-        .slice_ms = 200, .total_ms = 5000, .bytes = 64 << 20, .steps = 20 * 1000 * 1000};
+    *l = (struct guard_limits){.slice_ms = 200,
+                               .total_ms = 5000,
+                               .bytes = 64 << 20,
+                               .steps = 20 * 1000 * 1000,
+                               .calls = 1000};
 }
 
 /* ---- time ---- */
@@ -99,7 +102,39 @@ void guard_leave(struct watchdog *dog, struct guard *before)
     dog->running = before;
 }
 
+/* Calling a table whose __call is a table, and so on, Lua goes from one to the next in a single instruction, moving
+ * all arguments each time: a table that is its own __call takes minutes until the stack is full, and no hook runs. Each
+ * turn looks the metamethod up, so the linker puts this in the place of the look-up (--wrap, in the Makefile). */
+const void *__real_luaT_gettmbyobj(lua_State *L, const void *o, int event);
+const void *__wrap_luaT_gettmbyobj(lua_State *L, const void *o, int event);
+
+enum { TM_CALL = 23 }; /* of Lua 5.4's ltm.h */
+
+const void *__wrap_luaT_gettmbyobj(lua_State *L, const void *o, int event)
+{
+    if (event == TM_CALL) {
+        struct guard *g = guard_of(L);
+        if (g && (g->over == GUARD_SLICE || g->over == GUARD_TOTAL))
+            guard_raise(L);
+    }
+    return __real_luaT_gettmbyobj(L, o, event);
+}
+
 /* ---- memory ---- */
+
+/* How much may live in the heap while this run goes on. */
+static size_t ceiling(const struct heap *heap, const struct guard *g)
+{
+    bool large = g && g->root->bytes > HEAP_LITTLE;
+
+    return heap->live_max - (large ? heap->live_max / HEAP_RESERVE : 0);
+}
+
+static void *refuse(struct heap *heap, enum guard_limit why)
+{
+    heap->refused = why;
+    return NULL;
+}
 
 void *heap_alloc(void *ud, void *p, size_t osize, size_t nsize)
 {
@@ -109,16 +144,16 @@ void *heap_alloc(void *ud, void *p, size_t osize, size_t nsize)
 
     if (nsize > old) {
         size_t more = nsize - old;
-        if (more > heap->live_max - heap->live)
-            return NULL;
         if (g && g->root->bytes + (int64_t)more > g->limits.bytes)
-            return NULL;
+            return refuse(heap, GUARD_BYTES);
+        if (heap->live + more > ceiling(heap, g))
+            return refuse(heap, GUARD_HEAP);
     }
     void *q = NULL;
     if (nsize == 0)
         free(p);
     else if (!(q = realloc(p, nsize)))
-        return NULL;
+        return refuse(heap, GUARD_HEAP);
     heap->live += nsize - old;
     if (g) {
         g->root->bytes += (int64_t)nsize - (int64_t)old;
@@ -145,12 +180,21 @@ enum guard_limit guard_over(const struct guard *g)
     return (enum guard_limit)g->over;
 }
 
+enum guard_limit guard_memory_limit(lua_State *L)
+{
+    void *ud;
+
+    lua_getallocf(L, &ud);
+    const struct heap *heap = ud;
+    return heap->refused ? heap->refused : GUARD_BYTES;
+}
+
 int guard_rethrow(lua_State *L, int status)
 {
     struct guard *g = guard_of(L);
 
     if (status == LUA_ERRMEM && g && !g->over)
-        g->over = GUARD_BYTES;
+        g->over = (sig_atomic_t)guard_memory_limit(L);
     return lua_error(L);
 }
 
@@ -161,7 +205,9 @@ int64_t guard_bytes_left(lua_State *L)
 
     lua_getallocf(L, &ud);
     const struct heap *heap = ud;
-    int64_t left = (int64_t)(heap->live_max - heap->live);
+    size_t most = ceiling(heap, NULL) -
+                  heap->live_max / HEAP_RESERVE; /* whatever it will have taken by then */
+    int64_t left = (int64_t)most - (int64_t)heap->live;
     if (g && g->limits.bytes - g->root->bytes < left)
         left = g->limits.bytes - g->root->bytes;
     return left;
@@ -195,10 +241,53 @@ void guard_describe(const struct guard *g, enum guard_limit limit, char *out, si
         snprintf(out, size, "%lld steps of pattern matching and table work",
                  (long long)g->limits.steps);
         return;
+    case GUARD_HEAP:
+        snprintf(out, size, "memory of all scripts together");
+        return;
+    case GUARD_CALLS:
+        snprintf(out, size, "%d calls to providers", g->limits.calls);
+        return;
+    case GUARD_LIBRARY:
+    case GUARD_STACK:
     case GUARD_FINE:
+    case GUARD_LIMITS:
         break;
     }
     snprintf(out, size, "nothing");
+}
+
+enum guard_limit guard_limit_of(const char *message)
+{
+    static const struct {
+        const char *words;
+        enum guard_limit limit;
+    } own[] = {
+        {"took too many steps (", GUARD_LIBRARY},
+        {"resulting string too large", GUARD_LIBRARY},
+        {"too many results to unpack", GUARD_LIBRARY},
+        {"may become larger than", GUARD_LIBRARY},
+        {"bytes of JSON", GUARD_LIBRARY},
+        {"stack overflow", GUARD_STACK},
+        {"chain too long", GUARD_STACK},
+        {"nested more than", GUARD_STACK},
+        {"calls are open in one task", GUARD_CALLS},
+    };
+
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (strstr(message, own[i].words))
+            return own[i].limit;
+    return GUARD_FINE;
+}
+
+const char *guard_limit_name(enum guard_limit limit)
+{
+    static const char *const names[GUARD_LIMITS] = {
+        [GUARD_FINE] = "none",   [GUARD_SLICE] = "slice",     [GUARD_TOTAL] = "total",
+        [GUARD_BYTES] = "bytes", [GUARD_HEAP] = "heap",       [GUARD_STEPS] = "steps",
+        [GUARD_CALLS] = "calls", [GUARD_LIBRARY] = "library", [GUARD_STACK] = "stack",
+    };
+
+    return names[limit];
 }
 
 /* Pushes "policies/x.lua:3: ", the place of the innermost Lua function; C functions have none. */

@@ -18,16 +18,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { TICK_MS = 5 };
+enum { TICK_MS = 5, HEAP_RESERVE = 16, HEAP_LITTLE = 1 << 20 };
 
 struct guard_limits {
     int slice_ms;  /* CPU between two waits                 200 */
     int total_ms;  /* CPU in all                            5000; 0: none */
     int64_t bytes; /* net bytes allocated while it runs     64 MiB */
     int64_t steps; /* steps of C functions between two waits  20 million */
+    int calls;     /* calls to providers                  1000; 0: any number */
 };
 
-enum guard_limit { GUARD_FINE, GUARD_SLICE, GUARD_TOTAL, GUARD_BYTES, GUARD_STEPS };
+/* What a run went over. The first ones end it, whatever it does; the last two are ceilings of one call, errors that
+ * a script may catch. */
+enum guard_limit {
+    GUARD_FINE,
+    GUARD_SLICE,   /* "slice": limits.slice_ms */
+    GUARD_TOTAL,   /* "total": limits.total_ms */
+    GUARD_BYTES,   /* "bytes": limits.bytes */
+    GUARD_HEAP,    /* "heap": what all scripts of the state may hold together */
+    GUARD_STEPS,   /* "steps": limits.steps */
+    GUARD_CALLS,   /* "calls": limits.calls */
+    GUARD_LIBRARY, /* "library": one match, sort, move or text was too much */
+    GUARD_STACK,   /* "stack": too deep a recursion */
+    GUARD_LIMITS   /* how many there are */
+};
 
 /* One run of Lua code: a task, or the loading of a generation. */
 struct guard {
@@ -51,7 +65,8 @@ struct watchdog {
 /* The memory of one Lua state. */
 struct heap {
     size_t live, live_max;
-    struct watchdog *dog; /* whose running guard is charged */
+    struct watchdog *dog;     /* whose running guard is charged */
+    enum guard_limit refused; /* why it said no the last time: GUARD_BYTES or GUARD_HEAP */
 };
 
 void guard_limits_default(struct guard_limits *l);
@@ -65,7 +80,8 @@ void watchdog_deinit(struct watchdog *dog);
 struct guard *guard_enter(struct watchdog *dog, struct guard *g, lua_State *L);
 void guard_leave(struct watchdog *dog, struct guard *before);
 
-/* For lua_newstate; ud is a struct heap. */
+/* For lua_newstate; ud is a struct heap. The last HEAP_RESERVE-th part of it is kept for runs that took little, so
+ * that one that fills the heap hits its end before the others do. */
 void *heap_alloc(void *ud, void *p, size_t osize, size_t nsize);
 
 /* The guard of the running thread (kept in lua_getextraspace), or NULL. */
@@ -74,6 +90,12 @@ void guard_bind(lua_State *L, struct guard *g);
 
 /* Which limit is passed, if any. */
 enum guard_limit guard_over(const struct guard *g);
+/* The limit that an error nobody caught speaks of: one call's ceiling, by the words of the library; else GUARD_FINE. */
+enum guard_limit guard_limit_of(const char *message);
+/* "slice", "total" ...: the label of counters. "none" for GUARD_FINE. */
+const char *guard_limit_name(enum guard_limit limit);
+/* What a memory error is about, in the state of L. */
+enum guard_limit guard_memory_limit(lua_State *L);
 /* Raises again what a lua_pcall of ours gave back. A memory error stays one that no script catches. */
 int guard_rethrow(lua_State *L, int status);
 /* Bytes that may still be allocated, by the run and in the state; what the collector would free is not among them. */

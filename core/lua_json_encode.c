@@ -4,6 +4,7 @@
  * Runs no Lua code. What a garbage collection in between could free is on the Lua stack. */
 #include "lua_json.h"
 
+#include "guard.h"
 #include "json.h"
 #include "json_bytes.h"
 #include "lua_json_shape.h"
@@ -12,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PATH_MAX_SHOWN = 200 };
+enum { PATH_MAX_SHOWN = 200, STEPS_PER_TABLE = 20 };
 
 /* One step of the way from the root to the value being written. */
 struct step {
@@ -303,6 +304,9 @@ static int write_table(struct writer *w, int table, const struct step *at)
         return refuse(w, at, "more than 512 levels (does a table hold itself?)");
     if (!lua_checkstack(L, 16))
         return refuse(w, at, "too many values at once");
+    if (!guard_steps(L,
+                     STEPS_PER_TABLE + n)) /* few tables that hold each other are much to write */
+        return err_set(w->err, ERR_BUDGET, "the value takes too many steps to write");
     enum mark mark = shape_mark(L, table);
     if (mark == MARK_OBJECT) {
         int result = write_object(w, table, lua_gettop(L), at);

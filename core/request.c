@@ -295,8 +295,9 @@ static void on_task_end(struct task *t, const struct err *err)
         if (r->code != ERR_CANCELLED)
             log_write(&r->w->log, LOG_WARN, "a policy failed",
                       (struct log_field[]){log_text("trace", r->ledger.id),
-                                           log_text("error", full.message)},
-                      2);
+                                           log_text("error", full.message),
+                                           log_text("limit", guard_limit_name(r->ledger.limit))},
+                      r->ledger.limit ? 3 : 2);
     } else if (r->x) {
         err_set(&full, ERR_INTERNAL, "the engine's scripts ended without an answer");
     }

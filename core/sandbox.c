@@ -38,10 +38,8 @@ static int finish_pcall(lua_State *L, int status, lua_KContext extra)
         g->protections--;
     if (status == LUA_OK || status == LUA_YIELD)
         return lua_gettop(L) - (int)extra;
-    if (status == LUA_ERRMEM && g && !g->over)
-        g->over = GUARD_BYTES;
-    if (g && guard_over(g))
-        return lua_error(L);
+    if (status == LUA_ERRMEM || (g && guard_over(g)))
+        return guard_rethrow(L, status);
     lua_pushboolean(L, 0);
     lua_insert(L, -2);
     return 2;

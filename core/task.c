@@ -114,6 +114,12 @@ static void give_thread(struct task *t, bool clean)
     guard_leave(&g->rt->dog, before);
 }
 
+static void note_limit(struct task *t, enum guard_limit limit)
+{
+    if (t->ledger && limit)
+        t->ledger->limit = limit;
+}
+
 /* The one end of every task. */
 static void finish(struct task *t, const struct err *err)
 {
@@ -130,6 +136,7 @@ static void finish(struct task *t, const struct err *err)
     list_remove(&t->sibling);
     if (err) /* its __close handlers may still look at what on_end gives up */
         give_thread(t, false);
+    note_limit(t, guard_over(&t->guard));
     if (err && t->parent && guard_over(&t->guard))
         t->parent->guard.over = t->guard.over; /* a limit counts for all that shares the account */
     abort_pendings(t);
@@ -169,10 +176,18 @@ static void describe_limit(const struct task *t, enum guard_limit limit, struct 
 static void read_failure(struct task *t, int status, struct err *err)
 {
     if (status == LUA_ERRMEM) {
-        describe_limit(t, GUARD_BYTES, err);
+        enum guard_limit limit = guard_memory_limit(t->L);
+        note_limit(t, limit);
+        describe_limit(t, limit, err);
         return;
     }
     lua_err_read(t->L, -1, err);
+    enum guard_limit own =
+        lua_type(t->L, -1) == LUA_TSTRING ? guard_limit_of(err->message) : GUARD_FINE;
+    if (own) {
+        note_limit(t, own);
+        err->code = ERR_BUDGET;
+    }
     if (guard_over(&t->guard)) {
         err->code = ERR_BUDGET;
         if (!strstr(err->message, "over the limit")) /* what a pcall had caught when time was up */

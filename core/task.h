@@ -16,11 +16,12 @@ struct ledger {
     int attempts; /* calls to providers */
     double cost;  /* USD */
     int64_t input_tokens, output_tokens;
-    char model[160];    /* "provider/model" of the answer */
-    char policy[160];   /* "name@hash" */
-    bool simulated;     /* the built-in simulator was asked */
-    const char *script; /* the workflow's file, borrowed; NULL in a request */
-    struct buf notes;   /* of trace.decide and trace.note: a JSON array, still open */
+    char model[160];        /* "provider/model" of the answer */
+    char policy[160];       /* "name@hash" */
+    bool simulated;         /* the built-in simulator was asked */
+    const char *script;     /* the workflow's file, borrowed; NULL in a request */
+    struct buf notes;       /* of trace.decide and trace.note: a JSON array, still open */
+    enum guard_limit limit; /* the last one that a task of it ran into, for counters */
 };
 
 /* The cost without the noise of binary sums: nine significant digits. */

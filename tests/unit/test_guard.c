@@ -103,6 +103,11 @@ static void test_time(struct world *w)
         "pcall(string.rep, setmetatable({}, { __tostring = function() while true do end end }))\n"
         "while true do end",
         "print(setmetatable({}, { __tostring = function() while true do end end }))",
+        "local t = {} setmetatable(t, { __call = t }) t()",
+        "local t = {} setmetatable(t, { __call = t }) pcall(t) return 'swallowed'",
+        "local t = {} setmetatable(t, { __call = t }) table.sort({ 2, 1 }, function() t() end)",
+        "local t, u = {}, {} setmetatable(t, { __call = u }) setmetatable(u, { __call = t })\n"
+        "for i = 1, 1e9 do pcall(t, i) end",
         "require('task').sleep(1) while true do end",
         "pcall(require('task').sleep, 1) pcall(function() while true do end end) return "
         "'swallowed'",
@@ -190,6 +195,10 @@ static void test_steps(struct world *w)
         "local s = ('x'):rep(1e6) while true do s:upper() end",
         "local s = ('x'):rep(1e6) while true do s:find('y', 1, true) end",
         "local t = {} for i = 1, 20000 do t[i] = 'x' end while true do table.concat(t) end",
+        "local s, t = ('\\0'):rep(4e6), {} for i = 1, 2000 do t[i] = s end table.sort(t)",
+        "local s, t = ('x'):rep(4e6), {} for i = 1, 20000 do t[i] = s end table.sort(t)",
+        "local t = {} for i = 1, 60 do t = { t, t } end return require('json').encode(t)",
+        "local t = {} for i = 1, 60 do t = { x = t, y = t } end return require('json').encode(t)",
     };
     struct outcome o;
 
@@ -239,6 +248,66 @@ static void test_children(struct world *w)
 
     for (size_t i = 0; i < sizeof kin / sizeof *kin; i++)
         check_limit(w, kin[i], "ms of CPU time between two waits");
+}
+
+/* The limit is known where a task ends, for counters: also one that its parent, or a pcall, has caught. */
+static void test_labels(struct world *w)
+{
+    static const struct {
+        const char *code, *label;
+        bool fails;
+    } cases[] = {
+        {"return 1", "none", false},
+        {"error('over the limit', 0)", "none", true},
+        {"while true do end", "slice", true},
+        {"local t = {} while true do t[#t + 1] = {} end", "bytes", true},
+        {"pcall(function() local t = {} while true do t[#t + 1] = {} end end)", "bytes", true},
+        {"while true do pcall(string.rep, 'x', 1e6) end", "steps", true},
+        {"local m = {} m.__len = function(a) return #a + 1 end return #setmetatable({}, m)",
+         "stack", true},
+        {"return ('a'):rep(5000):find(('a-'):rep(20) .. 'b')", "library", true},
+        {"return pcall(string.find, ('a'):rep(5000), ('a-'):rep(20) .. 'b')", "none", false},
+        {"require('task').all { function() while true do end end }", "slice", true},
+        {"return pcall(require('task').all, { function() return ('x'):rep(1 << 40) end })",
+         "library", false},
+        {"local x <close> = setmetatable({}, { __close = function() while true do end end }) "
+         "error(1)",
+         "slice", true},
+    };
+    struct outcome o;
+
+    w->g->limits.steps = 3 * 1000 * 1000;
+    w->g->limits.slice_ms = 300;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        world_run(w, cases[i].code, &o);
+        CHECK_STR(guard_limit_name(o.ledger.limit), cases[i].label);
+        CHECK_INT(o.failed, cases[i].fails);
+        if (strcmp(guard_limit_name(o.ledger.limit), cases[i].label) != 0)
+            fprintf(stderr, "   %s\n   %s\n", o.failed ? o.err.message : o.text, cases[i].code);
+    }
+    guard_limits_default(&w->g->limits);
+    w->g->limits.slice_ms = SLICE_MS;
+    w->g->limits.bytes = MEMORY;
+}
+
+/* A run that took much hits the end of the state's memory before those that took little do. */
+static void test_heap(struct world *w)
+{
+    static const char fill[] = "local t = {} for i = 1, 1e9 do t[i] = { i } end";
+    static const char little[] = "local t = {} for i = 1, 1000 do t[i] = { i } end return 'fine'";
+    struct outcome o;
+    size_t before = w->g->heap.live_max;
+
+    lua_gc(w->g->L, LUA_GCCOLLECT);
+    w->g->heap.live_max = w->g->heap.live + (4 << 20);
+    w->g->limits.slice_ms = 1000;
+    world_run(w, fill, &o);
+    CHECK(o.failed && strstr(o.err.message, "over the limit of memory of all scripts together"));
+    CHECK_STR(guard_limit_name(o.ledger.limit), "heap");
+    world_run(w, little, &o);
+    CHECK_STR(o.failed ? o.err.message : o.text, "fine");
+    w->g->heap.live_max = before;
+    w->g->limits.slice_ms = SLICE_MS;
 }
 
 /* Names the place in the script. */
@@ -334,6 +403,8 @@ int main(void)
         test_steps(&w);
         test_total(&w);
         test_children(&w);
+        test_labels(&w);
+        test_heap(&w);
         test_place(&w);
         test_nothing_stays(&w);
     }
