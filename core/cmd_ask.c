@@ -43,11 +43,13 @@ static int ask(const struct worker_options *o, const char *kind, const char *tar
     if (!w)
         return err_set(err, ERR_OVERLOADED, "out of memory");
     if (worker_init(w, o, err) == 0) {
+        result = worker_load_files(w, err);
         w->log.level = w->log.level < LOG_WARN ? LOG_WARN : w->log.level;
         if (w->sim)
             fprintf(stderr, "baton ask: no provider is configured: a simulated model answers\n");
         buf_init(&ledger.notes, NOTES_MAX);
-        result = worker_run(w, &job, err);
+        if (result == 0)
+            result = worker_run(w, &job, err);
         buf_deinit(&ledger.notes);
         worker_deinit(w);
     }

@@ -1,6 +1,7 @@
 /* cmd_run - the command "baton run": a workflow script, in the same sandbox and on the same runtime
  * as a policy. SPDX-License-Identifier: MIT */
 #include "commands.h"
+#include "load.h"
 #include "options.h"
 #include "task.h"
 #include "worker.h"
@@ -32,7 +33,7 @@ static int add_script(struct worker *w, const char *path, const char *name, stru
     buf_init(&text, SCRIPT_MAX);
     result = w->fx->read_file(w->fx, path, &text, err);
     if (result == 0)
-        result = generation_add_script(w->current, name, lua_text(buf_span(&text)), err);
+        result = generation_add_script(w->front->g, name, lua_text(buf_span(&text)), err);
     buf_deinit(&text);
     return result;
 }
@@ -51,7 +52,7 @@ static int run(const struct worker_options *o, const char *script, struct err *e
     snprintf(name, sizeof name, "%s%s", strncmp(script, "scripts/", 8) == 0 ? "./" : "", script);
     if (worker_init(w, o, err) == 0) {
         buf_init(&ledger.notes, NOTES_MAX);
-        if (add_script(w, script, name, err) == 0)
+        if (worker_load_files(w, err) == 0 && add_script(w, script, name, err) == 0)
             result = worker_run(w, &job, err);
         buf_deinit(&ledger.notes);
         worker_deinit(w);

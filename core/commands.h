@@ -6,6 +6,7 @@
 #include "err.h"
 
 int cmd_serve(int argc, char **argv);
+int cmd_worker(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_ask(int argc, char **argv);
 int cmd_check(int argc, char **argv);

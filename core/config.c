@@ -16,13 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-    HEAP_MAX = 64 << 20,
-    STEPS_MAX = 200 * 1000 * 1000,
-    CPU_MS = 2000,
-    FACTS_MAX = 16 << 20,
-    FILE_MAX = 4 << 20
-};
+enum { HEAP_MAX = 64 << 20, STEPS_MAX = 200 * 1000 * 1000, CPU_MS = 2000, FACTS_MAX = 16 << 20 };
 
 #define ANSWER_MAX (64u << 20) /* bytes of a provider's answer */
 
@@ -197,6 +191,14 @@ static void take_all(lua_State *L, struct config *c)
     c->certificate = take_text(L, "certificate");
     c->key = take_text(L, "key");
     lua_pop(L, 1);
+    c->state = take_text(L, "state");
+    c->workers = (int)take_int(L, "workers", 0);
+    c->watch = take_flag(L, "watch");
+    c->watchdog_ms = (int)take_int(L, "watchdog_ms", 10000);
+    lua_getfield(L, -1, "admin");
+    c->admin_listen = take_text(L, "listen");
+    c->admin_token = take_text(L, "token");
+    lua_pop(L, 1);
     take_limits(L, c);
     take_canary(L, &c->canary);
     take_providers(L, c);
@@ -240,8 +242,8 @@ static int l_getenv(lua_State *L)
 
 static void push_text(lua_State *L, struct span text, const char *name)
 {
-    if (text.n > FILE_MAX)
-        luaL_error(L, "%s: larger than %d bytes", name, FILE_MAX);
+    if (text.n > CONFIG_MAX)
+        luaL_error(L, "%s: larger than %d bytes", name, CONFIG_MAX);
     if (sandbox_load(L, text, name) != LUA_OK)
         lua_error(L);
 }
@@ -259,7 +261,7 @@ static void push_file(lua_State *L, const char *path, const char *name)
         char piece[4096];
         n = fread(piece, 1, sizeof piece, f);
         luaL_addlstring(&text, piece, n);
-    } while (n > 0 && luaL_bufflen(&text) <= FILE_MAX);
+    } while (n > 0 && luaL_bufflen(&text) <= CONFIG_MAX);
     fclose(f);
     luaL_pushresult(&text);
     struct span span;
@@ -315,19 +317,21 @@ static int l_job(lua_State *L)
 
 /* ---- where a field stands ---- */
 
-static int read_text(const char *path, struct buf *text)
+int config_read(const char *path, struct buf *text, struct err *err)
 {
-    struct stat st;
-    FILE *f = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? fopen(path, "re") : NULL;
     char *room = NULL;
     size_t n;
+    FILE *f = fopen(path, "re");
 
     if (!f)
-        return -1;
+        return err_set(err, ERR_NOT_FOUND, "%s: %s", path, strerror(errno));
     while ((room = buf_reserve(text, 4096)) && (n = fread(room, 1, 4096, f)) > 0)
         text->len += n;
+    int failed = ferror(f);
     fclose(f);
-    return room ? 0 : -1;
+    if (failed)
+        return err_set(err, ERR_UNAVAILABLE, "%s: cannot be read", path);
+    return room ? 0 : err_set(err, ERR_BUDGET, "%s: larger than %d bytes", path, CONFIG_MAX);
 }
 
 /* Puts "baton.lua:14" before a message about a field, "baton.lua" where the line is not known. The
@@ -344,10 +348,11 @@ static void name_place(const char *path, struct span text, struct err *err)
 
 static void name_place_in_file(const char *path, struct err *err)
 {
+    struct err trouble;
     struct buf text;
 
-    buf_init(&text, FILE_MAX);
-    if (read_text(path, &text) < 0)
+    buf_init(&text, CONFIG_MAX);
+    if (config_read(path, &text, &trouble) < 0)
         buf_deinit(&text);
     name_place(path, buf_span(&text), err);
     buf_deinit(&text);
@@ -478,6 +483,11 @@ void config_deinit(struct config *c)
 {
     free(c->listen);
     free_list(c->keys, c->key_count);
+    if (c->admin_token)
+        explicit_bzero(c->admin_token, strlen(c->admin_token));
+    free(c->admin_token);
+    free(c->admin_listen);
+    free(c->state);
     free(c->certificate);
     free(c->key);
     providers_deinit(&c->providers);

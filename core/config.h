@@ -13,6 +13,8 @@
 #include "provider.h"
 #include "sources.h"
 
+enum { CONFIG_MAX = 4 << 20 }; /* bytes of the file */
+
 struct config {
     char *listen;
     int log_level; /* enum log_level */
@@ -26,7 +28,13 @@ struct config {
     int drain_timeout_ms;
     struct canary_bounds canary;
     struct providers providers;
-    char *facts;    /* JSON: what scripts may know */
+    char *facts;        /* JSON: what scripts may know */
+    char *admin_listen; /* NULL: the default */
+    char *admin_token;  /* NULL: only from this machine */
+    int workers;        /* 0: one per core */
+    char *state;        /* folder; NULL: the default */
+    bool watch;         /* reload when files change */
+    int watchdog_ms;
     bool simulated; /* no provider was configured: the built-in simulator is used */
 };
 
@@ -45,6 +53,9 @@ int config_load_text(struct config *c, const struct sources *sources, const char
 int config_check(struct config *c, const char *home, const char *path, const char *simulated,
                  void (*note)(const char *text), struct err *err);
 void config_deinit(struct config *c);
+
+/* The file's bytes, at most CONFIG_MAX of them. */
+int config_read(const char *path, struct buf *text, struct err *err);
 
 /* A fault that was found in the configuration later ("configuration: FIELD: ...") gets the file's
  * name instead, and the field's line where it can be told. */

@@ -148,7 +148,7 @@ static void on_work(evutil_socket_t fd, short what, void *arg)
 
 /* ---- birth and end ---- */
 
-static void init_due(struct http *h, const struct http_limits *l)
+void http_set_limits(struct http *h, const struct http_limits *l)
 {
     const int ms[DUE_KINDS] = {
         [DUE_IDLE] = l->idle_timeout_ms, [DUE_HEADER] = l->header_timeout_ms,
@@ -156,10 +156,11 @@ static void init_due(struct http *h, const struct http_limits *l)
         [DUE_LINGER] = LINGER_MS,        [DUE_DRAIN] = DRAIN_MS,
     };
 
-    for (int kind = 0; kind < DUE_KINDS; kind++) {
+    h->limits = *l;
+    h->parse_limits =
+        (struct http1_limits){l->line_max, l->header_max, l->header_count, l->body_max};
+    for (int kind = 0; kind < DUE_KINDS; kind++)
         h->due[kind].ms = ms[kind];
-        list_init(&h->due[kind].conns);
-    }
 }
 
 struct http *http_new(struct event_base *base, const struct http_limits *limits,
@@ -172,15 +173,14 @@ struct http *http_new(struct event_base *base, const struct http_limits *limits,
         return NULL;
     }
     h->base = base;
-    h->limits = *limits;
-    h->parse_limits = (struct http1_limits){limits->line_max, limits->header_max,
-                                            limits->header_count, limits->body_max};
     h->on_request = on_request;
     h->arg = arg;
     list_init(&h->listeners);
     list_init(&h->conns);
     list_init(&h->work);
-    init_due(h, limits);
+    for (int kind = 0; kind < DUE_KINDS; kind++)
+        list_init(&h->due[kind].conns);
+    http_set_limits(h, limits);
     event_assign(&h->work_event, base, -1, EV_PERSIST, on_work, h);
     evtimer_assign(&h->timer, base, on_timer, h);
     http_listen_init(h);

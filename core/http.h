@@ -54,7 +54,11 @@ typedef void http_handler(struct http_exchange *x, void *arg);
 struct http *http_new(struct event_base *base, const struct http_limits *limits,
                       http_handler *on_request, void *arg, struct err *err);
 
-/* Answers from here on are encrypted: certificate chain and key, PEM files. Before http_listen. */
+/* From now on these limits hold: sizes and counts for new connections, times for all. */
+void http_set_limits(struct http *h, const struct http_limits *limits);
+
+/* Answers from here on are encrypted: certificate chain and key, PEM files. Before http_listen, or again later
+ * for new connections: then a failure leaves what was. */
 int http_use_tls(struct http *h, const char *certificate, const char *key, struct err *err);
 
 /* "HOST:PORT", "[::1]:PORT", ":PORT" or "unix:PATH"; port 0 takes a free one. Several calls are

@@ -475,7 +475,8 @@ static void init(struct conn *c, struct http *h, int fd, const union address *pe
     c->fd = fd;
     c->due_kind = DUE_NEVER;
     name_peer(c, peer);
-    buf_init(&c->in, h->limits.line_max + h->limits.header_max + KEEP_IN + PIPELINE_MAX +
+    c->limits = h->parse_limits;
+    buf_init(&c->in, c->limits.line_max + c->limits.header_max + KEEP_IN + PIPELINE_MAX +
                          2 * READ_SIZE_BODY);
     buf_init(&c->out, OUT_MAX);
     list_init(&c->all);

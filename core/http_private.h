@@ -99,6 +99,7 @@ union address {
 
 struct conn {
     struct http *h;
+    struct http1_limits limits; /* as they were when it was opened */
     int fd;
     enum conn_state state;
     enum due_kind due_kind;

@@ -88,7 +88,7 @@ static bool begin_body(struct conn *c)
 
     c->state = CONN_BODY;
     if (p->chunked)
-        buf_init(&x->body, c->h->limits.body_max);
+        buf_init(&x->body, c->limits.body_max);
     else if (p->length > KEEP_IN - (p->head_len < KEEP_IN ? p->head_len : KEEP_IN) &&
              p->length > 0 && !begin_long_body(c))
         return false;

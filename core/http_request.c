@@ -18,7 +18,7 @@ struct joined {
 
 struct http_exchange *exchange_new(struct conn *c)
 {
-    const struct http1_limits *l = &c->h->parse_limits;
+    const struct http1_limits *l = &c->limits;
     struct http_exchange *x = malloc(sizeof *x + (size_t)l->header_count * sizeof *x->fields);
 
     if (!x)

@@ -59,6 +59,8 @@ static int run_command(const char *name, int argc, char **argv)
     for (int i = 0; i < COMMANDS; i++)
         if (strcmp(commands[i].name, name) == 0)
             return commands[i].run(argc, argv);
+    if (strcmp(name, "worker") == 0) /* not listed: "serve" starts it */
+        return cmd_worker(argc, argv);
     fprintf(stderr, "baton: there is no command '%s'; 'baton help' lists them\n", name);
     return 2;
 }

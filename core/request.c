@@ -1,8 +1,9 @@
 /* request - one client's request: from the exchange over its task to the answer, and the line in
  * the log. SPDX-License-Identifier: MIT */
-#include "request.h"
+#include "request_private.h"
 
 #include "answer.h"
+#include "canary.h"
 #include "failure.h"
 #include "json.h"
 #include "lua_err.h"
@@ -15,29 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NOTES_MAX = 64 << 10, HEADERS_MAX = SINK_FIELDS_MAX + 12, ID_MAX = 128 };
-
-/* Lives from the handler's call until its task has ended; the exchange may end before. */
-struct request {
-    struct sink sink; /* first */
-    struct worker *w;
-    struct http_exchange *x; /* NULL once it ended or the client left */
-    struct task *task;
-    struct ledger ledger;
-    const char *door; /* "openai"; NULL: the list of models */
-    char *body;       /* until the task has taken it */
-    size_t body_len;
-    char id[ID_MAX + 1]; /* x-request-id */
-    char method[16], path[128];
-    char model_id[256]; /* GET /v1/models/ID */
-    bool debug, streaming;
-    int status; /* 0: nothing was sent */
-    size_t bytes;
-    enum err_code code;
-    int64_t started_us;
-    sink_room *on_room;
-    void *room_arg;
-};
+enum { NOTES_MAX = 64 << 10, HEADERS_MAX = SINK_FIELDS_MAX + 12 };
 
 /* ---- the answer's head ---- */
 
@@ -123,6 +102,8 @@ static void sink_send(struct sink *s, struct span bytes)
 
     if (!r->x)
         return;
+    if (!r->first_us)
+        r->first_us = r->w->fx->mono_us(r->w->fx);
     r->bytes += bytes.n;
     http_reply_send(r->x, bytes.p, bytes.n);
 }
@@ -227,42 +208,10 @@ static const struct sink sink_functions = {
 
 /* ---- the end ---- */
 
-static void write_log(struct request *r)
-{
-    struct effect *fx = r->w->fx;
-    struct ledger *l = &r->ledger;
-    struct log_field fields[16];
-    size_t n = 0;
-
-    fields[n++] = log_text("trace", l->id);
-    fields[n++] = log_text("request_id", r->id);
-    fields[n++] = log_text("method", r->method);
-    fields[n++] = log_text("path", r->path);
-    fields[n++] = log_int("status", r->status);
-    fields[n++] = log_number("ms", (double)(fx->mono_us(fx) - r->started_us) / 1000);
-    fields[n++] = log_int("bytes", (int64_t)r->bytes);
-    if (r->streaming)
-        fields[n++] = log_json("stream", SPAN("true"));
-    if (l->policy[0])
-        fields[n++] = log_text("policy", l->policy);
-    if (l->model[0])
-        fields[n++] = log_text("model", l->model);
-    if (l->attempts) {
-        fields[n++] = log_int("attempts", l->attempts);
-        fields[n++] = log_number("cost_usd", ledger_cost(l));
-        fields[n++] = log_int("input_tokens", l->input_tokens);
-        fields[n++] = log_int("output_tokens", l->output_tokens);
-    }
-    if (r->code)
-        fields[n++] = log_text("error", err_name(r->code));
-    if (l->notes.len && buf_puts(&l->notes, "]") == 0)
-        fields[n++] = log_json("notes", buf_span(&l->notes));
-    log_write(&r->w->log, LOG_INFO, "request", fields, n);
-}
-
 static void request_free(struct request *r)
 {
-    write_log(r);
+    request_note(r);
+    list_remove(&r->node);
     buf_deinit(&r->ledger.notes);
     free(r->body);
     free(r);
@@ -353,11 +302,32 @@ static int l_serve(lua_State *L)
     return 0;
 }
 
+/* Whose requests stay together when a share of them goes to another generation: those of one session, else of one
+ * key, else each for itself. */
+static struct load *choose_load(const struct request *r)
+{
+    static const char *const headers[] = {"x-session-id", "authorization", "x-api-key", "api-key",
+                                          "x-goog-api-key"};
+    const struct worker *w = r->w;
+    const char *key = r->ledger.id;
+
+    if (!w->canary)
+        return w->front;
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
+        if (http_header(r->x, headers[i])) {
+            key = http_header(r->x, headers[i]);
+            break;
+        }
+    struct span bytes = {key, strlen(key)};
+    return canary_pick(bytes, (uint64_t)w->canary->serial, w->share) ? w->canary : w->front;
+}
+
 static void start_task(struct request *r)
 {
     struct err err;
 
-    r->task = task_new(r->w->current, NULL, &r->ledger, on_task_end, r, &err);
+    r->load = choose_load(r);
+    r->task = task_new(r->load->g, NULL, &r->ledger, on_task_end, r, &err);
     if (!r->task) {
         fail_now(r, &err, "");
         request_free(r);
@@ -511,7 +481,7 @@ static bool same_key(const char *a, const char *b)
 static bool has_key(const struct request *r)
 {
     const char *given = http_header(r->x, "authorization");
-    const struct config *c = &r->w->config;
+    const struct config *c = &r->w->front->config;
 
     if (c->key_count == 0)
         return true;
@@ -602,6 +572,7 @@ void request_handle(struct http_exchange *x, void *arg)
         return;
     }
     r->sink = sink_functions;
+    list_append(&w->requests, &r->node);
     r->w = w;
     r->x = x;
     r->started_us = w->fx->mono_us(w->fx);
@@ -612,7 +583,7 @@ void request_handle(struct http_exchange *x, void *arg)
     snprintf(r->ledger.id, sizeof r->ledger.id, "%016llx%016llx",
              (unsigned long long)w->fx->random(w->fx), (unsigned long long)w->fx->random(w->fx));
     choose_id(r);
-    if ((size_t)http_pending(w->http) > w->config.waiting_max) {
+    if ((size_t)http_pending(w->http) > w->front->config.waiting_max) {
         reject(r, ERR_OVERLOADED, "", "too many requests are waiting; try again in a moment%s", "");
         return;
     }

@@ -10,11 +10,16 @@ void shared_sizes_default(struct shared_sizes *sizes)
     *sizes = (struct shared_sizes){.kv_bytes = KV_BYTES, .series = METRICS_SERIES};
 }
 
+enum { SLOTS = 128 }; /* two generations of 64 workers, when a new binary takes over */
+
 static void find_parts(struct shared *s)
 {
+    s->slots = shm_part(&s->shm, SHM_WORKERS, NULL);
+    s->n_slots = SLOTS;
     s->kv = shm_part(&s->shm, SHM_KV, NULL);
     s->metrics = shm_part(&s->shm, SHM_METRICS, NULL);
     s->health = shm_part(&s->shm, SHM_HEALTH, NULL);
+    s->canary = shm_part(&s->shm, SHM_CANARY, NULL);
 }
 
 static void format_parts(struct shared *s)
@@ -24,6 +29,8 @@ static void format_parts(struct shared *s)
     uint64_t salt;
 
     kv_format(kv, size);
+    void *canary = shm_part(&s->shm, SHM_CANARY, &size);
+    canary_format(canary, size);
     void *metrics = shm_part(&s->shm, SHM_METRICS, &size);
     metrics_format(metrics, size);
     if (getrandom(&salt, sizeof salt, 0) != (ssize_t)sizeof salt)
@@ -33,9 +40,11 @@ static void format_parts(struct shared *s)
 
 int shared_new(struct shared *s, const struct shared_sizes *sizes, struct err *err)
 {
-    size_t parts[SHM_PARTS] = {[SHM_KV] = kv_size(sizes->kv_bytes),
+    size_t parts[SHM_PARTS] = {[SHM_WORKERS] = SLOTS * sizeof(struct worker_slot),
+                               [SHM_KV] = kv_size(sizes->kv_bytes),
                                [SHM_METRICS] = metrics_size(sizes->series),
-                               [SHM_HEALTH] = health_size()};
+                               [SHM_HEALTH] = health_size(),
+                               [SHM_CANARY] = canary_size()};
 
     *s = (struct shared){.shm = {.fd = -1}};
     if (shm_new(&s->shm, parts, err) < 0)

@@ -6,10 +6,12 @@
 #ifndef SHARED_H
 #define SHARED_H
 
+#include "canary.h"
 #include "health.h"
 #include "kv.h"
 #include "metrics.h"
 #include "shm.h"
+#include "slots.h"
 
 /* How much room each part gets; fixed for the life of the engine. */
 struct shared_sizes {
@@ -19,9 +21,12 @@ struct shared_sizes {
 
 struct shared {
     struct shm shm;
+    struct worker_slot *slots;
+    int n_slots;
     struct kv *kv;
     struct metrics *metrics;
     struct health *health;
+    struct canary *canary;
 };
 
 void shared_sizes_default(struct shared_sizes *sizes);

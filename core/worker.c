@@ -4,6 +4,7 @@
 
 #include "effect_live.h"
 #include "home.h"
+#include "load.h"
 #include "sources.h"
 #include "task.h"
 
@@ -12,50 +13,46 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The simulator runs on the same loop and speaks real HTTP over loopback. */
-static int start_sim(struct worker *w, const struct worker_options *o, struct err *err)
-{
-    struct sim_options options;
-    char url[256];
+/* ---- generations that nobody uses any more are closed a little at a time ---- */
 
-    sim_options_default(&options);
-    if (!(w->sim = sim_new(w->base, w->home, &options, err)))
-        return err_prefix(err, "the built-in simulator");
-    snprintf(url, sizeof url, "http://%s/v1", sim_address(w->sim));
-    config_deinit(&w->config);
-    return config_load(&w->config, w->home, o->config, url, err);
+static void on_undertake(evutil_socket_t fd, short what, void *arg)
+{
+    struct worker *w = arg;
+    struct list *first = list_first(&w->graves);
+
+    (void)fd;
+    (void)what;
+    if (!first)
+        return;
+    struct generation *g = LIST_ENTRY(first, struct generation, in_grave);
+    list_remove(first); /* the last step frees it */
+    if (generation_bury_step(g))
+        list_append(&w->graves, first);
+    if (!list_empty(&w->graves))
+        event_active(w->undertaker, EV_TIMEOUT, 1);
 }
 
-static int load_config(struct worker *w, const struct worker_options *o, struct err *err)
+static void bury(struct runtime *rt, struct generation *g)
 {
-    if (config_load(&w->config, w->home, o->config, NULL, err) < 0)
-        return -1;
-    if (w->config.providers.n == 0 && start_sim(w, o, err) < 0)
-        return -1;
-    w->log.level = (enum log_level)w->config.log_level;
-    return 0;
+    struct worker *w = (struct worker *)((char *)rt - offsetof(struct worker, rt));
+
+    list_append(&w->graves, &g->in_grave);
+    event_active(w->undertaker, EV_TIMEOUT, 1);
 }
 
-static int load_generation(struct worker *w, const struct worker_options *o, struct err *err)
+static void bury_all(struct worker *w)
 {
-    struct sources sources;
-    struct generation_plan plan = {.sources = &sources,
-                                   .providers = &w->config.providers,
-                                   .facts = {w->config.facts, strlen(w->config.facts)},
-                                   .limits = w->config.task,
-                                   .heap_max = w->config.heap_max};
+    struct list *first;
 
-    if (o->workflow)
-        plan.limits = (struct guard_limits){
-            .slice_ms = 10000, .bytes = (int64_t)w->config.heap_max, .steps = 2000 * 1000 * 1000};
-    if (sources_read(&sources, w->home, o->policies, err) < 0)
-        return -1;
-    w->current = generation_new(&w->rt, &plan, err);
-    sources_deinit(&sources);
-    if (!w->current)
-        config_blame(o->config, err);
-    return w->current ? 0 : -1;
+    while ((first = list_first(&w->graves))) {
+        struct generation *g = LIST_ENTRY(first, struct generation, in_grave);
+        list_remove(first);
+        while (generation_bury_step(g))
+            ;
+    }
 }
+
+/* ---- birth and end ---- */
 
 static void set_runtime(struct worker *w, const struct worker_options *o)
 {
@@ -66,6 +63,7 @@ static void set_runtime(struct worker *w, const struct worker_options *o)
     w->rt.allow_read = o->allow_read;
     w->rt.allow_write = o->allow_write;
     w->rt.args = o->args;
+    w->rt.bury = bury;
 }
 
 /* With the change list, adding and removing interest in one turn of the loop costs one system call
@@ -81,20 +79,35 @@ static int make_base(struct worker *w, struct err *err)
     return w->base ? 0 : err_set(err, ERR_INTERNAL, "cannot make an event loop");
 }
 
+static int make_shared(struct worker *w, struct err *err)
+{
+    struct shared_sizes sizes;
+
+    shared_sizes_default(&sizes);
+    if (w->o.shared_fd)
+        return shared_attach(&w->shared, w->o.shared_fd, err);
+    return shared_new(&w->shared, &sizes, err);
+}
+
 int worker_init(struct worker *w, const struct worker_options *o, struct err *err)
 {
     struct transfers_config transfers;
-    struct shared_sizes sizes;
 
     memset(w, 0, sizeof *w);
+    w->o = *o;
+    list_init(&w->loads);
+    list_init(&w->graves);
+    list_init(&w->requests);
     log_init(&w->log, STDERR_FILENO, LOG_INFO);
-    if (make_base(w, err) < 0)
-        goto fail;
-    if (home_find(w->home, sizeof w->home, err) < 0 || load_config(w, o, err) < 0)
-        goto fail;
     transfers_config_default(&transfers);
-    shared_sizes_default(&sizes);
-    if (shared_new(&w->shared, &sizes, err) < 0 || !(w->cache = cache_new(CACHE_BYTES, err)) ||
+    if (make_base(w, err) < 0 || home_find(w->home, sizeof w->home, err) < 0 ||
+        make_shared(w, err) < 0)
+        goto fail;
+    if (!(w->undertaker = event_new(w->base, -1, 0, on_undertake, w))) {
+        err_set(err, ERR_OVERLOADED, "out of memory");
+        goto fail;
+    }
+    if (!(w->cache = cache_new(CACHE_BYTES, err)) ||
         !(w->transfers = transfers_new(w->base, &transfers, err)) ||
         !(w->fx = effect_live_new(w->base, w->transfers, &w->shared, w->cache, err)))
         goto fail;
@@ -102,17 +115,52 @@ int worker_init(struct worker *w, const struct worker_options *o, struct err *er
         goto fail;
     w->watched = true;
     set_runtime(w, o);
-    if (load_generation(w, o, err) < 0)
-        goto fail;
     return 0;
 fail:
     worker_deinit(w);
     return -1;
 }
 
+int worker_load_files(struct worker *w, struct err *err)
+{
+    const char *path = config_path(w->o.config);
+    struct sources sources;
+    struct buf text;
+    int more = -1;
+
+    buf_init(&text, CONFIG_MAX);
+    if ((!path || config_read(path, &text, err) == 0) &&
+        sources_read(&sources, w->home, w->o.policies, err) == 0) {
+        struct span given = {path ? text.data ? text.data : "" : NULL, text.len};
+        w->front = load_begin(w, 1, &sources, path, given, err);
+        while (w->front && (more = load_step(w->front, err)) > 0)
+            ;
+    }
+    buf_deinit(&text);
+    if (more < 0)
+        w->front = NULL;
+    else
+        w->log.level = (enum log_level)w->front->config.log_level;
+    return more;
+}
+
+static void drop_loads(struct worker *w)
+{
+    for (struct list *n = w->loads.next; n != &w->loads;) {
+        struct load *l = LIST_ENTRY(n, struct load, node);
+        n = n->next;
+        load_retire(l);
+    }
+    bury_all(w);
+}
+
 void worker_deinit(struct worker *w)
 {
-    generation_unref(w->current);
+    w->on_freed = NULL;
+    if (w->undertaker)
+        drop_loads(w);
+    if (w->undertaker)
+        event_free(w->undertaker);
     if (w->watched)
         watchdog_deinit(&w->rt.dog);
     if (w->fx)
@@ -121,7 +169,6 @@ void worker_deinit(struct worker *w)
     cache_free(w->cache);
     shared_free(&w->shared);
     sim_free(w->sim);
-    config_deinit(&w->config);
     if (w->base)
         event_base_free(w->base);
     log_deinit(&w->log);
@@ -181,7 +228,7 @@ static void on_job_end(struct task *t, const struct err *err)
 int worker_run(struct worker *w, const struct worker_job *job, struct err *err)
 {
     struct running_job r = {.job = job, .base = w->base, .err = err};
-    struct task *t = task_new(w->current, NULL, job->ledger, on_job_end, &r, err);
+    struct task *t = task_new(w->front->g, NULL, job->ledger, on_job_end, &r, err);
 
     if (!t)
         return -1;

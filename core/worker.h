@@ -3,7 +3,6 @@
 #ifndef WORKER_H
 #define WORKER_H
 
-#include "cache.h"
 #include "config.h"
 #include "generation.h"
 #include "http.h"
@@ -19,27 +18,39 @@ struct worker_options {
     const char *const *allow_read, *const *allow_write, *const *args; /* as in struct runtime */
     FILE *print;
     bool workflow; /* a command-line script: its tasks may use more than a request's */
+    int shared_fd; /* memory that the master made, taken over; 0: memory of its own */
+    bool trial;    /* nothing is called: no simulator is started either */
 };
 
+struct load;
+
 struct worker {
+    struct worker_options o;
     char home[4096]; /* the folder with scripts/ and policies/ */
     struct event_base *base;
     struct log log;
-    struct config config;
-    struct sim *sim; /* the built-in one, when no provider is configured */
-    struct transfers *transfers;
     struct shared shared;
     struct cache *cache;
+    struct sim *sim; /* the built-in one, when no provider is configured */
+    struct transfers *transfers;
     struct effect *fx;
     struct runtime rt;
-    bool watched; /* the watchdog runs */
-    struct generation *current;
-    struct http *http; /* "baton serve": set by it */
+    bool watched;       /* the watchdog runs */
+    struct list loads;  /* struct load, every one */
+    struct list graves; /* generations that are being closed */
+    struct event *undertaker;
+    struct load *front;  /* what new requests get; NULL: nothing yet */
+    struct load *canary; /* NULL: none */
+    double share;        /* of the requests that go to the canary */
+    void (*on_freed)(struct worker *w, int64_t serial); /* a load is gone; may be NULL */
+    struct http *http;                                  /* "baton worker": set by it */
+    struct list requests;                               /* struct request, in flight */
 };
 
-/* Builds all of it but a server: configuration, simulator if needed, effects, the first generation.
- */
+/* Builds all of it but what is served: loop, shared memory, effects. */
 int worker_init(struct worker *w, const struct worker_options *o, struct err *err);
+/* Reads configuration and policies from the disk and loads them: the front. For commands of one process. */
+int worker_load_files(struct worker *w, struct err *err);
 void worker_deinit(struct worker *w);
 
 /* Runs the function 'name' of module "serve", or the script of that name when 'script', as a root

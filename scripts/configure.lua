@@ -128,6 +128,11 @@ local function address(place, value)
    return value
 end
 
+local function admin_address(place, value)
+   if value == "none" then return value end
+   return address(place, value)
+end
+
 local seconds = number_in(0.001, 86400, "seconds")
 local timeouts = record { connect = seconds, first_byte = seconds, stall = seconds, total = seconds }
 local price = number_in(0, 1e6, "USD per million tokens")
@@ -137,6 +142,11 @@ local check_config = record {
    default_policy = is "string",
    default_model = is "string",
    keys = list_of(client_key),
+   admin = record { listen = admin_address, token = client_key },
+   workers = number_in(1, 64),
+   state = is "string",
+   watch = is "boolean",
+   watchdog = seconds,
    tls = record { certificate = is "string", key = is "string" },
    timeouts = timeouts,
    log = one_of("debug", "info", "warn", "error", "none"),
@@ -261,6 +271,9 @@ return function(given, env, simulated)
       log = given.log or "info",
       keys = given.keys or {},
       tls = given.tls or {},
+      admin = { listen = (given.admin or {}).listen, token = (given.admin or {}).token },
+      workers = given.workers, state = given.state, watch = given.watch ~= false,
+      watchdog_ms = given.watchdog and ms(given.watchdog),
       limits = {
          body = limits.body, header_bytes = limits.header_bytes, headers = limits.headers,
          request_line = limits.request_line, connections = limits.connections, waiting = limits.waiting,

@@ -179,6 +179,13 @@ function serve.run(req, name)
    return run_policy(definition, req, p, named)
 end
 
+-- serve.names() -> the names of the policies, as JSON text.
+function serve.names()
+   local names = json.array {}
+   for name in pairs(policies) do names[#names + 1] = name end
+   return json.encode(names)
+end
+
 local function model_object(name, owner)
    return { id = name, object = "model", created = 0, owned_by = owner }
 end

@@ -17,10 +17,10 @@ RANKS = {
     0: "err buf list json json_* sse http1* options digest hash wire where",
     1: "log transfer transfer_* resolve sources provider home tls sim_hash shm kv kv_* cache health health_table quantile metrics canary claims zone"
     " archive archive_* channel watch shared sources_* memfd"
-    " listen",
+    " listen slots",
     2: "effect effect_live sink call",
     3: "guard sandbox lua_* generation generation_* threads task modules bind_* request_view answer stream",
-    4: "http http_* config failure request worker worker_* master master_* admin admin_* sim sim_play sim_log cmd_* commands main",
+    4: "http http_* config failure load state request request_flight request_private worker worker_* master master_* admin admin_* sim sim_play sim_log cmd_* commands main",
 }
 
 # Foreign headers: which files may see them.
@@ -30,7 +30,7 @@ FOREIGN = {
     "openssl": "digest tls",
     "zlib.h": "transfer_*",
     "lua": "guard sandbox lua_* generation generation_* threads task modules bind_* request_view answer stream config"
-    " request worker sim sim_* cmd_*",
+    " request request_flight load worker sim sim_* cmd_*",
 }
 LUA_HEADERS = {"lua.h", "lauxlib.h", "lualib.h", "lua-cjson.h"}
 

@@ -231,7 +231,7 @@ class Sim(Process):
 class Gateway(Process):
     """`baton serve` with the text of a baton.lua, files of policies by name, and environment."""
 
-    def __init__(self, config, policies=None, env=None, args=()):
+    def __init__(self, config, policies=None, env=None, args=(), workers=1):
         self.dir = tempfile.mkdtemp(prefix="baton-e2e-")
         path = os.path.join(self.dir, "baton.lua")
         Path(path).write_text(config, encoding="utf-8")
@@ -241,7 +241,7 @@ class Gateway(Process):
             more = ["--policies", os.path.join(self.dir, "policies")]
         try:
             super().__init__(
-                ["serve", "--listen", "127.0.0.1:0", "-c", path, *more, *args],
+                ["serve", "--listen", "127.0.0.1:0", "--workers", workers, "-c", path, *more, *args],
                 env=clean_env(**(env or {})),
                 cwd=self.dir,
             )

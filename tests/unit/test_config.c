@@ -155,7 +155,7 @@ static void check_wrong(const char *text, const char *want)
 
 static void test_unknown_fields(void)
 {
-    check_wrong("return { lisen = 'x' }", "lisen: unknown field (known: aliases, canary,");
+    check_wrong("return { lisen = 'x' }", "lisen: unknown field (known: admin, aliases, canary,");
     check_wrong("return { 1 }", "1: unknown field");
     check_wrong("return { [true] = 1 }", "true: unknown field");
     check_wrong("return { tls = { cert = 'x' } }",

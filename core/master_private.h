@@ -1,0 +1,217 @@
+/* master_private - what the files of the master share.
+ * SPDX-License-Identifier: MIT
+ *
+ * master.c          birth, signals, the end
+ * master_crew.c     worker processes: starting, listening to, replacing them
+ * master_change.c   from files to what is served: read, try, hand out, publish
+ * master_canary.c   a share of the requests for another generation, and what becomes of it
+ * master_upgrade.c  a new binary takes over the sockets and the process id
+ * master_state.c    what survives a restart
+ * admin*.c          the operators' side (admin_private.h)
+ *
+ * An *edition* is one generation with one configuration, as the master has it: the bytes in two descriptors that
+ * every worker gets. A *change* brings one into service; there is one at a time, others wait in line. */
+#ifndef MASTER_PRIVATE_H
+#define MASTER_PRIVATE_H
+
+#include "archive.h"
+#include "canary.h"
+#include "channel.h"
+#include "config.h"
+#include "http.h"
+#include "list.h"
+#include "listen.h"
+#include "log.h"
+#include "master.h"
+#include "shared.h"
+#include "watch.h"
+
+#include <event2/event.h>
+#include <sys/types.h>
+
+enum {
+    EDITIONS_KEPT = 16, /* besides those in use */
+    CHANGES_MAX = 16,   /* waiting in line */
+    MASTER_SIGNALS = 5,
+    TRY_MS = 30000, /* for a trial, and for the workers to load */
+    PATH_ROOM = 4200,
+    POLICIES_MAX = 8192, /* bytes of a list of names */
+};
+
+enum edition_state {
+    EDITION_NEW,      /* being tried or loaded */
+    EDITION_STAGED,   /* tried and kept, never served */
+    EDITION_SERVING,  /* the base */
+    EDITION_CANARY,   /* gets a share */
+    EDITION_DRAINING, /* workers still have requests in it */
+    EDITION_KEPT      /* no worker has it; can be used again */
+};
+
+struct edition {
+    struct list node; /* newest first */
+    int64_t serial;   /* 0: never loaded by a worker since the start */
+    char hash[65];
+    int sources_fd; /* -1: in the archive only */
+    int config_fd;  /* -1: no configuration file */
+    char config_name[256];
+    enum edition_state state;
+    int64_t loaded_us;           /* wall clock */
+    char policies[POLICIES_MAX]; /* JSON array of names */
+    char note[ERR_MESSAGE_MAX];  /* what became of it */
+};
+
+enum hand_state { HAND_STARTING, HAND_SERVING, HAND_DRAINING };
+
+/* A worker process. */
+struct hand {
+    struct list node;
+    struct master *m;
+    int slot;   /* in shared memory */
+    int socket; /* which of the listening sockets; -1: a trial */
+    pid_t pid;
+    int channel;
+    struct event *readable;
+    enum hand_state state;
+    int64_t born_us;
+    int64_t loaded[SLOT_LOADS]; /* serials, 0: free */
+    bool old;   /* belongs to the binary before this one; leaves when the new workers serve */
+    bool stuck; /* ended by us */
+};
+
+enum change_kind { CHANGE_DISK, CHANGE_USE, CHANGE_UPGRADE };
+
+/* Where a change's outcome is told; 'err' NULL: it is done (or there was nothing to do: 'unchanged'). */
+struct change;
+typedef void change_done(struct change *c, const struct edition *e, bool unchanged,
+                         const struct err *err);
+
+struct change {
+    struct list node;
+    struct master *m;
+    enum change_kind kind;
+    enum edition_state goal; /* SERVING, STAGED or CANARY */
+    const char *why;         /* "start", "file change", "SIGHUP", "request": for the log */
+    char hash[65];           /* CHANGE_USE: a prefix */
+    double share;            /* CANARY */
+    double promote_after;    /* seconds; 0: as configured */
+    struct edition *edition; /* once it is read */
+    struct config config;    /* what its configuration says; owned once 'configured' */
+    bool unasked;            /* nobody asked for it: files changed */
+    bool fallback;     /* the files are broken at the start: the last good generation is used */
+    struct err broken; /* at the start: why the files cannot even be read */
+    bool configured, distributing;
+    bool opened; /* at the start: sockets and workers are there */
+    struct hand *trial;
+    struct event *timeout;
+    change_done *done; /* may be NULL */
+    void *arg;
+};
+
+struct master {
+    struct master_options o;
+    char home[4096], exe[4096];
+    struct event_base *base;
+    struct log log;
+    struct config config; /* of the edition that serves */
+    struct shared shared;
+    char address[LISTEN_ADDRESS_MAX]; /* what is bound */
+    int *sockets;
+    int n_sockets;   /* == workers */
+    bool one_socket; /* a unix socket: all workers share it */
+    struct list hands;
+    struct list editions;
+    struct edition *serving, *canary;
+    double share;
+    struct canary_bounds bounds;
+    int64_t serials;     /* the last one given */
+    struct list changes; /* the first one is under way */
+    int waiting;
+    struct err last_error;
+    int64_t last_error_us;
+    struct archive *archive; /* NULL: nothing is kept on disk */
+    char state_dir[4096];
+    uint64_t kv_saved;
+    struct watch *watch;
+    struct http *admin;
+    int admin_fd; /* inherited, or -1 */
+    struct list queries;
+    int64_t queries_asked;
+    int64_t started_us; /* wall clock */
+    struct event *signals[MASTER_SIGNALS], *tick;
+    struct event *respawn;
+    int failures; /* workers that died young, in a row */
+    struct err start_error;
+    bool announced, stopping, cut, upgraded;
+    int64_t deadline_us;                     /* of stopping */
+    bool configured;                         /* config is in use */
+    int n_inherited;                         /* sockets of the binary before this one */
+    int inherited_sources, inherited_config; /* descriptors of what it tried, or -1 */
+    char disk_hash[65];                      /* of the files, when they were last read */
+};
+
+/* master.c */
+int64_t master_now(void);                           /* microseconds, monotonic */
+int64_t master_wall(void);                          /* microseconds since 1970 */
+int master_open(struct master *m, struct err *err); /* sockets, shared memory, workers; once */
+void master_hand_ready(struct master *m);           /* a worker serves now */
+void master_fill_places(struct master *m);          /* every socket has a worker, or will have */
+
+/* master_crew.c */
+int crew_start(struct master *m, int socket, struct err *err); /* a worker for that socket */
+int crew_respawn_ms(const struct master *m); /* how long to wait before the next one */
+struct hand *crew_start_trial(struct master *m, const char *exe, struct err *err);
+/* A worker of the binary before this one. */
+void crew_adopt(struct master *m, pid_t pid, int channel, int slot, bool draining);
+void crew_end(struct hand *h);     /* kills and forgets it */
+void crew_reap(struct master *m);  /* SIGCHLD */
+void crew_watch(struct master *m); /* every second: who does not beat is replaced */
+void crew_drain(struct master *m);
+void crew_cut(struct master *m); /* what is left of their requests ends now */
+bool crew_has(const struct hand *h, int64_t serial);
+bool crew_ready(const struct master *m, int64_t serial); /* all workers have loaded it */
+int crew_send(struct hand *h, const int *fds, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void crew_load(struct hand *h, const struct edition *e);
+void crew_route(struct master *m); /* tells all what to serve now */
+void crew_forget(struct master *m, int64_t serial);
+
+/* master_change.c */
+struct change *change_add(struct master *m, enum change_kind kind, enum edition_state goal,
+                          const char *why);
+void change_loaded(struct hand *h, int64_t serial, struct span policies);
+void change_refused(struct hand *h, int64_t serial, const struct err *err);
+void change_hand_lost(const struct hand *h);
+void change_failed(struct master *m, struct change *c, const struct err *err);
+void change_drop_all(struct master *m); /* the end: those in line come to nothing */
+void change_go_on(struct master *m);    /* something happened that it may have waited for */
+void edition_freed(struct master *m, int64_t serial);
+void edition_add_kept(struct master *m, const char *hash, int64_t at_us); /* one of the archive */
+struct edition *edition_of(struct master *m, int64_t serial);
+void edition_retire(struct master *m, struct edition *e, const char *note); /* NULL is fine */
+
+/* master_canary.c */
+void share_begin(struct master *m,
+                 double promote_after_s);           /* m->canary gets m->share from now on */
+void share_stop(struct master *m, const char *why); /* back to the base alone */
+void share_tick(struct master *m);                  /* every second: on, back, or promoted */
+
+/* master_upgrade.c */
+void upgrade(struct master *m,
+             struct change *c);             /* the trial went well: the new binary takes over */
+void upgrade_dismiss_old(struct master *m); /* the new workers serve */
+int upgrade_adopt(struct master *m,
+                  struct err *err); /* 1: this process is the new binary of a running engine */
+
+/* master_state.c */
+int state_open(struct master *m, struct err *err);
+void state_save(struct master *m); /* persistent values, if some have changed */
+bool state_pinned(struct master *m, const char *disk_hash, char hash[65]);
+struct change *state_fallback(struct master *m, const struct err *why); /* NULL: there is none */
+
+/* admin.c */
+int admin_open(struct master *m, struct err *err);
+void admin_take_answer(struct hand *h, struct span message);
+void admin_hand_lost(const struct hand *h);
+void admin_close(struct master *m);
+
+#endif

@@ -1,0 +1,181 @@
+/* master_state - what survives a restart of the engine: generations, and the scripts' persistent values.
+ * SPDX-License-Identifier: MIT */
+#include "master_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SAVED_MAX = 1 << 30 };
+
+/* ---- where ---- */
+
+/* One folder an engine: the address tells them apart. False: it has no fixed one. */
+static bool default_folder(const struct master *m, char *out, size_t size)
+{
+    const char *asked = m->o.listen ? m->o.listen : m->config.listen, *home = getenv("HOME"),
+               *base = getenv("XDG_STATE_HOME"), *colon = strrchr(asked, ':');
+    char address[LISTEN_ADDRESS_MAX];
+
+    if (colon && strcmp(colon, ":0") == 0)
+        return false;
+    snprintf(address, sizeof address, "%s", asked);
+    for (char *p = address; *p; p++)
+        if (*p == '/' || *p == ':' || *p == '[' || *p == ']')
+            *p = '_';
+    int n = base && *base   ? snprintf(out, size, "%s/baton/%s", base, address)
+            : home && *home ? snprintf(out, size, "%s/.local/state/baton/%s", home, address)
+                            : snprintf(out, size, "/var/lib/baton/%s", address);
+    return n < (int)size;
+}
+
+/* ---- values ---- */
+
+static void values_path(const struct master *m, const char *suffix, char *out, size_t size)
+{
+    snprintf(out, size, "%s/values%s", m->state_dir, suffix);
+}
+
+static void warn(struct master *m, const char *what, const char *why)
+{
+    log_write(&m->log, LOG_WARN, what, (struct log_field[]){log_text("error", why)}, 1);
+}
+
+static int write_file(const char *path, struct span bytes)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    size_t at = 0;
+
+    if (fd < 0)
+        return -1;
+    while (at < bytes.n) {
+        ssize_t n = write(fd, bytes.p + at, bytes.n - at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        at += (size_t)n;
+    }
+    int result = at == bytes.n && fsync(fd) == 0 ? 0 : -1;
+    return close(fd) < 0 ? -1 : result;
+}
+
+void state_save(struct master *m)
+{
+    char path[PATH_ROOM], fresh[PATH_ROOM];
+    uint64_t changes = m->archive ? kv_changes(m->shared.kv) : m->kv_saved;
+    struct buf out;
+
+    if (changes == m->kv_saved)
+        return;
+    values_path(m, "", path, sizeof path);
+    values_path(m, ".new", fresh, sizeof fresh);
+    buf_init(&out, SAVED_MAX);
+    if (kv_save(m->shared.kv, &out) < 0)
+        warn(m, "persistent values cannot be kept", "out of memory");
+    else if (write_file(fresh, buf_span(&out)) < 0 || rename(fresh, path) < 0)
+        warn(m, "persistent values cannot be kept", strerror(errno));
+    else
+        m->kv_saved = changes;
+    buf_deinit(&out);
+}
+
+static void restore_values(struct master *m)
+{
+    char path[PATH_ROOM];
+    struct buf saved;
+    struct err err;
+    size_t lost = 0;
+
+    values_path(m, "", path, sizeof path);
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return;
+    buf_init(&saved, SAVED_MAX);
+    char *room;
+    size_t n;
+    while ((room = buf_reserve(&saved, 65536)) && (n = fread(room, 1, 65536, f)) > 0)
+        saved.len += n;
+    fclose(f);
+    if (kv_restore(m->shared.kv, buf_span(&saved), master_wall() / 1000, &lost, &err) < 0)
+        warn(m, "persistent values of before cannot be used", err.message);
+    else if (lost)
+        warn(m, "not all persistent values of before find room", "kv.bytes is smaller than it was");
+    buf_deinit(&saved);
+    m->kv_saved = kv_changes(m->shared.kv);
+}
+
+/* ---- generations ---- */
+
+static void list_kept(struct master *m)
+{
+    struct archive_entry kept[ARCHIVE_KEPT];
+    size_t n = archive_list(m->archive, kept);
+
+    for (size_t i = n; i-- > 0;)
+        if (kept[i].usable)
+            edition_add_kept(m, kept[i].hash, kept[i].at_us);
+}
+
+int state_open(struct master *m, struct err *err)
+{
+    const char *given = m->o.state ? m->o.state : m->config.state;
+
+    if (given && strcmp(given, "none") == 0)
+        return 0;
+    if (given)
+        snprintf(m->state_dir, sizeof m->state_dir, "%s", given);
+    else if (!default_folder(m, m->state_dir, sizeof m->state_dir))
+        return 0;
+    if (!(m->archive = archive_open(m->state_dir, err))) {
+        if (given)
+            return err_prefix(err, "the state folder");
+        warn(m, "nothing is kept for a restart; --state DIR names a folder for that", err->message);
+        return 0;
+    }
+    list_kept(m);
+    if (!m->upgraded)
+        restore_values(m);
+    return 0;
+}
+
+/* An operator went back to an earlier generation, and the files are still those he turned away from. */
+bool state_pinned(struct master *m, const char *disk_hash, char hash[65])
+{
+    struct archive_current now;
+    struct err err;
+
+    if (!m->archive || archive_current(m->archive, &now, &err) < 0 || !now.pinned ||
+        strcmp(now.disk_hash, disk_hash) != 0 || strcmp(now.hash, disk_hash) == 0)
+        return false;
+    memcpy(hash, now.hash, 65);
+    log_write(
+        &m->log, LOG_WARN,
+        "an operator chose an earlier generation ('baton use'); it serves until the files change",
+        (struct log_field[]){log_text("generation", hash)}, 1);
+    return true;
+}
+
+/* The files are broken: the last good generation serves, and that is said loudly. */
+struct change *state_fallback(struct master *m, const struct err *why)
+{
+    struct archive_current now;
+    struct err err;
+
+    if (!m->archive || m->o.strict || archive_current(m->archive, &now, &err) < 0)
+        return NULL;
+    struct change *c =
+        change_add(m, CHANGE_USE, EDITION_SERVING, "start with the last good generation");
+    if (!c)
+        return NULL;
+    c->fallback = true;
+    memcpy(c->hash, now.hash, sizeof c->hash);
+    log_write(
+        &m->log, LOG_ERROR,
+        "THE FILES ON DISK ARE BROKEN: the last good generation serves instead of them",
+        (struct log_field[]){log_text("generation", now.hash), log_text("error", why->message)}, 2);
+    return c;
+}
