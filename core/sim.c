@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "sim.h"
 
+#include "guard.h"
 #include "lua_json.h"
 #include "sim_hash.h"
 #include "sim_play.h"
@@ -72,6 +73,7 @@ static int open_scripts(struct sim *s, const char *home, const struct sim_option
 
     if (!L)
         return err_set(err, ERR_INTERNAL, "out of memory");
+    guard_bind(L, NULL); /* our own scripts: no limits */
     lua_pushcfunction(L, l_open);
     lua_pushlightuserdata(L, s);
     lua_pushlightuserdata(L, (void *)home);

@@ -1,5 +1,6 @@
 /* fuzz_json - any bytes through the JSON reader, finder, editor and the way into Lua and back.
  * SPDX-License-Identifier: MIT */
+#include "guard.h"
 #include "json.h"
 #include "lua_json.h"
 
@@ -104,6 +105,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 
     if (!L)
         L = luaL_newstate();
+    guard_bind(L, NULL);
     walk(doc, 0);
     edit(doc, good);
     into_lua(L, doc, good);

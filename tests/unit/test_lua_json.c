@@ -12,6 +12,7 @@
 static lua_State *new_state(void)
 {
     lua_State *L = luaL_newstate();
+    guard_bind(L, NULL);
 
     guard_bind(L, NULL); /* json.encode asks whose memory has ended */
     luaL_openlibs(L);
@@ -332,6 +333,7 @@ static void test_failing_memory(void)
     for (long fail_at = 0; fail_at < 2000; fail_at++) {
         struct account account = {.left = -1};
         lua_State *L = lua_newstate(count_alloc, &account);
+        guard_bind(L, NULL);
         guard_bind(L, NULL);
         luaL_checkstack(L, 50, NULL);
         lua_pushcfunction(L, trip_in_lua);

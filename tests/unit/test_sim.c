@@ -1,5 +1,6 @@
 /* test_sim - the simulator: its scripts in a plain state, and some faults over loopback.
  * SPDX-License-Identifier: MIT */
+#include "guard.h"
 #include "home.h"
 #include "json.h"
 #include "lua_json.h"
@@ -43,6 +44,7 @@ static void preload(lua_State *L)
 static void test_scripts(void)
 {
     lua_State *L = luaL_newstate();
+    guard_bind(L, NULL);
     char file[1024];
 
     preload(L);
