@@ -409,6 +409,9 @@ static void write_slot(struct serving *s)
     struct worker *w = &s->w;
     s->slot->in_flight = w->http ? http_pending(w->http) : 0;
     s->slot->connections = w->http ? http_connections(w->http) : 0;
+    s->slot->calls_waiting = transfers_waiting(w->transfers);
+    s->slot->log_waiting = (int64_t)w->log.waiting.len;
+    s->slot->log_dropped = (int64_t)w->log.lost;
     if (s->ticks++ % 4 == 1) {
         s->slot->resident = resident();
         write_loads(s);

@@ -158,7 +158,7 @@ void log_write(struct log *log, enum log_level level, const char *message,
         return;
     if (put_line(log, level, message, fields, n) < 0) {
         b->len = before; /* a line is written whole or not at all */
-        log->dropped++;
+        log->dropped++, log->lost++;
     } else {
         log->dropped = 0; /* the line told of them */
     }

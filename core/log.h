@@ -19,6 +19,7 @@ struct log {
     enum log_level level; /* lines below are dropped */
     struct buf waiting;
     uint64_t dropped; /* lines that did not fit since the last one that did */
+    uint64_t lost;    /* the same, since the start */
     int64_t second;   /* the second that 'stamp' spells */
     char stamp[24];   /* "2026-11-21T23:47:54" */
 };

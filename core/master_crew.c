@@ -220,8 +220,15 @@ static void on_message(evutil_socket_t fd, short what, void *arg)
     channel_message_deinit(&m);
 }
 
+static void clear_slot(struct hand *h)
+{
+    if (h->slot >= 0)
+        memset((void *)&h->m->shared.slots[h->slot], 0, sizeof *h->m->shared.slots);
+}
+
 static void hand_free(struct hand *h)
 {
+    clear_slot(h); /* what it told of itself is over */
     if (h->readable)
         event_free(h->readable);
     close(h->channel);
@@ -302,8 +309,7 @@ static struct hand *hand_new(struct master *m, int socket, const char *exe, stru
     h->born_us = master_now();
     h->channel = ends[0];
     list_init(&h->node);
-    if (h->slot >= 0)
-        memset((void *)&m->shared.slots[h->slot], 0, sizeof *m->shared.slots);
+    clear_slot(h);
     h->pid = spawn_worker(h, exe, ends[1], err);
     close(ends[1]);
     h->readable = event_new(m->base, h->channel, EV_READ | EV_PERSIST, on_message, h);

@@ -108,7 +108,11 @@ static const struct family families[METRIC_FAMILIES] = {
                             "Log lines that could not be written.",
                             COUNTER,
                             {"worker"}},
-    [METRIC_QUEUE] = {"baton_queue_entries", "What waits in a queue.", GAUGE, {"queue"}},
+    [METRIC_QUEUE] =
+        {"baton_queue_entries",
+         "What waits in a queue: changes of generations, calls for a connection, bytes of the log.",
+         GAUGE,
+         {"queue"}},
     [METRIC_GENERATIONS] = {"baton_generations", "Generations of policies.", GAUGE, {"state"}},
     [METRIC_GENERATION_INFO] = {"baton_generation_requests",
                                 "Requests in flight of a generation.",

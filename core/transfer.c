@@ -532,6 +532,11 @@ struct transfers *transfers_new(struct event_base *base, const struct transfers_
     return all;
 }
 
+int transfers_waiting(const struct transfers *all)
+{
+    return all->waiting;
+}
+
 void transfers_free(struct transfers *all)
 {
     struct list *node;

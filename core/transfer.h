@@ -67,6 +67,8 @@ struct transfer_request {
 void transfers_config_default(struct transfers_config *c);
 struct transfers *transfers_new(struct event_base *base, const struct transfers_config *c,
                                 struct err *err);
+/* Transfers that wait for a connection, to whatever host. */
+int transfers_waiting(const struct transfers *all);
 /* Cancels what runs (no callback) and closes all connections. Not from a callback of a transfer. A
  * name look-up under way lets go of its memory in the loop's next turn. NULL is fine. */
 void transfers_free(struct transfers *all);
