@@ -264,7 +264,7 @@ static void on_route(struct serving *s, struct span m)
     json_double(json_member(m, "share"), &w->share);
     w->log.level = (enum log_level)front->config.log_level;
     if (front != old)
-        (void)0; /* generation_start_timers(front->g); */
+        generation_start_timers(front->g);
     retire_older(w);
     retire_unused(w, old_canary); /* rolled back, it is newer */
     if (w->http) {
@@ -325,6 +325,7 @@ static void drain(struct serving *s)
         event_base_loopbreak(w->base);
         return;
     }
+    generation_retire(w->front->g); /* its timers; requests go on */
     s->deadline_us = w->fx->mono_us(w->fx) + (int64_t)w->front->config.drain_timeout_ms * 1000;
     http_drain(w->http);
 }

@@ -151,6 +151,7 @@ void generation_unref(struct generation *g)
 {
     if (!g || --g->refs > 0)
         return;
+    generation_retire(g);
     if (g->rt->bury)
         g->rt->bury(g->rt, g);
     else

@@ -62,8 +62,13 @@ struct generation {
     bool draining;             /* somebody is resuming them */
     int idle;                  /* threads in the pool */
     struct building *building; /* NULL once it is built */
-    int buried;                /* steps of its end that are done */
-    struct list in_grave;      /* the node is free for the runtime's 'bury' */
+    struct list timers;        /* bind_timer.c */
+    int timer_count, timers_running, timer_names;
+    bool timers_on, retired;
+    uint64_t
+        serial; /* number of the load, the same in all workers, set by whoever publishes it; 0: it is alone */
+    int buried;           /* steps of its end that are done */
+    struct list in_grave; /* the node is free for the runtime's 'bury' */
 
     /* Set by the owner: runs once, when the state is closed and the memory of 'g' is about to go. */
     void (*on_close)(void *arg);
@@ -87,6 +92,12 @@ void generation_unref(struct generation *g); /* NULL is fine */
 /* Frees a part of what was handed to the runtime's 'bury', for about half a millisecond. True while
  * there is more; after false 'g' is gone. */
 bool generation_bury_step(struct generation *g);
+
+/* The timers that were set while files were loaded begin: it serves now. Once more is fine. */
+void generation_start_timers(struct generation *g);
+/* Another generation took its place: timers end here, also those whose turn is under way, and no new ones are taken.
+ * Requests go on. Not from inside a task. */
+void generation_retire(struct generation *g);
 
 /* Pushes the module of that name (as require does). Raises. */
 void generation_require(lua_State *L, const char *name);

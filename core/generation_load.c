@@ -265,6 +265,7 @@ static void set_up(struct generation *g, struct runtime *rt, const struct genera
                                               .steps = INT64_MAX / 2};
     list_init(&g->tasks);
     list_init(&g->ready);
+    list_init(&g->timers);
     list_init(&g->in_grave);
     memcpy(g->hash, plan->sources->hash, GENERATION_HASH);
 }

@@ -98,6 +98,7 @@ static int build(struct load *l, struct err *err)
             .slice_ms = 10000, .bytes = (int64_t)c->heap_max, .steps = 2000 * 1000 * 1000};
     if (!(l->g = generation_begin(&w->rt, &plan, err)))
         return -1;
+    l->g->serial = (uint64_t)l->serial;
     l->g->on_close = on_close;
     l->g->on_close_arg = l;
     return 0;
@@ -156,7 +157,7 @@ void load_retire(struct load *l)
     if (l->state == LOAD_RETIRED)
         return;
     if (l->state == LOAD_READY)
-        (void)0; /* generation_retire(l->g) */
+        generation_retire(l->g);
     l->state = LOAD_RETIRED;
     generation_unref(l->g);
 }

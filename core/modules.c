@@ -15,12 +15,19 @@
 #include <string.h>
 
 static const luaL_Reg modules[] = {
-    {"clock", luaopen_baton_clock},   {"errors", luaopen_baton_errors},
-    {"fs", luaopen_baton_fs},         {"json", luaopen_baton_json},
-    {"log", luaopen_baton_log},       {"provider", luaopen_baton_provider},
-    {"random", luaopen_baton_random}, {"readonly", luaopen_baton_readonly},
-    {"task", luaopen_baton_task},     {"terminal", luaopen_baton_terminal},
-    {"trace", luaopen_baton_trace},   {NULL, NULL},
+    {"clock", luaopen_baton_clock},
+    {"errors", luaopen_baton_errors},
+    {"fs", luaopen_baton_fs},
+    {"json", luaopen_baton_json},
+    {"log", luaopen_baton_log},
+    {"provider", luaopen_baton_provider},
+    {"random", luaopen_baton_random},
+    {"readonly", luaopen_baton_readonly},
+    {"task", luaopen_baton_task},
+    {"terminal", luaopen_baton_terminal},
+    {"timer", luaopen_baton_timer},
+    {"trace", luaopen_baton_trace},
+    {NULL, NULL},
 };
 
 lua_CFunction modules_find(const char *name)

@@ -19,6 +19,7 @@ static void find_parts(struct shared *s)
     s->kv = shm_part(&s->shm, SHM_KV, NULL);
     s->metrics = shm_part(&s->shm, SHM_METRICS, NULL);
     s->health = shm_part(&s->shm, SHM_HEALTH, NULL);
+    s->claims = shm_part(&s->shm, SHM_CLAIMS, NULL);
     s->canary = shm_part(&s->shm, SHM_CANARY, NULL);
 }
 
@@ -36,6 +37,7 @@ static void format_parts(struct shared *s)
     if (getrandom(&salt, sizeof salt, 0) != (ssize_t)sizeof salt)
         abort(); /* cannot happen for up to 256 bytes (getrandom(2)) */
     health_format(shm_part(&s->shm, SHM_HEALTH, NULL), salt);
+    claims_format(shm_part(&s->shm, SHM_CLAIMS, NULL));
 }
 
 int shared_new(struct shared *s, const struct shared_sizes *sizes, struct err *err)
@@ -44,6 +46,7 @@ int shared_new(struct shared *s, const struct shared_sizes *sizes, struct err *e
                                [SHM_KV] = kv_size(sizes->kv_bytes),
                                [SHM_METRICS] = metrics_size(sizes->series),
                                [SHM_HEALTH] = health_size(),
+                               [SHM_CLAIMS] = claims_size(),
                                [SHM_CANARY] = canary_size()};
 
     *s = (struct shared){.shm = {.fd = -1}};

@@ -7,6 +7,7 @@
 #define SHARED_H
 
 #include "canary.h"
+#include "claims.h"
 #include "health.h"
 #include "kv.h"
 #include "metrics.h"
@@ -26,6 +27,7 @@ struct shared {
     struct kv *kv;
     struct metrics *metrics;
     struct health *health;
+    struct claims *claims;
     struct canary *canary;
 };
 

@@ -161,7 +161,7 @@ end
 """
 MODULES = (
     "llm task errors models policy classify judge consensus schema text json trace log clock random fs "
-    "terminal provider retry_after"
+    "terminal provider retry_after timer"
 ).split()
 
 

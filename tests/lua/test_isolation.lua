@@ -10,7 +10,8 @@ local serve = require "serve"
 local task = require "task"
 
 local MODULES = {
-   "clock", "random", "task", "trace", "log", "json", "fs", "provider", "errors", "llm", "models", "judge",
+   "clock", "random", "task", "timer", "trace", "log", "json", "fs",
+   "provider", "errors", "llm", "models", "judge",
    "consensus", "classify", "schema", "text", "policy", "policies", "config", "catalog", "serve",
    "codec.openai",
 }

@@ -61,7 +61,8 @@ t.case("libraries and modules are read-only", function()
    t.raises(function() table.x = 1 end, "table is read-only")
    t.raises(function() math.pi = 3 end, "math is read-only")
    t.raises(function() utf8.x = 3 end, "utf8 is read-only")
-   for _, name in ipairs { "clock", "random", "task", "trace", "log", "json", "fs", "provider", "errors",
+   for _, name in ipairs { "clock", "random", "task", "timer", "trace", "log", "json",
+      "fs", "provider", "errors",
       "llm", "models", "judge", "consensus", "classify", "schema", "text", "policy", "policies", "config",
       "serve", "codec.openai" } do
       local module = require(name)
