@@ -17,7 +17,7 @@
 enum {
     HASH = 64,
     FILES_MAX = 1000, /* looked at; more are not ours */
-    RECORD_MAX = SOURCES_PACKED_MAX + ARCHIVE_CONFIG_MAX + 4096,
+    RECORD_MAX = SOURCES_PACKED_MAX + 4096,
     CURRENT_MAX = 4096,
     AT_VERSION = 8 + 64 + 4, /* in a record */
     AT_MOMENT = AT_VERSION + 32,
@@ -259,8 +259,7 @@ static void drop_oldest(struct archive *a)
 
 /* ---- in and out ---- */
 
-int archive_put(struct archive *a, const struct sources *s, struct span config, int64_t at_us,
-                struct err *err)
+int archive_put(struct archive *a, const struct sources *s, int64_t at_us, struct err *err)
 {
     char name[HASH + sizeof SUFFIX];
     struct buf record;
@@ -268,12 +267,10 @@ int archive_put(struct archive *a, const struct sources *s, struct span config, 
 
     buf_init(&record, RECORD_MAX);
     name_of(s->hash, name);
-    if (archived_pack(s, config, at_us, &record) < 0)
+    if (archived_pack(s, at_us, &record) < 0)
         err_set(err, ERR_OVERLOADED, "no memory to keep the generation");
     else
         result = write_file(a, name, buf_span(&record), err);
-    if (record.data)
-        explicit_bzero(record.data, record.len); /* the configuration may hold keys */
     buf_deinit(&record);
     if (result == 0)
         drop_oldest(a);

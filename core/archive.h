@@ -29,11 +29,9 @@ void archive_close(struct archive *a); /* NULL is fine */
 
 /* ---- generations ---- */
 
-/* Keeps the snapshot, the configuration it ran with (p is NULL: none) and the moment (microseconds
- * since 1970). Known ones are written anew. The oldest beyond ARCHIVE_KEPT goes, but never the
- * current one. On the disk when it returns 0. */
-int archive_put(struct archive *a, const struct sources *s, struct span config, int64_t at_us,
-                struct err *err);
+/* Keeps the snapshot and the moment (microseconds since 1970); not the configuration, which may hold keys. Known ones
+ * are written anew. The oldest beyond ARCHIVE_KEPT goes, but never the current one. On the disk when it returns 0. */
+int archive_put(struct archive *a, const struct sources *s, int64_t at_us, struct err *err);
 
 /* The one whose hash begins so: its hash. -1: ERR_NOT_FOUND, or ERR_BAD_REQUEST when it is no hash,
  * shorter than ARCHIVE_PREFIX, or could be several (they are listed). */
@@ -41,8 +39,6 @@ int archive_find(struct archive *a, const char *prefix, char hash[65], struct er
 
 struct archived {
     struct sources sources;
-    char *config; /* terminated; NULL: none */
-    size_t config_len;
     int64_t at_us;
     char version[32]; /* of the engine */
 };
@@ -75,7 +71,7 @@ int archive_current(struct archive *a, struct archive_current *out, struct err *
 
 /* ---- one file's bytes ---- */
 
-int archived_pack(const struct sources *s, struct span config, int64_t at_us, struct buf *out);
+int archived_pack(const struct sources *s, int64_t at_us, struct buf *out);
 /* Any bytes are fine. -1 with *err set and nothing to free. */
 int archived_unpack(struct archived *out, struct span bytes, struct err *err);
 

@@ -2,17 +2,15 @@
  * SPDX-License-Identifier: MIT
  *
  * "BATONGEN", the SHA-256 of all that follows (64 digits), then, numbers little-endian: form (4),
- * version of the engine (32, filled with zeros), moment (8), length of the configuration (4; all
- * ones: there is none) and of the snapshot (4), then these two. */
+ * version of the engine (32, filled with zeros), moment (8), length of the snapshot (4), then that.
+ * The configuration is no part of it: it holds keys. */
 #include "archive.h"
 #include "digest.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAGIC = 8, SUM = 64, FORM = 1, VERSION = 32, HEAD = MAGIC + SUM + 4 + VERSION + 8 + 4 + 4 };
-
-#define NO_CONFIG 0xffffffffU
+enum { MAGIC = 8, SUM = 64, FORM = 1, VERSION = 32, HEAD = MAGIC + SUM + 4 + VERSION + 8 + 4 };
 
 static const char magic[MAGIC + 1] = "BATONGEN";
 
@@ -40,7 +38,7 @@ static void sum_up(struct span record, char sum[DIGEST_HEX + 1])
     digest_end(&d, sum);
 }
 
-static int put_head(struct buf *out, struct span config, int64_t at_us)
+static int put_head(struct buf *out, int64_t at_us)
 {
     char head[HEAD] = {0}, *to = head + MAGIC + SUM;
 
@@ -49,23 +47,18 @@ static int put_head(struct buf *out, struct span config, int64_t at_us)
     strncpy(to, BATON_VERSION, VERSION - 1);
     to += VERSION;
     put_number(&to, 8, (uint64_t)at_us);
-    put_number(&to, 4, config.p ? config.n : NO_CONFIG);
     return buf_add(out, head, HEAD); /* the snapshot's length and the sum come when it is there */
 }
 
-int archived_pack(const struct sources *s, struct span config, int64_t at_us, struct buf *out)
+int archived_pack(const struct sources *s, int64_t at_us, struct buf *out)
 {
     size_t start = out->len;
     char sum[DIGEST_HEX + 1];
 
-    if ((config.p && config.n > ARCHIVE_CONFIG_MAX) || put_head(out, config, at_us) < 0 ||
-        (config.p && buf_add_span(out, config) < 0))
-        goto fail;
-    size_t before = out->len;
-    if (sources_pack(s, out) < 0)
+    if (put_head(out, at_us) < 0 || sources_pack(s, out) < 0)
         goto fail;
     char *to = out->data + start + HEAD - 4;
-    put_number(&to, 4, out->len - before);
+    put_number(&to, 4, out->len - start - HEAD);
     sum_up((struct span){out->data + start, out->len - start}, sum);
     memcpy(out->data + start + MAGIC, sum, SUM);
     return 0;
@@ -89,20 +82,6 @@ static bool is_padded(const char *version)
     return n == VERSION && !version[VERSION - 1];
 }
 
-static int take_body(struct archived *out, const char *p, size_t config, size_t sources,
-                     struct err *err)
-{
-    if (config != NO_CONFIG) {
-        if (!(out->config = malloc(config + 1)))
-            return err_set(err, ERR_OVERLOADED, "out of memory");
-        memcpy(out->config, p, config);
-        out->config[config] = 0;
-        out->config_len = config;
-        p += config;
-    }
-    return sources_unpack(&out->sources, (struct span){p, sources}, err);
-}
-
 int archived_unpack(struct archived *out, struct span bytes, struct err *err)
 {
     char sum[DIGEST_HEX + 1];
@@ -117,26 +96,18 @@ int archived_unpack(struct archived *out, struct span bytes, struct err *err)
     memcpy(out->version, p, VERSION);
     p += VERSION;
     out->at_us = (int64_t)take_number(&p, 8);
-    size_t config = (size_t)take_number(&p, 4), sources = (size_t)take_number(&p, 4);
-    size_t length = config == NO_CONFIG ? 0 : config;
-    if (length > ARCHIVE_CONFIG_MAX || sources > SOURCES_PACKED_MAX ||
-        bytes.n - HEAD != length + sources)
+    size_t sources = (size_t)take_number(&p, 4);
+    if (sources > SOURCES_PACKED_MAX || bytes.n - HEAD != sources)
         return damaged(err);
     if (strcmp(out->version, BATON_VERSION) != 0)
         return err_set(err, ERR_BAD_REQUEST,
                        "the stored generation was made by version %s of the engine, this is %s",
                        out->version, BATON_VERSION);
-    if (take_body(out, p, config, sources, err) == 0)
-        return 0;
-    archived_deinit(out);
-    return -1;
+    return sources_unpack(&out->sources, (struct span){p, sources}, err);
 }
 
 void archived_deinit(struct archived *d)
 {
     sources_deinit(&d->sources);
-    if (d->config)
-        explicit_bzero(d->config, d->config_len);
-    free(d->config);
     *d = (struct archived){0};
 }

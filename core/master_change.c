@@ -337,7 +337,7 @@ static void keep(struct master *m, const struct edition *e)
         return;
     int result = sources_from_memfd(&s, e->sources_fd, &err);
     if (result == 0) {
-        result = archive_put(m->archive, &s, (struct span){NULL, 0}, e->loaded_us, &err);
+        result = archive_put(m->archive, &s, e->loaded_us, &err);
         sources_deinit(&s);
     }
     if (result < 0)

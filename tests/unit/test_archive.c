@@ -61,13 +61,12 @@ static const struct sources *make(struct small *m, int number)
     return &m->s;
 }
 
-static void put(struct archive *a, int number, const char *config)
+static void put(struct archive *a, int number)
 {
     struct small m;
     struct err err = {.message = ""};
-    struct span text = {config, config ? strlen(config) : 0};
 
-    CHECK_INT(archive_put(a, make(&m, number), text, number, &err), 0);
+    CHECK_INT(archive_put(a, make(&m, number), number, &err), 0);
     CHECK_STR(err.message, "");
 }
 
@@ -109,22 +108,14 @@ static void check_mode(const char *path, unsigned mode)
 static void test_keeping(void)
 {
     struct archive *a = reopen(NULL);
-    struct archived d;
     struct small m;
-    struct err err;
 
-    put(a, 1, "return { keys = { 'secret' } }");
-    put(a, 2, NULL);
+    put(a, 1);
+    put(a, 2);
     check_mode(folder, 0700);
     check_mode(file_of(make(&m, 1)), 0600);
     a = reopen(a); /* a restart */
     CHECK(there(a, 1) && there(a, 2) && !there(a, 3));
-    CHECK_INT(archive_get(a, make(&m, 1)->hash, &d, &err), 0);
-    CHECK_BYTES(d.config, d.config_len, "return { keys = { 'secret' } }");
-    archived_deinit(&d);
-    CHECK_INT(archive_get(a, make(&m, 2)->hash, &d, &err), 0);
-    CHECK(d.config == NULL);
-    archived_deinit(&d);
     archive_close(a);
 }
 
@@ -137,10 +128,10 @@ static void test_the_oldest_go(void)
     struct err err;
 
     memcpy(current.hash, make(&m, 100)->hash, 65);
-    put(a, 100, NULL);
+    put(a, 100);
     CHECK_INT(archive_note_current(a, &current, &err), 0);
     for (int i = 101; i < 130; i++)
-        put(a, i, NULL);
+        put(a, i);
     CHECK_INT(archive_list(a, list), ARCHIVE_KEPT);
     CHECK(there(a, 100)); /* it serves */
     CHECK(!there(a, 101) && !there(a, 114) && there(a, 115) && there(a, 129));
@@ -158,7 +149,7 @@ static void test_prefixes(void)
     char hash[65], prefix[65], twin[1024];
     struct err err;
 
-    put(a, 1, NULL);
+    put(a, 1);
     make(&m, 1);
     for (int n = ARCHIVE_PREFIX; n <= 64; n++) {
         snprintf(prefix, sizeof prefix, "%.*s", n, m.s.hash);
@@ -234,7 +225,7 @@ static void test_damage(void)
     struct err err;
 
     buf_init(&record, 1 << 20);
-    CHECK_INT(archived_pack(make(&m, 1), SPAN("return {}"), 5, &record), 0);
+    CHECK_INT(archived_pack(make(&m, 1), 5, &record), 0);
     CHECK_INT(archived_unpack(&d, buf_span(&record), &err), 0);
     archived_deinit(&d);
     for (size_t i = 0; i < record.len; i++) {
@@ -246,7 +237,7 @@ static void test_damage(void)
     buf_deinit(&record);
 
     struct archive *a = reopen(NULL);
-    put(a, 1, NULL);
+    put(a, 1);
     CHECK_INT(truncate(file_of(&m.s), 50), 0);
     CHECK_INT(archive_get(a, m.s.hash, &d, &err), -1);
     CHECK(strstr(err.message, "the stored generation is damaged") != NULL);
@@ -266,7 +257,7 @@ static void test_another_version(void)
     struct err err;
     char command[1024];
 
-    put(a, 1, NULL);
+    put(a, 1);
     make(&m, 1);
     snprintf(command, sizeof command,
              "python3 -c 'import hashlib,sys; p=\"%s\"; b=open(p,\"rb\").read(); "
@@ -317,9 +308,9 @@ static void test_folders(void)
     CHECK_INT(symlink("/etc/passwd", path_of("new")), 0); /* not followed */
     struct archive *a = reopen(NULL);
     struct small m;
-    CHECK_INT(archive_put(a, make(&m, 1), (struct span){NULL, 0}, 1, &err), -1);
+    CHECK_INT(archive_put(a, make(&m, 1), 1, &err), -1);
     CHECK(strstr(err.message, "cannot be written") != NULL);
-    CHECK_INT(archive_put(a, make(&m, 1), (struct span){NULL, 0}, 1, &err), 0); /* it is gone */
+    CHECK_INT(archive_put(a, make(&m, 1), 1, &err), 0); /* it is gone */
     archive_close(a);
 }
 
