@@ -9,11 +9,22 @@
 #include "task.h"
 
 #include <lauxlib.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+enum { TRIM_BYTES = 16 << 20 };
+
 /* ---- generations that nobody uses any more are closed a little at a time ---- */
+
+/* malloc keeps what was freed for later; of a large generation the system gets it back. */
+static void give_back(struct worker *w)
+{
+    if (w->buried > TRIM_BYTES)
+        malloc_trim(0);
+    w->buried = 0;
+}
 
 static void on_undertake(evutil_socket_t fd, short what, void *arg)
 {
@@ -30,12 +41,15 @@ static void on_undertake(evutil_socket_t fd, short what, void *arg)
         list_append(&w->graves, first);
     if (!list_empty(&w->graves))
         event_active(w->undertaker, EV_TIMEOUT, 1);
+    else
+        give_back(w);
 }
 
 static void bury(struct runtime *rt, struct generation *g)
 {
     struct worker *w = (struct worker *)((char *)rt - offsetof(struct worker, rt));
 
+    w->buried += g->heap.live;
     list_append(&w->graves, &g->in_grave);
     event_active(w->undertaker, EV_TIMEOUT, 1);
 }
