@@ -263,6 +263,7 @@ static void on_route(struct serving *s, struct span m)
     w->share = 0;
     json_double(json_member(m, "share"), &w->share);
     w->log.level = (enum log_level)front->config.log_level;
+    cache_resize(w->cache, front->config.cache_bytes);
     if (front != old)
         generation_start_timers(front->g);
     retire_older(w);

@@ -97,8 +97,16 @@ static void take_limits(lua_State *L, struct config *c)
     c->task.bytes = take_int(L, "task_bytes", c->task.bytes);
     c->task.calls = (int)take_int(L, "task_calls", c->task.calls);
     c->heap_max = (size_t)take_int(L, "heap_bytes", 512 << 20);
+    c->cache_bytes = (size_t)take_int(L, "cache_bytes", CACHE_BYTES);
     c->waiting_max = (size_t)take_int(L, "waiting", 20000);
     c->drain_timeout_ms = (int)take_int(L, "drain_timeout_ms", 30000);
+    lua_pop(L, 1);
+}
+
+static void take_kv(lua_State *L, struct config *c)
+{
+    lua_getfield(L, -1, "kv");
+    c->kv_bytes = (size_t)take_int(L, "bytes", KV_BYTES);
     lua_pop(L, 1);
 }
 
@@ -200,6 +208,7 @@ static void take_all(lua_State *L, struct config *c)
     c->admin_token = take_text(L, "token");
     lua_pop(L, 1);
     take_limits(L, c);
+    take_kv(L, c);
     take_canary(L, &c->canary);
     take_providers(L, c);
     take_facts(L, c);

@@ -6,10 +6,12 @@
 #ifndef CONFIG_H
 #define CONFIG_H
 
+#include "cache.h"
 #include "canary.h"
 #include "err.h"
 #include "guard.h"
 #include "http.h"
+#include "kv.h"
 #include "provider.h"
 #include "sources.h"
 
@@ -24,6 +26,8 @@ struct config {
     struct http_limits http;
     struct guard_limits task;
     size_t heap_max;
+    size_t cache_bytes; /* of each worker */
+    size_t kv_bytes;    /* of the engine; fixed at its start */
     size_t waiting_max; /* requests in flight; beyond that 503 */
     int drain_timeout_ms;
     struct canary_bounds canary;

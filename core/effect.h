@@ -8,13 +8,16 @@
 #define EFFECT_H
 
 #include "buf.h"
+#include "cache.h"
 #include "err.h"
+#include "kv.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct effect;
 struct op;
+struct shared;
 
 enum ask_kind { ASK_SLEEP, ASK_CALL };
 
@@ -76,6 +79,23 @@ struct effect {
     void (*cancel)(struct effect *e, struct op *op);         /* safe when nothing is under way */
     void (*pause)(struct effect *e, struct op *op, bool on); /* back-pressure of an ASK_CALL */
     void (*free)(struct effect *e);
+
+    /* What outlives a request (effect_state.h). As in kv.h and cache.h, now. */
+    struct shared *shared;
+    struct cache *cache;
+    int (*kv_get)(struct effect *e, struct span key, struct buf *out);
+    int (*kv_set)(struct effect *e, struct span key, struct span value, const struct kv_keep *keep,
+                  struct err *err);
+    int (*kv_incr)(struct effect *e, struct span key, struct kv_number by,
+                   const struct kv_keep *keep, struct kv_number *sum, struct err *err);
+    int (*kv_cas)(struct effect *e, struct span key, struct span old, struct span value,
+                  const struct kv_keep *keep, struct err *err);
+    bool (*kv_delete)(struct effect *e, struct span key);
+    bool (*cache_get)(struct effect *e, struct span key, struct span *value);
+    int (*cache_set)(struct effect *e, struct span key, struct span value, int64_t ttl_us,
+                     struct err *err);
+    bool (*cache_delete)(struct effect *e, struct span key);
+    void (*cache_stats)(struct effect *e, struct cache_stats *stats);
 };
 
 #endif

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "effect_live.h"
 
+#include "effect_state.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,8 +18,6 @@ struct live {
     struct effect effect;
     struct event_base *base;
     struct transfers *transfers;
-    struct shared *shared;
-    struct cache *cache;
     uint64_t pool[32]; /* random numbers fetched ahead: one system call for 32 */
     int left;
 };
@@ -273,8 +273,6 @@ struct effect *effect_live_new(struct event_base *base, struct transfers *transf
     }
     live->base = base;
     live->transfers = transfers;
-    live->shared = shared;
-    live->cache = cache;
     live->effect = (struct effect){
         .name = "live",
         .wall_us = live_wall,
@@ -287,5 +285,6 @@ struct effect *effect_live_new(struct event_base *base, struct transfers *transf
         .pause = live_pause,
         .free = live_free,
     };
+    effect_state_use(&live->effect, shared, cache);
     return &live->effect;
 }

@@ -12,7 +12,7 @@
 #include <string.h>
 
 enum {
-    SHARD_BYTES = 1 << 20, /* or more, when there are SHARDS_MAX */
+    SHARD_BYTES = 4 << 20, /* or more, when there are SHARDS_MAX; small ones fill unevenly */
     SHARDS_MAX = 64,
     NUMBER_MAX = 32
 };

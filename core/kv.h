@@ -6,7 +6,7 @@
  * killed in the middle leaves the old value or the new one; the next one to come rebuilds the list of free blocks.
  *
  * Times are microseconds since 1970 and come from the caller. An expired entry is as good as absent; it gives its
- * room up when its shard would be full. */
+ * room up when its shard would be full (at most a tenth of a second later). */
 #ifndef KV_H
 #define KV_H
 

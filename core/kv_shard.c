@@ -6,6 +6,7 @@
 
 enum {
     BLOCK = SHARD_BLOCK,
+    SWEEP_US = 100 * 1000,
     RESERVE = 520 /* blocks that only replacements take: the largest entry and a little */
 };
 
@@ -197,13 +198,14 @@ uint32_t *shard_find(struct shard *s, uint64_t hash, struct span key, int64_t no
     return NULL;
 }
 
-/* Drops what has expired, if anything can have. */
+/* Drops what has expired, if anything can have; not again at once, since it looks at every entry. */
 static void sweep(struct shard *s, int64_t now)
 {
     int64_t soonest = 0;
 
-    if (!s->soonest || s->soonest > now)
+    if (!s->soonest || s->soonest > now || (now >= s->swept && now - s->swept < SWEEP_US))
         return;
+    s->swept = now;
     for (uint32_t i = 0; i < s->buckets; i++)
         for (uint32_t *link = &shard_buckets(s)[i]; *link;) {
             struct head *h = shard_head(s, *link);

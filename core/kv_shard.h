@@ -39,6 +39,7 @@ struct shard {
     uint32_t free;  /* list of blocks that were given back */
     uint32_t used, entries;
     int64_t soonest; /* no entry expires before this; 0: none does */
+    int64_t swept;
     uint64_t refused, repairs;
     uint64_t buckets_at, marks_at, blocks_at; /* offsets from here */
 };

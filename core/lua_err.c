@@ -55,6 +55,21 @@ void lua_err_push(lua_State *L, const struct err *err)
     luaL_setmetatable(L, METATABLE);
 }
 
+void lua_err_adopt(lua_State *L)
+{
+    luaL_setmetatable(L, METATABLE);
+}
+
+bool lua_err_is(lua_State *L, int index)
+{
+    if (!lua_istable(L, index) || !lua_getmetatable(L, index))
+        return false;
+    luaL_getmetatable(L, METATABLE);
+    bool same = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return same;
+}
+
 int lua_err_fail(lua_State *L, const struct err *err)
 {
     lua_pushnil(L);

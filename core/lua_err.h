@@ -14,6 +14,11 @@ void lua_err_open(lua_State *L);
 /* Pushes { code =, message =, retryable = }. Raises on memory. */
 void lua_err_push(lua_State *L, const struct err *err);
 
+/* Makes the table on top of the stack (fields of an err that was written down) an error again. Raises on memory. */
+void lua_err_adopt(lua_State *L);
+/* Is the value at 'index' one? */
+bool lua_err_is(lua_State *L, int index);
+
 /* nil, err: what a function that scripts call returns on an expected failure. */
 int lua_err_fail(lua_State *L, const struct err *err);
 

@@ -100,7 +100,7 @@ static int open_shared(struct master *m, struct err *err)
     struct shared_sizes sizes;
 
     shared_sizes_default(&sizes);
-    sizes.kv_bytes = KV_BYTES;
+    sizes.kv_bytes = m->config.kv_bytes;
     if (m->shared.shm.base)
         return 0;
     return shared_new(&m->shared, &sizes, err);

@@ -247,7 +247,7 @@ static int check_fixed(const struct master *m, const struct edition *e, const st
         return refuse_fixed(e, "workers", err);
     if (!m->o.state && !same_text(c->state, old->state))
         return refuse_fixed(e, "state", err);
-    if (false && KV_BYTES)
+    if (c->kv_bytes != old->kv_bytes)
         return refuse_fixed(e, "kv.bytes", err);
     if (!c->certificate != !old->certificate)
         return refuse_fixed(e, "tls (on or off)", err);

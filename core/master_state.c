@@ -100,7 +100,7 @@ static void restore_values(struct master *m)
     while ((room = buf_reserve(&saved, 65536)) && (n = fread(room, 1, 65536, f)) > 0)
         saved.len += n;
     fclose(f);
-    if (kv_restore(m->shared.kv, buf_span(&saved), master_wall() / 1000, &lost, &err) < 0)
+    if (kv_restore(m->shared.kv, buf_span(&saved), master_wall(), &lost, &err) < 0)
         warn(m, "persistent values of before cannot be used", err.message);
     else if (lost)
         warn(m, "not all persistent values of before find room", "kv.bytes is smaller than it was");

@@ -15,10 +15,12 @@
 #include <string.h>
 
 static const luaL_Reg modules[] = {
+    {"cache", luaopen_baton_cache},
     {"clock", luaopen_baton_clock},
     {"errors", luaopen_baton_errors},
     {"fs", luaopen_baton_fs},
     {"json", luaopen_baton_json},
+    {"kv", luaopen_baton_kv},
     {"log", luaopen_baton_log},
     {"provider", luaopen_baton_provider},
     {"random", luaopen_baton_random},

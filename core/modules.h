@@ -14,6 +14,8 @@ void modules_open(lua_State *L);
 
 /* One file each: */
 int luaopen_baton_clock(lua_State *L);    /* bind_clock.c */
+int luaopen_baton_kv(lua_State *L);       /* bind_kv.c */
+int luaopen_baton_cache(lua_State *L);    /* bind_cache.c */
 int luaopen_baton_random(lua_State *L);   /* bind_clock.c */
 int luaopen_baton_log(lua_State *L);      /* bind_log.c */
 int luaopen_baton_trace(lua_State *L);    /* bind_trace.c */

@@ -151,11 +151,13 @@ int worker_load_files(struct worker *w, struct err *err)
             ;
     }
     buf_deinit(&text);
-    if (more < 0)
+    if (more < 0) {
         w->front = NULL;
-    else
-        w->log.level = (enum log_level)w->front->config.log_level;
-    return more;
+        return -1;
+    }
+    w->log.level = (enum log_level)w->front->config.log_level;
+    cache_resize(w->cache, w->front->config.cache_bytes);
+    return 0;
 }
 
 static void drop_loads(struct worker *w)

@@ -164,6 +164,7 @@ local check_config = record {
       task_bytes = number_in(1 << 20, 1 << 34, "bytes"),
       task_calls = number_in(1, 1e6),
       heap_bytes = number_in(1 << 24, 1 << 36, "bytes"),
+      cache_bytes = number_in(1 << 16, 1 << 36, "bytes"),
       drain_timeout = seconds,
    },
    providers = map_of(record {
@@ -181,6 +182,7 @@ local check_config = record {
       end
    end),
    policies = map_of(is "table"),
+   kv = record { bytes = number_in(1 << 20, 1 << 30, "bytes") },
    canary = record {
       window = number_in(10, 86400, "seconds"), min_requests = number_in(1, 1e9),
       error_rate = number_in(0, 1), latency = number_in(0, 1000), cost = number_in(0, 1000),
@@ -283,8 +285,10 @@ return function(given, env, simulated)
          write_timeout_ms = limits.write_timeout and ms(limits.write_timeout),
          answer = limits.answer, cpu_slice_ms = limits.cpu_slice_ms, cpu_total_ms = limits.cpu_total_ms,
          task_bytes = limits.task_bytes, task_calls = limits.task_calls, heap_bytes = limits.heap_bytes,
+         cache_bytes = limits.cache_bytes,
          drain_timeout_ms = limits.drain_timeout and ms(limits.drain_timeout),
       },
+      kv = given.kv or {},
       canary = given.canary or {},
       providers = providers,
       facts = {

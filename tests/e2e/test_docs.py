@@ -228,11 +228,12 @@ def test_every_field_of_the_configuration_is_in_the_page_and_back():
         "limits": known_fields("return { limits = { zzz = 1 } }"),
         "timeouts": known_fields("return { timeouts = { zzz = 1 } }"),
         "canary": known_fields("return { canary = { zzz = 1 } }"),
+        "kv": known_fields("return { kv = { zzz = 1 } }"),
         "tls": known_fields("return { tls = { zzz = 1 } }"),
         "models": known_fields('return { models = { ["a/b"] = { zzz = 1 } } }'),
         "providers.NAME": known_fields("return { providers = { a = { zzz = 1 } } }"),
     }
-    flat = {name for name in top if name not in ("canary", "limits", "timeouts", "tls", "models", "providers")}
+    flat = {name for name in top if name not in ("canary", "kv", "limits", "timeouts", "tls", "models", "providers")}
     flat -= {"aliases", "policies"}
     flat |= {f"{place}.{name}" for place, fields in inner.items() for name in fields}
     shown = {n if not n.startswith(".") else f"models{n}" for n in names}

@@ -64,7 +64,9 @@ static const char everything[] =
     "      connections = 7, waiting = 8, header_timeout = 1.5, body_timeout = 2.5, idle_timeout = "
     "3.5,\n"
     "      write_timeout = 4.5, answer = 5000, cpu_slice_ms = 50, cpu_total_ms = 500,\n"
-    "      task_bytes = 2097152, heap_bytes = 33554432, drain_timeout = 5.5 },\n"
+    "      task_bytes = 2097152, heap_bytes = 33554432, drain_timeout = 5.5,\n"
+    "      cache_bytes = 1000000 },\n"
+    "   kv = { bytes = 2097152 },\n"
     "   providers = {\n"
     "      a = { base_url = 'https://a.example/v1//', key = 'secret-a', http2 = true,\n"
     "         timeouts = { total = 9 }, headers = { ['X-One'] = '1', ['x-two'] = 'b c' } },\n"
@@ -107,6 +109,8 @@ static void test_everything(void)
     CHECK_INT(c.task.total_ms, 500);
     CHECK_INT(c.task.bytes, 2097152);
     CHECK_INT(c.heap_max, 33554432);
+    CHECK_INT(c.cache_bytes, 1000000);
+    CHECK_INT(c.kv_bytes, 2097152);
     CHECK_INT(c.drain_timeout_ms, 5500);
     CHECK(c.canary.window_s == 60 && c.canary.min_requests == 5 && c.canary.error_rate == 0.25);
     CHECK(c.canary.latency == 2.5 && c.canary.cost == 0 && c.canary.promote_after_s == 0);
@@ -198,6 +202,9 @@ static void test_wrong_values(void)
         {"limits = { header_timeout = 0 }", "limits.header_timeout: must be a number"},
         {"limits = { cpu_slice_ms = 1 }", "limits.cpu_slice_ms: must be a number"},
         {"limits = { heap_bytes = math.huge }", "limits.heap_bytes: must be a number"},
+        {"limits = { cache_bytes = 1 }", "limits.cache_bytes: must be a number"},
+        {"kv = { bytes = 1000 }", "kv.bytes: must be a number"},
+        {"kv = { size = 1 }", "kv.size"},
         {"timeouts = { total = 0/0 }", "timeouts.total: must be a number"},
         {"timeouts = { total = 100000 }",
          "timeouts.total: must be a number from 0.001 to 86400 seconds"},

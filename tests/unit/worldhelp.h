@@ -4,6 +4,7 @@
 #define WORLDHELP_H
 
 #include "config.h"
+#include "effect_state.h"
 #include "fakehelp.h"
 #include "task.h"
 
@@ -11,10 +12,13 @@
 #include <lauxlib.h>
 #include <unistd.h>
 
+enum { WORLD_CACHE = 16 << 20 };
+
 struct world {
     struct fake fake;
     struct log log;
     struct shared shared;
+    struct cache *cache;
     struct runtime rt;
     struct config config;
     struct sources sources;
@@ -74,6 +78,7 @@ static inline void world_close(struct world *w)
     log_deinit(&w->log);
     fake_clear(&w->fake);
     shared_free(&w->shared);
+    cache_free(w->cache);
     close(w->null);
 }
 
@@ -93,8 +98,10 @@ static inline int world_open(struct world *w, const char *config, struct err *er
     shared_sizes_default(&sizes);
     if (watchdog_init(&w->rt.dog, err) < 0)
         return -1;
-    if (shared_new(&w->shared, &sizes, err) < 0 ||
-        world_load_config(&w->config, config ? config : world_config(), err) < 0 ||
+    if (shared_new(&w->shared, &sizes, err) < 0 || !(w->cache = cache_new(WORLD_CACHE, err)))
+        return -1;
+    effect_state_use(&w->fake.effect, &w->shared, w->cache);
+    if (world_load_config(&w->config, config ? config : world_config(), err) < 0 ||
         sources_read(&w->sources, world_home(), NULL, err) < 0) {
         world_close(w);
         return -1;
