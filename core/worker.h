@@ -39,7 +39,7 @@ struct worker {
     struct list loads;  /* struct load, every one */
     struct list graves; /* generations that are being closed */
     struct event *undertaker;
-    size_t buried; /* bytes of what is being closed */
+    size_t buried;       /* bytes of what is being closed */
     struct load *front;  /* what new requests get; NULL: nothing yet */
     struct load *canary; /* NULL: none */
     double share;        /* of the requests that go to the canary */
