@@ -406,6 +406,17 @@ static void write_loads(struct serving *s)
     s->slot->tasks = tasks;
 }
 
+static void write_cache(struct serving *s)
+{
+    struct cache_stats cache;
+
+    cache_stats(s->w.cache, &cache);
+    s->slot->cache_bytes = (int64_t)cache.bytes;
+    s->slot->cache_entries = (int64_t)cache.entries;
+    s->slot->cache_hits = (int64_t)cache.hits;
+    s->slot->cache_misses = (int64_t)cache.misses;
+}
+
 static void write_slot(struct serving *s)
 {
     struct worker *w = &s->w;
@@ -417,6 +428,7 @@ static void write_slot(struct serving *s)
     if (s->ticks++ % 4 == 1) {
         s->slot->resident = resident();
         write_loads(s);
+        write_cache(s);
     }
     s->slot->beat_us = w->fx->mono_us(w->fx);
 }
