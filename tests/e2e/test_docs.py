@@ -7,13 +7,15 @@ SPDX-License-Identifier: MIT
 """
 
 import json
+import os
 import re
+import subprocess
 import tempfile
 from pathlib import Path
 
-from base import ROOT, check, equal
-from client import Stream
-from harness import Gateway, Sim, baton, clean_env, config, provider
+from base import ROOT, check, equal, eventually
+from client import Stream, request
+from harness import BATON, Gateway, Process, Sim, baton, clean_env, config, provider
 
 README = ROOT / "README.md"
 SCRIPTS = ROOT / "scripts/README.md"
@@ -116,8 +118,9 @@ def test_the_shipped_examples_run_as_the_tour_names_them():
     tour = section(README, "The tour of the files")
     for path in sorted((ROOT / "examples").glob("*.lua")):
         check(f"`{path.stem}`" in tour, f"{path.name} is not in the tour")
-        done = baton("run", path)
-        equal(done.returncode, 0, done.output)
+        if not path.name.endswith(".baton.lua"):
+            done = baton("run", path)
+            equal(done.returncode, 0, done.output)
 
 
 # ---- a first policy in five minutes -------------------------------------------------------------
@@ -150,6 +153,69 @@ def test_the_first_policy_does_what_the_page_says():
     check(f"`x-baton-model: {model}`" in page and f"`x-baton-cost-usd: {cost}`" in page, (model, cost))
     model, attempts, _, _ = thrifty(versions[1])
     check(f"`x-baton-attempts: {attempts}`, `x-baton-model: {model}`" in page, (model, attempts))
+
+
+def admin_of(engine):
+    """The address of its admin API, as it says when it starts."""
+    return re.search(r"admin API on http://(\S+)", engine.stdout).group(1)
+
+
+# ---- changing policies while it serves ----------------------------------------------------------
+
+
+def shape(text):
+    """Without what differs from run to run: ages, figures, lengths of blanks."""
+    text = re.sub(r"\d+[smhd]\b", "AGE", text)
+    text = re.sub(r"(?<![\w.])\d[\d.]*(?:e-\d+)?(?![\w.])", "N", text)
+    return [re.sub(r"\s+", " ", line).strip() for line in text.strip().split("\n")]
+
+
+class Hashes:
+    """The page's hashes and those of this run, put beside each other in the order they come."""
+
+    def __init__(self):
+        self.here = {}
+
+    def learn(self, page, run):
+        for ours, theirs in zip(re.findall(HASH, page), re.findall(HASH, run)):
+            self.here.setdefault(ours, theirs)
+        return re.sub(HASH, lambda m: self.here[m.group(0)], page)
+
+    def command(self, text):
+        last = text.split()[-1]
+        for ours, theirs in self.here.items():
+            if ours.startswith(last):
+                return text.replace(last, theirs[: len(last)])
+        return text
+
+
+HASH = r"\b[0-9a-f]{12}\b"
+
+
+def test_the_session_of_a_canary_goes_as_the_page_says():
+    session = next(text for _, text in blocks(README) if text.startswith("$ "))
+    steps = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", session, flags=re.M)
+    check(len(steps) >= 6, steps)
+    policy = next(text for name, text, _ in examples(README) if name == "mine/thrifty.lua")
+    serve = ["serve", "-l", "127.0.0.1:0", "--policies", "mine", "--no-watch"]
+    with tempfile.TemporaryDirectory(prefix="baton-docs-") as folder:
+        Path(folder, "mine").mkdir()
+        Path(folder, "mine/thrifty.lua").write_text(policy, encoding="utf-8")
+        with Process(serve, cwd=folder) as engine:
+            run_session(folder, admin_of(engine), session, steps)
+
+
+def run_session(folder, admin, session, steps):
+    env = clean_env(BATON_ADMIN=admin, PATH=f"{Path(BATON).parent}:{os.environ['PATH']}")
+    hashes = Hashes()
+    first = json.loads(baton("policies", "--json", env=env).stdout)["generations"][0]["hash"][:12]
+    hashes.here[re.findall(HASH, session)[-1]] = first
+    for command, output in steps:
+        done = subprocess.run(
+            hashes.command(command), shell=True, cwd=folder, env=env, capture_output=True, timeout=60
+        )
+        got = (done.stdout + done.stderr).decode()
+        equal(shape(got), shape(hashes.learn(output, got)), command)
 
 
 # ---- names --------------------------------------------------------------------------------------
@@ -208,14 +274,22 @@ def test_every_name_the_sandbox_has_or_lacks_is_in_the_api_page():
         equal(run_text(text)[0].split("\t")[0], "false", f"{name} is there")
 
 
-def known_fields(text):
-    """What the engine says it knows, asked by a field that it cannot know."""
+# How a field that does not exist gets into the tables of names, and how the page calls those.
+GROUPS = {
+    "models": 'models = { ["a/b"] = { zzz = 1 } }',
+    "providers": "providers = { a = { zzz = 1 } }",
+}
+PLACES = {"providers": "providers.NAME"}
+
+
+def known_fields(text, needed=True):
+    """What the engine says it knows, asked by a field that it cannot know; None: it knows no fields there."""
     with tempfile.TemporaryDirectory(prefix="baton-docs-") as folder:
         Path(folder, "baton.lua").write_text(text, encoding="utf-8")
         done = baton("check", "baton.lua", cwd=folder)
     found = re.search(r"unknown field \(known: ([^)]*)\)", done.output)
-    check(found, done.output)
-    return found.group(1).split(", ")
+    check(found or not needed, done.output)
+    return found.group(1).split(", ") if found else None
 
 
 def test_every_field_of_the_configuration_is_in_the_page_and_back():
@@ -223,19 +297,12 @@ def test_every_field_of_the_configuration_is_in_the_page_and_back():
     for cell in first_cells(section(README, "Configuration")):
         for name in code(cell):
             names.add(re.sub(r"^models\[.*?\]", "models", name))
-    top = known_fields("return { zzz = 1 }")
-    inner = {
-        "limits": known_fields("return { limits = { zzz = 1 } }"),
-        "timeouts": known_fields("return { timeouts = { zzz = 1 } }"),
-        "canary": known_fields("return { canary = { zzz = 1 } }"),
-        "kv": known_fields("return { kv = { zzz = 1 } }"),
-        "tls": known_fields("return { tls = { zzz = 1 } }"),
-        "models": known_fields('return { models = { ["a/b"] = { zzz = 1 } } }'),
-        "providers.NAME": known_fields("return { providers = { a = { zzz = 1 } } }"),
-    }
-    flat = {name for name in top if name not in ("canary", "kv", "limits", "timeouts", "tls", "models", "providers")}
-    flat -= {"aliases", "policies"}
-    flat |= {f"{place}.{name}" for place, fields in inner.items() for name in fields}
+    flat = set()
+    for name in known_fields("return { zzz = 1 }"):
+        inside = GROUPS.get(name, f"{name} = {{ zzz = 1 }}")
+        done = known_fields(f"return {{ {inside} }}", needed=False)
+        flat |= {f"{PLACES.get(name, name)}.{field}" for field in done} if done else {name}
+    flat -= {"aliases", "policies", "keys.zzz"}
     shown = {n if not n.startswith(".") else f"models{n}" for n in names}
     problems = [f"{name} is not in README.md" for name in flat - shown]
     known = flat | {"aliases.NAME", "policies.NAME.PARAMETER"}
@@ -355,6 +422,93 @@ def test_the_debug_comment_is_as_the_page_says():
     equal(got["usage"], want["usage"])
 
 
+# ---- watching it --------------------------------------------------------------------------------
+
+
+def admin(gateway, method, path, body=None):
+    return request(admin_of(gateway), method, path, body)
+
+
+def test_every_path_of_the_admin_api_is_in_the_page_and_back():
+    routes = re.findall(r'\{"([A-Z]+)", "(/[^"]*)", (?:true|false), handle', (ROOT / "core/admin.c").read_text())
+    check(len(routes) > 8, routes)
+    there = {f"{method} {path}" for method, path in routes}
+    cells = [code(cell)[0] for cell in first_cells(section(README, "Watching it")) if code(cell)]
+    shown = {cell.removesuffix("ID") for cell in cells if " /" in cell}
+    equal(sorted(shown), sorted(there))
+
+
+def keys_of(value):
+    """Every name of a member, at any depth."""
+    if isinstance(value, dict):
+        return set(value).union(*map(keys_of, value.values()))
+    return set().union(*map(keys_of, value)) if isinstance(value, list) else set()
+
+
+def row_of(cell):
+    page = section(README, "Watching it")
+    return next(line for line in page.split("\n") if line.startswith(f"| `{cell}"))
+
+
+def test_what_the_admin_api_answers_is_in_the_page():
+    with Gateway("return {}") as gateway:
+        gateway.chat("sim/mini", QUESTION)
+        open_request = gateway.open_chat("sim/mini:no-answer", QUESTION, {"x-request-id": "mine"})
+        eventually(lambda: b'"mine"' in admin(gateway, "GET", "/admin/requests").body, "the request is listed")
+        forced = b'{"model":"sim/mini","state":"open"}'
+        for line, body in (
+            ("GET /livez", None),
+            ("GET /readyz", None),
+            ("GET /admin/requests", None),
+            ("DELETE /admin/requests/mine", None),
+            ("GET /admin/workers", None),
+            ("POST /admin/breakers", forced),
+            ("GET /admin/breakers", None),
+            ("POST /admin/reload", b""),
+            ("GET /admin/policies", None),
+        ):
+            answer = admin(gateway, *line.split(" "), body)
+            equal(answer.status, 200, line + answer.body.decode())
+            row = row_of(line.replace("/mine", "/ID")).replace("Answer as above", row_of("GET /admin/breakers"))
+            for name in keys_of(json.loads(answer.body)) - {"status"}:
+                check(f"`{name}`" in row, f"{line} answers '{name}', the page does not have it")
+        open_request.close()
+
+
+def families():
+    """(name, labels) of each."""
+    source = (ROOT / "core/metrics.c").read_text()
+    found = re.findall(r'\{"(baton_\w+)",.*?(?:COUNTER|GAUGE|HISTOGRAM|SUMMARY),\s*\{([^}]*)\}', source, flags=re.S)
+    return {name: re.findall(r'"(\w+)"', labels) for name, labels in found}
+
+
+def test_every_metric_is_in_the_page_with_its_labels_and_back():
+    there, shown = families(), {}
+    check(len(there) > 30, there)
+    for cell, labels in re.findall(r"^\| (`baton_[^|]*) \|([^|]*)\|", section(README, "Watching it"), flags=re.M):
+        names = code(cell)
+        each = [[label for label in part.strip().split(", ") if label] for part in labels.split(";")]
+        each = each if len(each) == len(names) else each * len(names)
+        shown.update(zip(names, each))
+    equal(sorted(shown), sorted(there))
+    for name, labels in there.items():
+        equal(shown[name], labels, f"the labels of {name}")
+
+
+def test_the_configuration_for_production_is_right():
+    done = baton("check", ROOT / "examples/production.baton.lua")
+    equal(done.returncode, 0, done.output)
+    text = (ROOT / "examples/production.baton.lua").read_text()
+    check("examples/production.baton.lua" in section(README, "In production"), "the page does not name it")
+    unit = next(body for language, body in blocks(README) if language == "ini")
+    options = re.search(r"^ExecStart=\S+ serve (.*)$", unit, flags=re.M).group(1)
+    check(f"baton serve {options}" in text, f"the example is not started by 'baton serve {options}'")
+    for option in re.findall(r"--?[a-z-]+", options):
+        check(option in baton("serve", "--help").stdout, f"{option} does not exist")
+    stop = int(re.search(r"TimeoutStopSec=(\d+)", unit).group(1))
+    check(stop > int(re.search(r"drain_timeout = (\d+)", text).group(1)), "the unit stops it too early")
+
+
 # ---- the pages themselves -----------------------------------------------------------------------
 
 
@@ -383,3 +537,8 @@ def test_every_source_file_is_in_the_tour():
             path.stem == p or (p.endswith("*") and path.stem.startswith(p[:-1])) for p in patterns
         )
         check(fits, f"{path.relative_to(ROOT)} is not in the tour")
+    stems = {path.stem for folder in ("core", "scripts", "examples") for path in (ROOT / folder).glob("*.*")}
+    for name in code(tour.split("**Values and parsers**")[1].split("`tests/`")[0]):
+        stem = name.removesuffix(".h").removesuffix(".lua")
+        found = any(s.startswith(stem[:-1]) for s in stems) if stem.endswith("*") else stem in stems
+        check(found or "/" in name or name == "baton.lua", f"the tour has {name}, which does not exist")
