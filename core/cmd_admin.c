@@ -159,7 +159,7 @@ int cmd_reload(int argc, char **argv)
     struct change c = {.stage = false};
     const struct option options[] = {
         {"--stage", 0, NULL, OPTION_FLAG, &c.stage,
-         "load and check in all workers, but do not serve: \"baton use\" does"},
+         "try them and keep them, but do not serve them: \"baton use\" does"},
         {"--share", 0, "SHARE", OPTION_TEXT, &c.share, share_help},
         {"--promote-after", 0, "TIME", OPTION_TEXT, &c.after, after_help},
         ADMIN_OPTIONS(c.target),

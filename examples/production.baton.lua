@@ -17,7 +17,9 @@ return {
    canary = { window = 600, min_requests = 200, error_rate = 0.02, latency = 1.3, promote_after = 3600 },
 
    providers = {
-      openai = { base_url = "https://api.openai.com/v1", key = env "OPENAI_API_KEY", timeouts = { first_byte = 30 } },
+      openai = {
+         base_url = "https://api.openai.com/v1", key = env "OPENAI_API_KEY", timeouts = { first_byte = 30 },
+      },
       gpu = { base_url = "http://10.0.0.7:8000/v1", timeouts = { connect = 2, first_byte = 60 } },
    },
    models = {

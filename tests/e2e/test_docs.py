@@ -529,6 +529,14 @@ def test_links_lead_somewhere():
                 check(fragment in [anchor(h) for h in headings], f"{page.name}: {target}")
 
 
+def test_every_section_is_among_the_links_at_the_top():
+    for page in (README, SCRIPTS):
+        top, *rest = re.split(r"^## ", read(page), flags=re.M)
+        links = re.findall(r"\]\(#([^)]+)\)", top)
+        headings = [anchor(part.split("\n")[0]) for part in rest]
+        equal(links, [h for h in headings if h != "licence"], page.name)
+
+
 def test_every_source_file_is_in_the_tour():
     tour = section(README, "The tour of the files")
     patterns = [n.removesuffix(".h").removesuffix(".lua") for n in code(tour)]
