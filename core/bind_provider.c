@@ -3,6 +3,7 @@
  *
  * The library's side of the seam: llm.lua and the codecs stand on it. Keys are added here, in C; no
  * script sees one. */
+#include "admission.h"
 #include "answer.h"
 #include "call.h"
 #include "json.h"
@@ -20,7 +21,6 @@
 #include <string.h>
 
 #define CALL "baton.call"
-#define WIRE "baton.wire"
 
 enum { OPEN_MAX = 64, HEADERS_MAX = 32, BODY_MAX = 256 << 20, HEAD_MAX = 64 << 10 };
 
@@ -32,6 +32,7 @@ struct box {
     struct task *waiter;
     struct ledger *ledger; /* of the request that made it: no other may use it */
     const struct provider *provider;
+    struct admission admission;
     struct buf body; /* of the request, until it is sent */
     struct buf head; /* header lines, each with a terminator; wiped: they hold the key */
 };
@@ -54,6 +55,7 @@ static int l_free(lua_State *L)
 
     task_drop_pending(&box->wait);
     task_drop_pending(&box->pending);
+    admission_give_up(&box->admission);
     call_deinit(&box->call);
     buf_deinit(&box->body);
     wipe(&box->head);
@@ -64,6 +66,8 @@ static void on_change(struct call *c)
 {
     struct box *box = c->arg;
 
+    if (c->stream && c->committed)
+        admission_proved(&box->admission);
     if (box->waiter)
         task_wake(box->waiter);
 }
@@ -73,6 +77,7 @@ static void abort_call(struct pending *p)
 {
     struct box *box = LIST_ENTRY(p, struct box, pending);
 
+    admission_give_up(&box->admission);
     call_deinit(&box->call);
     if (box->waiter)
         task_wake(box->waiter);
@@ -161,18 +166,18 @@ static void add_line(lua_State *L, struct box *box, const char *name, const char
 }
 
 /* The header lines, one after the other, each ended by NUL. */
-static void make_head(lua_State *L, struct box *box, const struct provider *p)
+static void make_head(lua_State *L, struct box *box, const struct provider *p, size_t key)
 {
     const char *name = text_field(L, "auth_header", "authorization");
     const char *prefix = text_field(L, "auth_prefix", "");
     char middle[64];
 
     add_line(L, box, "content-type", ": ", "application/json");
-    if (p->key) {
+    if (key < p->key_count) {
         if (strlen(prefix) > 40 || has_breaks(prefix))
             luaL_error(L, "provider.call: auth_prefix is too long");
         snprintf(middle, sizeof middle, ": %s", prefix);
-        add_line(L, box, name, middle, p->key);
+        add_line(L, box, name, middle, p->keys[key]);
     }
     for (size_t i = 0; i < p->header_count; i++)
         buf_add(&box->head, p->headers[i], strlen(p->headers[i]) + 1);
@@ -258,6 +263,15 @@ static void name_provider(const struct provider *p, struct err *err)
     err_set(err, old.code, "provider '%s'%s", p->name, rest);
 }
 
+/* nil, err, call: the caller still has to report it. */
+static int failed(lua_State *L, const struct err *err)
+{
+    lua_settop(L, 2);
+    lua_err_fail(L, err);
+    lua_pushvalue(L, 2);
+    return 3;
+}
+
 static int after_settled(lua_State *L, int status, lua_KContext ctx)
 {
     struct box *box = lua_touserdata(L, 2);
@@ -272,7 +286,7 @@ static int after_settled(lua_State *L, int status, lua_KContext ctx)
     if (box->call.failed)
         name_provider(box->provider, &box->call.err);
     if (box->call.failed && !box->call.error_event.len && !box->call.committed)
-        return lua_err_fail(L, &box->call.err);
+        return failed(L, &box->call.err);
     lua_settop(L, 2);
     lua_pushinteger(L, box->call.status);
     if (box->call.error_event.len && !box->call.committed)
@@ -348,16 +362,56 @@ static int start(lua_State *L, struct box *box, const struct provider *p, const 
     return call_start(&box->call, g->rt->fx, &ask, wire, stream, choices, err);
 }
 
+static double rate_field(lua_State *L, const char *name)
+{
+    lua_getfield(L, 1, name);
+    double rate = lua_tonumber(L, -1);
+    lua_pop(L, 1);
+    return rate > 0 ? rate : 0;
+}
+
+/* Not to be called now: nil, err with 'retry_after' and 'refused', the reason in a word. */
+static int refused(lua_State *L, const char *model, const struct health_refusal *refusal)
+{
+    struct err err;
+
+    health_explain(model, refusal, &err);
+    lua_err_fail(L, &err);
+    lua_pushstring(L, health_why_name(refusal->why));
+    lua_setfield(L, -2, "refused");
+    if (refusal->seconds > 0) {
+        lua_pushnumber(L, refusal->seconds);
+        lua_setfield(L, -2, "retry_after");
+    }
+    return 2;
+}
+
+/* A call that names its model asks first whether it may be made. */
+static bool admitted(lua_State *L, struct box *box, const struct provider *p,
+                     struct health_refusal *refusal)
+{
+    const char *model = text_field(L, "model", NULL);
+
+    if (!model)
+        return true;
+    return admission_begin(&box->admission, generation_of(L)->rt, p, model,
+                           rate_field(L, "requests_per_minute"), rate_field(L, "tokens_per_minute"),
+                           flag_field(L, "known"), task_of(L)->ledger, refusal) == 0;
+}
+
 /* provider.call{ provider =, path =, body = text | request, edits =, removed =, wire =, stream =,
  * choices = 1 (answers asked for), headers =, auth_header =, auth_prefix =, method = "POST", timeout =, first_byte =,
- * stall = (seconds) }
+ * stall = (seconds), model = "provider/model" (for its health; without it none is kept), known = is it in the
+ * catalogue?, requests_per_minute =, tokens_per_minute = }
  *   -> call, status, body     the answer is here whole (any status)
  *   -> call, status, nil      a stream that has proved alive, or is complete
  *   -> call, 200, error       the provider sent an error in its stream before any content
- *   -> nil, err               no answer, or one that makes no sense
+ *   -> nil, err, call         no answer, or one that makes no sense
+ *   -> nil, err               it was not made: err.refused says why the model is not to be called now
  * Yields. */
 static int l_call(lua_State *L)
 {
+    struct health_refusal refusal;
     struct err err;
 
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -365,21 +419,25 @@ static int l_call(lua_State *L)
     luaL_argcheck(L, !lua_getmetatable(L, 1), 1, "a plain table is needed, without metatable");
     const struct provider *p = find_provider(L);
     lua_getfield(L, 1, "wire");
-    const struct wire *wire = luaL_checkudata(L, 2, WIRE);
+    const struct wire *wire = wire_check(L, 2);
     struct box *box = new_box(L);
     lua_insert(L, 2); /* table, box, wire */
     lua_setiuservalue(L, 2, 1);
-    make_head(L, box, p);
     if (!lua_isyieldable(L))
         return lua_place_error(
             L, "a model cannot be called here: not while a file is loaded, in a metamethod, or in "
                "a function that string.gsub or table.sort calls");
     struct task *t = task_of(L);
     check_calls(L, t);
+    if (!admitted(L, box, p, &refusal))
+        return refused(L, text_field(L, "model", ""), &refusal);
+    make_head(L, box, p, box->admission.ticket.key_index);
     int started = start(L, box, p, wire, &err);
     wipe(&box->head);
-    if (started < 0)
+    if (started < 0) {
+        admission_give_up(&box->admission);
         return lua_err_fail(L, &err);
+    }
     if (t->ledger) {
         t->ledger->attempts++;
         t->ledger->simulated = t->ledger->simulated || p->simulated;
@@ -420,6 +478,32 @@ static int l_times(lua_State *L)
         lua_pushnil(L);
     lua_pushnumber(L, (lua_Number)(end - c->started_us) / 1e6);
     return 2;
+}
+
+/* call:report(outcome, code, wait, input, cached, output, cost): how it went, in the end, for the model's health and
+ * the metrics. Once; a call that was made without a model, or was reported, passes it over. outcome: "ok", "model"
+ * (its fault), "wait" (it asked for 'wait' seconds, 0: it did not say), "quota" (the key did), "key" (which was
+ * refused), "nobody". code: "ok" or the error's. Then tokens and USD. */
+static int l_report(lua_State *L)
+{
+    static const char *const outcomes[] = {"nobody", "ok",  "model", "wait",
+                                           "quota",  "key", NULL}; /* as enum health_outcome */
+    struct box *box = check(L);
+    struct call *c = &box->call;
+    struct admission_end end = {
+        .outcome = (enum health_outcome)luaL_checkoption(L, 2, NULL, outcomes),
+        .code = luaL_checkstring(L, 3),
+        .wait = luaL_optnumber(L, 4, 0),
+        .input = luaL_optnumber(L, 5, 0),
+        .cached = luaL_optnumber(L, 6, 0),
+        .output = luaL_optnumber(L, 7, 0),
+        .cost = luaL_optnumber(L, 8, 0),
+        .latency = c->ended_us ? (double)(c->ended_us - c->started_us) / 1e6 : -1,
+        .ttft = c->stream && c->first_us ? (double)(c->first_us - c->started_us) / 1e6 : -1,
+    };
+
+    admission_end(&box->admission, &end);
+    return 0;
 }
 
 /* call:usage() -> the last usage object of the stream, decoded | nil. */
@@ -542,94 +626,19 @@ static int l_close(lua_State *L)
 
     check_owner(L, box);
     task_drop_pending(&box->pending);
+    admission_give_up(&box->admission);
     call_deinit(&box->call);
     if (box->waiter)
         task_wake(box->waiter);
     return 0;
 }
 
-/* ---- wires ---- */
-
-static void copy_path(lua_State *L, int index, const char *what, wire_path out)
-{
-    size_t n;
-    const char *text = luaL_checklstring(L, index, &n);
-
-    if (n >= WIRE_PATH_MAX)
-        luaL_error(L, "provider.wire: %s is longer than %d bytes", what, WIRE_PATH_MAX - 1);
-    memcpy(out, text, n + 1);
-}
-
-static void path_field(lua_State *L, const char *name, wire_path out)
-{
-    if (lua_getfield(L, 1, name) != LUA_TNIL)
-        copy_path(L, -1, name, out);
-    lua_pop(L, 1);
-}
-
-/* provider.wire{ framing = "sse" | "ndjson", done =, content = { paths }, finish =, usage =,
- * payload =, error =, answer = } -> wire: where things stand in a provider's events (core/wire.h).
- */
-static int l_wire(lua_State *L)
-{
-    static const char *const framings[] = {"sse", "ndjson", NULL};
-
-    luaL_checktype(L, 1, LUA_TTABLE);
-    lua_settop(L, 1);
-    struct wire *w = lua_newuserdatauv(L, sizeof *w, 0);
-    memset(w, 0, sizeof *w);
-    luaL_setmetatable(L, WIRE);
-    lua_getfield(L, 1, "framing");
-    w->framing = (enum sse_framing)luaL_checkoption(L, -1, "sse", framings);
-    lua_pop(L, 1);
-    path_field(L, "done", w->done);
-    path_field(L, "finish", w->finish);
-    path_field(L, "usage", w->usage);
-    path_field(L, "payload", w->payload);
-    path_field(L, "error", w->error);
-    path_field(L, "answer", w->answer);
-    lua_getfield(L, 1, "content");
-    for (int i = 0; lua_istable(L, -1) && lua_rawgeti(L, -1, i + 1) != LUA_TNIL; i++) {
-        luaL_argcheck(L, i < WIRE_PATHS, 1, "too many content paths");
-        copy_path(L, -1, "a content path", w->content[i]);
-        lua_pop(L, 1);
-    }
-    lua_settop(L, 2);
-    return 1;
-}
-
-/* wire:read(body) -> true, usage | nil, err. Is this a whole answer: JSON, with what an answer must
- * have? 'usage' is its usage object, decoded, or nil. */
-static int l_read(lua_State *L)
-{
-    const struct wire *w = luaL_checkudata(L, 1, WIRE);
-    struct span body;
-    struct err err;
-
-    body.p = luaL_checklstring(L, 2, &body.n);
-    if (json_check(body, &err) < 0) {
-        err.code = ERR_BAD_RESPONSE;
-        err_prefix(&err, "the answer is no JSON");
-        return lua_err_fail(L, &err);
-    }
-    if (w->answer[0] && !wire_find(body, w->answer).p) {
-        err_set(&err, ERR_BAD_RESPONSE, "the answer has no %s", w->answer);
-        return lua_err_fail(L, &err);
-    }
-    lua_pushboolean(L, 1);
-    struct span usage = w->usage[0] ? wire_find(body, w->usage) : (struct span){NULL, 0};
-    if (!usage.p)
-        return 1;
-    lua_json_push(L, usage);
-    return 2;
-}
-
 void stream_open(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"header", l_header},   {"times", l_times}, {"usage", l_usage},         {"next", l_next},
-        {"forward", l_forward}, {"close", l_close}, {"streaming", l_streaming}, {NULL, NULL}};
-    static const luaL_Reg wire_methods[] = {{"read", l_read}, {NULL, NULL}};
+        {"header", l_header},       {"times", l_times},     {"usage", l_usage},
+        {"next", l_next},           {"forward", l_forward}, {"close", l_close},
+        {"streaming", l_streaming}, {"report", l_report},   {NULL, NULL}};
 
     luaL_newmetatable(L, CALL);
     luaL_newlib(L, methods);
@@ -638,12 +647,8 @@ void stream_open(lua_State *L)
     lua_setfield(L, -2, "__gc");
     lua_pushliteral(L, "call");
     lua_setfield(L, -2, "__metatable");
-    luaL_newmetatable(L, WIRE);
-    luaL_newlib(L, wire_methods);
-    lua_setfield(L, -2, "__index");
-    lua_pushliteral(L, "wire");
-    lua_setfield(L, -2, "__metatable");
-    lua_pop(L, 2);
+    lua_pop(L, 1);
+    wire_open(L);
 }
 
 /* provider.request(text) -> request | nil, err: a view of JSON text, as policies get of a client's
@@ -664,7 +669,7 @@ static int l_request(lua_State *L)
 int luaopen_baton_provider(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"call", l_call}, {"wire", l_wire}, {"request", l_request}, {NULL, NULL}};
+        {"call", l_call}, {"wire", wire_new}, {"request", l_request}, {NULL, NULL}};
 
     luaL_newlib(L, functions);
     return 1;

@@ -133,6 +133,19 @@ static void take_canary(lua_State *L, struct canary_bounds *b)
     lua_pop(L, 1);
 }
 
+static void take_breaker(lua_State *L, struct health_bounds *b)
+{
+    health_bounds_default(b);
+    lua_getfield(L, -1, "breaker");
+    b->failures = (int)take_int(L, "failures", b->failures);
+    b->min_calls = (int)take_int(L, "min_calls", b->min_calls);
+    b->error_rate = take_number(L, "error_rate", b->error_rate);
+    b->window = take_number(L, "window", b->window);
+    b->cooldown = take_number(L, "cooldown", b->cooldown);
+    b->max_cooldown = take_number(L, "max_cooldown", b->max_cooldown);
+    lua_pop(L, 1);
+}
+
 static void take_provider(lua_State *L, struct config *c, size_t answer_max)
 {
     struct provider *p = providers_add(&c->providers);
@@ -142,7 +155,7 @@ static void take_provider(lua_State *L, struct config *c, size_t answer_max)
     p->name = take_text(L, "name");
     p->codec = take_text(L, "codec");
     p->base_url = take_text(L, "base_url");
-    p->key = take_text(L, "key");
+    p->keys = take_list(L, "keys", &p->key_count);
     p->headers = take_list(L, "headers", &p->header_count);
     p->timeouts = (struct timeouts){
         .connect_ms = (int)take_int(L, "connect_ms", 0),
@@ -210,6 +223,7 @@ static void take_all(lua_State *L, struct config *c)
     take_limits(L, c);
     take_kv(L, c);
     take_canary(L, &c->canary);
+    take_breaker(L, &c->breaker);
     take_providers(L, c);
     take_facts(L, c);
 }

@@ -10,6 +10,7 @@
 #include "canary.h"
 #include "err.h"
 #include "guard.h"
+#include "health.h"
 #include "http.h"
 #include "kv.h"
 #include "provider.h"
@@ -31,6 +32,7 @@ struct config {
     size_t waiting_max; /* requests in flight; beyond that 503 */
     int drain_timeout_ms;
     struct canary_bounds canary;
+    struct health_bounds breaker;
     struct providers providers;
     char *facts;        /* JSON: what scripts may know */
     char *admin_listen; /* NULL: the default */

@@ -10,6 +10,7 @@
 #include "buf.h"
 #include "cache.h"
 #include "err.h"
+#include "health.h"
 #include "kv.h"
 
 #include <stdbool.h>
@@ -80,7 +81,7 @@ struct effect {
     void (*pause)(struct effect *e, struct op *op, bool on); /* back-pressure of an ASK_CALL */
     void (*free)(struct effect *e);
 
-    /* What outlives a request (effect_state.h). As in kv.h and cache.h, now. */
+    /* What outlives a request (effect_state.h). As in kv.h, cache.h and health.h, now. */
     struct shared *shared;
     struct cache *cache;
     int (*kv_get)(struct effect *e, struct span key, struct buf *out);
@@ -96,6 +97,13 @@ struct effect {
                      struct err *err);
     bool (*cache_delete)(struct effect *e, struct span key);
     void (*cache_stats)(struct effect *e, struct cache_stats *stats);
+    /* Models that may be called now, and what became of it: as in health.h. 'ticket' NULL: only a look. */
+    int (*admit)(struct effect *e, const struct health_ask *ask, struct health_ticket *ticket,
+                 struct health_refusal *refusal);
+    enum health_change (*report)(struct effect *e, const struct health_ticket *ticket,
+                                 const struct health_result *result);
+    enum health_change (*proved)(struct effect *e, struct health_ticket *ticket);
+    bool (*health)(struct effect *e, const char *model, struct health_view *view);
 };
 
 #endif

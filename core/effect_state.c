@@ -1,4 +1,4 @@
-/* effect_state - the part of the seam that reads and changes what outlives a request: kv and cache.
+/* effect_state - the part of the seam that reads and changes what outlives a request: kv, cache and health.
  * SPDX-License-Identifier: MIT */
 #include "effect_state.h"
 
@@ -51,6 +51,28 @@ static void state_cache_stats(struct effect *e, struct cache_stats *stats)
     cache_stats(e->cache, stats);
 }
 
+static int state_admit(struct effect *e, const struct health_ask *ask, struct health_ticket *ticket,
+                       struct health_refusal *refusal)
+{
+    return health_admit(e->shared->health, ask, e->mono_us(e), ticket, refusal);
+}
+
+static enum health_change state_report(struct effect *e, const struct health_ticket *ticket,
+                                       const struct health_result *result)
+{
+    return health_report(e->shared->health, ticket, result, e->mono_us(e));
+}
+
+static enum health_change state_proved(struct effect *e, struct health_ticket *ticket)
+{
+    return health_proved(e->shared->health, ticket, e->mono_us(e));
+}
+
+static bool state_health(struct effect *e, const char *model, struct health_view *view)
+{
+    return health_look(e->shared->health, model, e->mono_us(e), view);
+}
+
 void effect_state_use(struct effect *e, struct shared *shared, struct cache *cache)
 {
     e->shared = shared;
@@ -64,4 +86,8 @@ void effect_state_use(struct effect *e, struct shared *shared, struct cache *cac
     e->cache_set = state_cache_set;
     e->cache_delete = state_cache_delete;
     e->cache_stats = state_cache_stats;
+    e->admit = state_admit;
+    e->report = state_report;
+    e->proved = state_proved;
+    e->health = state_health;
 }

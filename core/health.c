@@ -12,6 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Timers may fire a little early: who has waited as long as he was told is let through. */
+enum { EARLY_US = 20000 };
+
 static int64_t us_of(double seconds)
 {
     return (int64_t)(seconds * 1e6);
@@ -185,7 +188,8 @@ static int check_breaker(struct model *m, int64_t now, struct health_refusal *re
         return refuse(refusal, HEALTH_WHY_FORCED, 0);
     if (m->forced == FORCE_CLOSED)
         return 0;
-    if (m->benched_until > now && (m->state != HEALTH_OPEN || m->benched_until >= m->open_until))
+    if (m->benched_until > now + EARLY_US &&
+        (m->state != HEALTH_OPEN || m->benched_until >= m->open_until))
         return refuse(refusal, HEALTH_WHY_BENCHED, seconds_until(m->benched_until, now));
     if (m->state == HEALTH_OPEN && m->open_until > now)
         return refuse(refusal, HEALTH_WHY_OPEN, seconds_until(m->open_until, now));

@@ -370,6 +370,7 @@ static void publish_base(struct master *m, struct change *c, struct edition *e)
     m->canary = NULL;
     m->share = 0;
     use_config(m, c);
+    health_configure(m->shared.health, &m->config.breaker);
     crew_route(m);
     if (canary != e)
         edition_retire(m, canary, "ended as canary: another generation took the base's place");

@@ -19,6 +19,7 @@ static const luaL_Reg modules[] = {
     {"clock", luaopen_baton_clock},
     {"errors", luaopen_baton_errors},
     {"fs", luaopen_baton_fs},
+    {"health", luaopen_baton_health},
     {"json", luaopen_baton_json},
     {"kv", luaopen_baton_kv},
     {"log", luaopen_baton_log},

@@ -29,9 +29,11 @@ static void deinit(struct provider *p)
     free(p->name);
     free(p->codec);
     free(p->base_url);
-    if (p->key)
-        explicit_bzero(p->key, strlen(p->key));
-    free(p->key);
+    for (size_t i = 0; i < p->key_count; i++) {
+        explicit_bzero(p->keys[i], strlen(p->keys[i]));
+        free(p->keys[i]);
+    }
+    free(p->keys);
     for (size_t i = 0; i < p->header_count; i++)
         free(p->headers[i]);
     free(p->headers);

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+enum { PROVIDER_KEYS = 16 }; /* at most, of one provider */
+
 struct timeouts {
     int connect_ms, first_byte_ms, stall_ms, total_ms; /* 0: none */
 };
@@ -16,7 +18,8 @@ struct provider {
     char *name;     /* "openai" */
     char *codec;    /* "openai": scripts/codec/openai.lua */
     char *base_url; /* "https://api.openai.com/v1", no slash at the end */
-    char *key;      /* NULL: none */
+    char **keys;    /* 'key_count' of them; the first that is not benched is used */
+    size_t key_count;
     char **headers; /* "name: value" lines added to every request, 'header_count' of them */
     size_t header_count;
     struct timeouts timeouts;

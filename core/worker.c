@@ -157,6 +157,7 @@ int worker_load_files(struct worker *w, struct err *err)
     }
     w->log.level = (enum log_level)w->front->config.log_level;
     cache_resize(w->cache, w->front->config.cache_bytes);
+    health_configure(w->shared.health, &w->front->config.breaker);
     return 0;
 }
 

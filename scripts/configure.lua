@@ -114,6 +114,14 @@ local function header_text(place, value)
    return value
 end
 
+-- One key or several. The list is of PROVIDER_KEYS (core/provider.h) at most.
+local function provider_keys(place, value)
+   if type(value) ~= "table" then return header_text(place, value) end
+   list_of(header_text)(place, value)
+   if #value > 16 then fail(place, "must hold at most 16 keys") end
+   return value
+end
+
 -- An empty key would let in everybody who sends one.
 local function client_key(place, value)
    if header_text(place, value) == "" then fail(place, "must not be empty") end
@@ -168,13 +176,14 @@ local check_config = record {
       drain_timeout = seconds,
    },
    providers = map_of(record {
-      codec = is "string", base_url = http_url, key = header_text, http2 = is "boolean", timeouts = timeouts,
-      headers = map_of(header_text),
+      codec = is "string", base_url = http_url, key = provider_keys, http2 = is "boolean",
+      timeouts = timeouts, headers = map_of(header_text),
    }),
    models = map_of(record {
       tier = is "string", input = price, cached_input = price, output = price,
       context = number_in(1, 1e9, "tokens"), max_output = number_in(1, 1e9, "tokens"),
       capabilities = list_of(is "string"), good_at = list_of(is "string"), where = one_of("local", "cloud"),
+      requests_per_minute = number_in(0.01, 1e9), tokens_per_minute = number_in(1, 1e12),
    }),
    aliases = map_of(function(place, value)
       if type(value) ~= "string" and type(value) ~= "table" then
@@ -183,6 +192,11 @@ local check_config = record {
    end),
    policies = map_of(is "table"),
    kv = record { bytes = number_in(1 << 20, 1 << 30, "bytes") },
+   breaker = record {
+      failures = number_in(1, 1e6), window = number_in(1, 3600, "seconds"), error_rate = number_in(0.01, 1),
+      min_calls = number_in(1, 1e6), cooldown = number_in(0.1, 3600, "seconds"),
+      max_cooldown = number_in(0.1, 86400, "seconds"),
+   },
    canary = record {
       window = number_in(10, 86400, "seconds"), min_requests = number_in(1, 1e9),
       error_rate = number_in(0, 1), latency = number_in(0, 1000), cost = number_in(0, 1000),
@@ -194,6 +208,10 @@ local check_config = record {
 
 local function ms(value)
    return value and math.max(1, math.floor(value * 1000)) or 0
+end
+
+local function keys_of(key)
+   return type(key) == "table" and key or { key } -- none: an empty list
 end
 
 local function provider_of(name, given, common)
@@ -212,7 +230,8 @@ local function provider_of(name, given, common)
    if not given.base_url then fail("providers." .. name .. ".base_url", "is missing") end
    return {
       name = name, codec = given.codec or "openai", base_url = given.base_url:gsub("/+$", ""),
-      key = given.key, headers = headers, http2 = given.http2 or false, simulated = given.simulated or false,
+      keys = keys_of(given.key), headers = headers, http2 = given.http2 or false,
+      simulated = given.simulated or false,
       connect_ms = limit("connect", 10), first_byte_ms = limit("first_byte", 120),
       stall_ms = limit("stall", 60), total_ms = limit("total", 600),
    }
@@ -255,7 +274,8 @@ return function(given, env, simulated)
    for name, provider in pairs(all) do
       providers[#providers + 1] = provider_of(name, provider, given.timeouts or {})
       names[#names + 1] = name
-      facts_of[name] = { codec = provider.codec or "openai", simulated = provider.simulated or nil }
+      facts_of[name] = { codec = provider.codec or "openai", simulated = provider.simulated or nil,
+         keys = #keys_of(provider.key) > 1 and #provider.key or nil }
    end
    for name in pairs(given.models or {}) do
       local provider = name:match("^([^/]+)/.+$")
@@ -290,6 +310,7 @@ return function(given, env, simulated)
       },
       kv = given.kv or {},
       canary = given.canary or {},
+      breaker = given.breaker or {},
       providers = providers,
       facts = {
          providers = facts_of, models = given.models or {}, aliases = given.aliases or {},

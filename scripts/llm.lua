@@ -6,6 +6,7 @@
 -- the shape of OpenAI Chat Completions ({ messages = ... }), or a string, which becomes one user
 -- message.
 
+local blame = require "blame"
 local config = require "config"
 local errors = require "errors"
 local json = require "json"
@@ -148,7 +149,8 @@ local of_the_request = { bad_request = true, context_length = true, content_filt
 local function place(err, entry)
    err.provider, err.model = entry.provider, entry.model
    local name = ("provider '%s'"):format(entry.provider)
-   if not of_the_request[err.code] and err.code ~= "cancelled" and not err.message:find(name, 1, true) then
+   local told = of_the_request[err.code] or err.code == "cancelled"
+   if not told and not err.message:find(name, 1, true) then
       err.message = name .. ": " .. err.message
    end
    return err
@@ -182,8 +184,26 @@ local function book(entry, usage)
    return cost
 end
 
-local function failed(call, status, body, entry, codec)
+-- What an answer that is none means.
+local function failure(call, status, body, entry, codec)
    return place(codec.error(status, body or "", function(name) return call:header(name) end), entry)
+end
+
+-- The end of a call, for the model's health and the metrics: it worked.
+local function report(call, usage, cost)
+   if not usage then return call:report("ok", "ok") end
+   call:report("ok", "ok", 0, usage.input_tokens, usage.cached_tokens, usage.output_tokens, cost)
+end
+
+-- It failed. nil, err.
+local function failed(call, err, usage, cost)
+   local who, seconds = blame.of(err)
+   if usage then
+      call:report(who, err.code, seconds, usage.input_tokens, usage.cached_tokens, usage.output_tokens, cost)
+   else
+      call:report(who, err.code, seconds)
+   end
+   return nil, err
 end
 
 local function has_error(body)
@@ -202,22 +222,27 @@ end
 local function attempt(entry, req, opts, stream)
    local codec = codec_of(config.providers[entry.provider].codec)
    local body, edits, removed = body_of(req, entry, codec, stream, settings_of(opts))
-   local call, status, answer = provider.call {
+   local call, status, answer = provider.call { -- without an answer: nil, err, call (if it was made)
       provider = entry.provider, path = codec.path, body = body, edits = edits, removed = removed,
       wire = codec.wire, stream = stream, choices = stream and choices_of(req, opts),
       auth_header = codec.auth_header, auth_prefix = codec.auth_prefix, timeout = opts.timeout,
-      first_byte = opts.ttft, stall = opts.stall,
+      first_byte = opts.ttft, stall = opts.stall, model = entry.name, known = models.is_known(entry.name),
+      requests_per_minute = entry.requests_per_minute, tokens_per_minute = entry.tokens_per_minute,
    }
-   if not call then return nil, place(status, entry) end
+   if not call then
+      local err, made = place(status, entry), answer
+      if made then return failed(made, err) end
+      return nil, err
+   end
    if status ~= 200 or (answer and stream and has_error(answer)) then
-      return nil, failed(call, status, answer, entry, codec)
+      return failed(call, failure(call, status, answer, entry, codec))
    end
    if not answer then return call, nil, codec end
    local ok, usage = codec.wire:read(answer)
    if not ok then
       local err = usage
-      if has_error(answer) then return nil, failed(call, status, answer, entry, codec) end
-      return nil, place(err, entry)
+      if has_error(answer) then err = failure(call, status, answer, entry, codec) end
+      return failed(call, place(err, entry))
    end
    return call, answer, codec, usage
 end
@@ -225,8 +250,10 @@ end
 local function whole(entry, call, body, codec, opts, usage)
    usage = codec.usage(usage)
    local ttft, latency = call:times()
+   local cost = book(entry, usage)
+   report(call, usage, cost)
    return new_reply {
-      raw = body, codec = codec, usage = usage, cost = book(entry, usage), latency = latency, ttft = ttft,
+      raw = body, codec = codec, usage = usage, cost = cost, latency = latency, ttft = ttft,
       model = entry.model, provider = entry.provider, name = entry.name, label = opts.label,
    }
 end
@@ -285,19 +312,24 @@ local function new_stream(entry, call, codec, opts)
    }, stream_meta)
 end
 
--- The end was reached: what the answer cost. Once.
-function Stream:settle()
+-- The end was reached, well or with an error: what the answer cost, and how it went. Once.
+function Stream:settle(err)
    if self.closed then return end
    self.closed = true
    local usage = self.call:usage()
    self.usage = usage and self.codec.usage(usage) or self.usage
    self.cost = book(self.entry, self.usage or nil)
    self.ttft, self.latency = self.call:times()
+   if err then
+      failed(self.call, err, self.usage, self.cost)
+   else
+      report(self.call, self.usage, self.cost)
+   end
 end
 
 -- An error that a call ended with: the provider's own, when it sent one inside the stream.
 function Stream:failure(err)
-   if err.event then return failed(self.call, 200, err.event, self.entry, self.codec) end
+   if err.event then return failure(self.call, 200, err.event, self.entry, self.codec) end
    return place(err, self.entry)
 end
 
@@ -310,9 +342,9 @@ function Stream:next()
       self.taken = true
       if not data then
          local err = event
-         self:settle()
-         if err then return nil, self:failure(err) end
-         return nil
+         err = err and self:failure(err)
+         self:settle(err)
+         return nil, err
       end
       self.decode = self.decode or self.codec.decoder()
       self.waiting, self.at = self.decode(data, event), 1
@@ -358,23 +390,43 @@ end
 -- Seconds before attempt n + 1: what the provider asked for, else 0.25 s doubled each time, less up
 -- to a half by chance.
 local function pause(err, n)
-   if err.retry_after then return err.retry_after end
+   local who, seconds = blame.of(err)
+   if who == "wait" or err.retry_after then return err.retry_after or seconds end
    return math.min(8, 0.25 * 2 ^ (n - 1)) * (1 - 0.5 * random.number())
 end
 
 local WAIT_MAX = 30 -- seconds: a longer Retry-After is the caller's to decide on
 
+-- Refusals that a little patience ends. A breaker is open for a reason: nobody waits for it here.
+local passing = { rate = true, benched = true }
+
+local function worth_again(err)
+   return err.retryable and (not err.refused or passing[err.refused])
+end
+
+-- The key was at fault, and the provider has another one.
+local function has_spare_key(entry, err)
+   local who = blame.of(err)
+   return (who == "key" or who == "quota") and not err.refused and models.is_ready(entry)
+end
+
 local function try(entry, req, opts, stream)
-   local retries = opts.retries or 0
-   for n = 1, retries + 1 do
+   local n, retries = 1, opts.retries or 0
+   local spare_keys = (config.providers[entry.provider].keys or 1) - 1
+   while true do
       local call, body, codec, usage = attempt(entry, req, opts, stream)
       if call then return call, body, codec, usage end
       local err = body
       log.debug("attempt failed", { model = entry.name, code = err.code, attempt = n })
-      if n > retries or not err.retryable then return nil, err end
-      local seconds = pause(err, n)
-      if seconds > WAIT_MAX then return nil, err end
-      task.sleep(seconds)
+      if spare_keys > 0 and has_spare_key(entry, err) then
+         spare_keys = spare_keys - 1
+      else
+         if n > retries or not worth_again(err) then return nil, err end
+         local seconds = pause(err, n)
+         if seconds > WAIT_MAX then return nil, err end
+         task.sleep(seconds)
+         n = n + 1
+      end
    end
 end
 
@@ -384,7 +436,10 @@ end
 --   request's: temperature, top_p, max_tokens, max_completion_tokens, stop, seed, n,
 --   response_format, tools, tool_choice, logprobs, top_logprobs, reasoning_effort,
 --   presence_penalty, frequency_penalty. An unknown option raises. Errors: not_found (no such
---   model), no_candidate (no model fits the selector), and all that a provider can cause. Yields.
+--   model), no_candidate (no model fits the selector), and all that a provider can cause. A model
+--   that is not to be called now (its breaker is open, it asked to wait, its rate is reached, its
+--   keys are refused) is an error at once, with err.refused = "open" | "probe" | "forced" |
+--   "benched" | "rate" | "quota" | "keys" and err.retry_after where it is known. Yields.
 function llm.chat(target, req, opts)
    opts = opts and check_options(opts) or no_options
    local entry, err = models.resolve(target)

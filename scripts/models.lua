@@ -9,6 +9,7 @@
 local catalog = require "catalog"
 local config = require "config"
 local errors = require "errors"
+local health = require "health"
 local readonly = require "readonly"
 
 local models = {}
@@ -110,13 +111,33 @@ local function describe(selector)
    return "{" .. table.concat(parts, ", ") .. "}"
 end
 
+-- models.is_known(name) -> boolean: is it in the catalogue?
+function models.is_known(name)
+   return by_name[name] ~= nil
+end
+
+-- models.is_ready(entry) -> boolean: would a call be made now? Not when the model's breaker is open,
+-- its provider asked to wait, its rate is reached, or no key is in order.
+function models.is_ready(entry)
+   return health.ready(entry.provider, entry.name, entry.requests_per_minute, entry.tokens_per_minute)
+end
+
+-- The cheapest that is ready; when none is, the cheapest.
+local function preferred(found)
+   for _, entry in ipairs(found) do
+      if models.is_ready(entry) then return entry end
+   end
+   return found[1]
+end
+
 -- models.resolve(target) -> entry | nil, err.
 --   target: "provider/model" (it need not be in the catalogue), an alias of the configuration, the
---   bare name of a model that one provider has, a selector (its cheapest model), or an entry.
+--   bare name of a model that one provider has, a selector (the cheapest model that
+--   is_ready, or if none is, the cheapest), or an entry.
 function models.resolve(target)
    if type(target) == "table" then
       if target.name and target.provider and target.model then return by_name[target.name] or target end
-      local entry = models.find(target)[1]
+      local entry = preferred(models.find(target))
       if entry then return entry end
       local message = "no model fits " .. describe(target)
       if #entries == 0 then
@@ -137,6 +158,20 @@ function models.resolve(target)
    end
    return nil, errors.new { code = "not_found", message = ("the model '%s' does not exist"):format(target),
       param = "model", provider_code = "model_not_found", type = "invalid_request_error" }
+end
+
+-- models.health(target) -> table | nil, err: what is known of a model now, by all workers.
+--   { name =, ready = (is_ready), state = "closed" | "open" | "half_open", forced = "open" | "closed"
+--   (by an operator) | nil, failures = in a row, calls =, error_rate = (0..1) in the window, benched =
+--   (its provider asked to wait), open_for = seconds until it may be called, cooldown = seconds,
+--   latency =, ttft = { p50 =, p95 =, p99 = } in seconds, of the last minutes, empty when nothing is
+--   known }
+function models.health(target)
+   local entry, err = models.resolve(target)
+   if not entry then return nil, err end
+   local view = health.look(entry.name)
+   view.name, view.ready = entry.name, models.is_ready(entry)
+   return view
 end
 
 -- An alias may name another alias or hold a selector. What cannot mean anything is told when the

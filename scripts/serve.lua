@@ -83,8 +83,9 @@ end
 local function pass_on(req, answer, door, stream, debug)
    answer:start(200, door.stream_type)
    local ok, err = stream.call:forward(answer, not asked_for_usage(req))
-   stream:settle()
-   if not ok then return answer:fail(stream:failure(err)) end
+   err = not ok and stream:failure(err) or nil
+   stream:settle(err)
+   if err then return answer:fail(err) end
    finish_stream(answer, door, stream, debug)
 end
 

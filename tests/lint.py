@@ -19,7 +19,7 @@ RANKS = {
     " archive archive_* channel watch shared sources_* memfd"
     " listen slots",
     2: "effect effect_live effect_state sink call",
-    3: "guard sandbox lua_* generation generation_* threads task modules bind_* request_view answer stream",
+    3: "admission guard sandbox lua_* generation generation_* threads task modules bind_* request_view answer stream",
     4: "http http_* config failure load state request request_flight request_private worker worker_* master master_* admin admin_* sim sim_play sim_log cmd_* commands main",
 }
 

@@ -159,6 +159,7 @@ function codec.error(status, body, header)
       type = code ~= "auth" and text(object.type) or nil, param = text(object.param),
       provider_code = code ~= "auth" and text(object.code) or nil,
       retry_after = retry_after.read(header),
+      scope = object.code == "insufficient_quota" and "key" or nil, -- whom a limit stops: see blame.lua
    }
 end
 

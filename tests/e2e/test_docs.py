@@ -227,7 +227,7 @@ end
 """
 MODULES = (
     "llm task errors models policy classify judge consensus schema text json trace log clock random fs "
-    "terminal provider retry_after timer"
+    "terminal provider retry_after timer blame health"
 ).split()
 
 

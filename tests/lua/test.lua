@@ -149,6 +149,24 @@ function t.sent(n)
    return json.decode(t.requests()[n].body)
 end
 
+-- t.forget(): what is remembered of models and keys is forgotten: breakers, benches, rates.
+function t.forget()
+   harness.forget()
+end
+
+-- t.force(model, "open" | "closed" | "none"): as an operator does.
+function t.force(model, how)
+   harness.force(model, how)
+end
+
+-- Families of core/metrics.h.
+local families = { calls = 4, tokens = 7, cost = 8, refused = 9, opened = 10 }
+
+-- t.metric(name in 'families', labels...) -> its value, over all cases so far.
+function t.metric(family, ...)
+   return harness.metric(families[family], ...)
+end
+
 -- t.collect(): collects garbage now.
 function t.collect()
    harness.collect()

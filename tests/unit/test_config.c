@@ -54,6 +54,8 @@ static void test_defaults(void)
 
 static const char everything[] =
     "return {\n"
+    "   breaker = { failures = 2, window = 20, error_rate = 0.75, min_calls = 9, cooldown = 0.5,\n"
+    "      max_cooldown = 7 },\n"
     "   canary = { window = 60, min_requests = 5, error_rate = 0.25, latency = 2.5, cost = 0,\n"
     "      promote_after = 0 },\n"
     "   listen = '0.0.0.0:9000', default_policy = 'direct', default_model = 'a/m', log = 'debug',\n"
@@ -71,11 +73,13 @@ static const char everything[] =
     "      a = { base_url = 'https://a.example/v1//', key = 'secret-a', http2 = true,\n"
     "         timeouts = { total = 9 }, headers = { ['X-One'] = '1', ['x-two'] = 'b c' } },\n"
     "      ['b-2.x_'] = { base_url = 'http://127.0.0.1:1', codec = 'openai' },\n"
+    "      many = { base_url = 'http://127.0.0.1:2', key = { 'secret-1', 'secret-2' } },\n"
     "   },\n"
     "   models = { ['a/m'] = { tier = 'fast', input = 0.15, cached_input = 0, output = 1e6,\n"
     "      context = 128000, max_output = 16384, capabilities = { 'tools' }, good_at = { 'code' "
     "},\n"
-    "      where = 'local' }, ['a/with/slash'] = {} },\n"
+    "      where = 'local', requests_per_minute = 60, tokens_per_minute = 1000 }, ['a/with/slash'] "
+    "= {} },\n"
     "   aliases = { cheap = 'a/m', best = { tier = 'expert' } },\n"
     "   policies = { cascade = { threshold = 0.7, ladder = { 'fast' } } },\n"
     "}";
@@ -114,11 +118,19 @@ static void test_everything(void)
     CHECK_INT(c.drain_timeout_ms, 5500);
     CHECK(c.canary.window_s == 60 && c.canary.min_requests == 5 && c.canary.error_rate == 0.25);
     CHECK(c.canary.latency == 2.5 && c.canary.cost == 0 && c.canary.promote_after_s == 0);
+    CHECK(c.breaker.failures == 2 && c.breaker.min_calls == 9 && c.breaker.window == 20);
+    CHECK(c.breaker.error_rate == 0.75);
+    CHECK(c.breaker.cooldown == 0.5 && c.breaker.max_cooldown == 7);
+    const struct provider *many = providers_find(&c.providers, "many");
+    CHECK(many && many->key_count == 2 && strcmp(many->keys[1], "secret-2") == 0);
+    check_fact(&c, "providers.many.keys", "2");
+    check_fact(&c, "models.a/m.requests_per_minute", "60");
     const struct provider *a = providers_find(&c.providers, "a");
     const struct provider *b = providers_find(&c.providers, "b-2.x_");
     CHECK(a && b && !providers_find(&c.providers, "c"));
     CHECK_STR(a->base_url, "https://a.example/v1");
-    CHECK_STR(a->key, "secret-a");
+    CHECK_INT(a->key_count, 1);
+    CHECK_STR(a->keys[0], "secret-a");
     CHECK_STR(a->codec, "openai");
     CHECK(a->http2 && !b->http2 && !a->simulated);
     CHECK_INT(a->header_count, 2);
@@ -130,7 +142,7 @@ static void test_everything(void)
     CHECK_INT(a->timeouts.total_ms, 9000);
     CHECK_INT(b->timeouts.total_ms, 4000);
     CHECK_INT(a->answer_max, 5000);
-    CHECK(!b->key);
+    CHECK(b->key_count == 0);
     check_fact(&c, "default_policy", "\"direct\"");
     check_fact(&c, "default_model", "\"a/m\"");
     check_fact(&c, "models.a/m.cached_input", "0");
@@ -159,7 +171,18 @@ static void check_wrong(const char *text, const char *want)
 
 static void test_unknown_fields(void)
 {
-    check_wrong("return { lisen = 'x' }", "lisen: unknown field (known: admin, aliases, canary,");
+    check_wrong("return { breaker = { failures = 0 } }",
+                "breaker.failures: must be a number from 1 to");
+    check_wrong("return { providers = { a = { base_url = 'http://x', key = { 'a', 5 } } } }",
+                "providers.a.key.2: must be a string, not a number");
+    check_wrong(
+        "return { providers = { a = { base_url = 'http://x', key = { "
+        "'1','2','3','4','5','6','7','8','9','10','11','12','13','14','15','16','17' } } } }",
+        "providers.a.key: must hold at most 16 keys");
+    check_wrong("return { models = { ['a/m'] = { requests_per_minute = 0 } } }",
+                "models.a/m.requests_per_minute: must be a number from");
+    check_wrong("return { lisen = 'x' }",
+                "lisen: unknown field (known: admin, aliases, breaker, canary,");
     check_wrong("return { 1 }", "1: unknown field");
     check_wrong("return { [true] = 1 }", "true: unknown field");
     check_wrong("return { tls = { cert = 'x' } }",
@@ -400,7 +423,7 @@ static void check_registered(const char *name, const char *value, const char *pr
     CHECK(p != NULL);
     if (p) {
         CHECK_STR(p->base_url, url);
-        CHECK(key ? p->key && strcmp(p->key, key) == 0 : !p->key);
+        CHECK(key ? p->key_count == 1 && strcmp(p->keys[0], key) == 0 : p->key_count == 0);
     }
     config_deinit(&c);
     CHECK_INT(world_load_config(&c, "return { providers = {} }", &err), 0);

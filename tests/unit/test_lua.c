@@ -208,6 +208,36 @@ static int h_requests(lua_State *L)
     return 1;
 }
 
+/* harness.forget() */
+static int h_forget(lua_State *L)
+{
+    world_forget(&runner_of(L)->world);
+    return 0;
+}
+
+/* harness.force(model, "open" | "closed" | "none") */
+static int h_force(lua_State *L)
+{
+    static const char *const words[] = {"none", "open", "closed", NULL};
+    struct effect *fx = &runner_of(L)->world.fake.effect;
+    enum health_forced forced = (enum health_forced)luaL_checkoption(L, 2, NULL, words);
+
+    health_force(fx->shared->health, luaL_checkstring(L, 1), forced, fx->mono_us(fx));
+    return 0;
+}
+
+/* harness.metric(family, labels...) -> its value */
+static int h_metric(lua_State *L)
+{
+    const struct metrics *m = runner_of(L)->world.shared.metrics;
+    enum metric family = (enum metric)luaL_checkinteger(L, 1);
+    const char *labels[METRIC_LABELS_MAX] = {luaL_optstring(L, 2, NULL), luaL_optstring(L, 3, NULL),
+                                             luaL_optstring(L, 4, NULL)};
+
+    lua_pushnumber(L, metrics_value(m, family, labels));
+    return 1;
+}
+
 static int h_collect(lua_State *L)
 {
     lua_gc(L, LUA_GCCOLLECT);
@@ -316,9 +346,9 @@ static void free_clients(struct runner *r)
 }
 
 static const luaL_Reg harness[] = {
-    {"case", h_case},       {"check", h_check},   {"skip", h_skip},
-    {"compile", h_compile}, {"answer", h_answer}, {"requests", h_requests},
-    {"collect", h_collect}, {"client", h_client}, {NULL, NULL},
+    {"case", h_case},     {"check", h_check},       {"skip", h_skip},     {"compile", h_compile},
+    {"answer", h_answer}, {"requests", h_requests}, {"forget", h_forget}, {"force", h_force},
+    {"metric", h_metric}, {"collect", h_collect},   {"client", h_client}, {NULL, NULL},
 };
 
 static int l_open_harness(lua_State *L)
@@ -386,6 +416,7 @@ static void check_leftovers(struct runner *r, const char *name)
     }
     free_clients(r);
     fake_clear(&w->fake);
+    world_forget(w);
     w->fake.now = 0;
     w->fake.seed = 0;
 }

@@ -69,6 +69,13 @@ static inline int world_load_config(struct config *c, const char *text, struct e
     return result;
 }
 
+/* What is remembered of models and keys is forgotten. */
+static inline void world_forget(struct world *w)
+{
+    memset(w->shared.health, 0, health_size());
+    health_format(w->shared.health, 1);
+}
+
 static inline void world_close(struct world *w)
 {
     generation_unref(w->g);

@@ -1,0 +1,120 @@
+/* admission - a call's way past its model's breaker, and what is told of it afterwards.
+ * SPDX-License-Identifier: MIT */
+#include "admission.h"
+
+#include <string.h>
+
+static void log_change(const struct admission *a, enum health_change change)
+{
+    struct log_field field = log_text("model", a->ticket.model);
+
+    if (change == HEALTH_OPENED) {
+        log_write(a->rt->log, LOG_WARN, "circuit breaker opened", &field, 1);
+        metrics_add(a->rt->shared->metrics, METRIC_BREAKER_OPENED,
+                    (const char *[]){a->ticket.model}, 1);
+    } else if (change == HEALTH_HAS_CLOSED) {
+        log_write(a->rt->log, LOG_INFO, "circuit breaker closed", &field, 1);
+    }
+}
+
+/* What the metrics call the model: names that clients made up and that never worked make no series. */
+static const char *label_of(const struct admission *a, bool worked)
+{
+    return a->known || worked ? a->ticket.model : "(other)";
+}
+
+static void make_ask(struct health_ask *ask, uint64_t ids[PROVIDER_KEYS], struct runtime *rt,
+                     const struct provider *p)
+{
+    for (size_t i = 0; i < p->key_count; i++)
+        ids[i] = health_key_id(rt->shared->health, p->name, i, p->keys[i]);
+    ask->keys = ids;
+    ask->key_count = p->key_count;
+}
+
+int admission_begin(struct admission *a, struct runtime *rt, const struct provider *p,
+                    const char *model, double requests_per_minute, double tokens_per_minute,
+                    bool known, const struct ledger *ledger, struct health_refusal *refusal)
+{
+    struct health_ask ask = {model, NULL, 0, requests_per_minute, tokens_per_minute};
+    uint64_t ids[PROVIDER_KEYS];
+
+    make_ask(&ask, ids, rt, p);
+    a->known = known;
+    a->policy[0] = 0;
+    if (ledger)
+        strncat(a->policy, ledger->policy, strcspn(ledger->policy, "@"));
+    if (rt->fx->admit(rt->fx, &ask, &a->ticket, refusal) == 0) {
+        a->rt = rt;
+        return 0;
+    }
+    metrics_add(rt->shared->metrics, METRIC_REFUSED,
+                (const char *[]){label_of(a, false), health_why_name(refusal->why)}, 1);
+    return -1;
+}
+
+bool admission_ready(struct runtime *rt, const struct provider *p, const char *model,
+                     double requests_per_minute, double tokens_per_minute)
+{
+    struct health_ask ask = {model, NULL, 0, requests_per_minute, tokens_per_minute};
+    struct health_refusal refusal;
+    uint64_t ids[PROVIDER_KEYS];
+
+    make_ask(&ask, ids, rt, p);
+    return rt->fx->admit(rt->fx, &ask, NULL, &refusal) == 0;
+}
+
+void admission_proved(struct admission *a)
+{
+    if (a->rt && a->ticket.probe)
+        log_change(a, a->rt->fx->proved(a->rt->fx, &a->ticket));
+}
+
+static void count_tokens(struct metrics *m, const struct admission *a, const char *model,
+                         const char *kind, double n)
+{
+    if (n > 0)
+        metrics_add(m, METRIC_TOKENS, (const char *[]){a->policy, model, kind}, n);
+}
+
+static void count(const struct admission *a, const struct admission_end *end)
+{
+    struct metrics *m = a->rt->shared->metrics;
+    bool worked = end->outcome == HEALTH_OK;
+    const char *model = label_of(a, worked), *labels[] = {a->policy, model, end->code};
+
+    metrics_add(m, METRIC_MODEL_CALLS, labels, 1);
+    count_tokens(m, a, model, "input", end->input);
+    count_tokens(m, a, model, "cached", end->cached);
+    count_tokens(m, a, model, "output", end->output);
+    if (end->cost > 0)
+        metrics_add(m, METRIC_COST, labels, end->cost);
+    if (worked && end->latency >= 0)
+        metrics_observe(m, METRIC_MODEL_SECONDS, labels + 1, end->latency);
+    if (worked && end->ttft >= 0)
+        metrics_observe(m, METRIC_MODEL_TTFT, labels + 1, end->ttft);
+}
+
+void admission_end(struct admission *a, const struct admission_end *end)
+{
+    struct health_result result = {.outcome = end->outcome,
+                                   .wait = end->wait,
+                                   .latency = end->latency,
+                                   .ttft = end->ttft,
+                                   .tokens = end->input + end->output};
+
+    if (!a->rt)
+        return;
+    if (result.outcome == HEALTH_BENCH_KEY && !a->ticket.key)
+        result.outcome = HEALTH_BENCH;
+    log_change(a, a->rt->fx->report(a->rt->fx, &a->ticket, &result));
+    count(a, end);
+    a->rt = NULL;
+}
+
+void admission_give_up(struct admission *a)
+{
+    admission_end(a,
+                  &(struct admission_end){
+                      .outcome = HEALTH_NEUTRAL, .code = "cancelled", .latency = -1, .ttft = -1});
+}
