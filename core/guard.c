@@ -122,6 +122,9 @@ const void *__wrap_luaT_gettmbyobj(lua_State *L, const void *o, int event)
 
 /* ---- memory ---- */
 
+/* A run that is over may still say so: each refusal would cost a collection of all garbage first. */
+enum { LAST_WORDS = 1 << 20 };
+
 /* How much may live in the heap while this run goes on. */
 static size_t ceiling(const struct heap *heap, const struct guard *g)
 {
@@ -144,7 +147,7 @@ void *heap_alloc(void *ud, void *p, size_t osize, size_t nsize)
 
     if (nsize > old) {
         size_t more = nsize - old;
-        if (g && g->root->bytes + (int64_t)more > g->limits.bytes)
+        if (g && g->root->bytes + (int64_t)more > g->limits.bytes + (g->over ? LAST_WORDS : 0))
             return refuse(heap, GUARD_BYTES);
         if (heap->live + more > ceiling(heap, g))
             return refuse(heap, GUARD_HEAP);
