@@ -20,6 +20,7 @@
 #include "task.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +30,10 @@
 enum {
     TICK_US = 250000,
     BUILD_US = 1000, /* of building in one turn of the loop */
-    CUT_US = 300000  /* for the last words to go out */
+    CUT_US = 300000, /* for the last words to go out */
+    LOOK_TICKS = 4,  /* between two looks at unused memory */
+    LOOKS = 4,       /* before some is given back */
+    SPARE_BYTES = 24 << 20
 };
 
 struct serving {
@@ -38,6 +42,7 @@ struct serving {
     struct worker_slot *slot; /* NULL in a trial */
     struct event *readable, *build, *tick, *term;
     int ticks;
+    size_t spare; /* the least that malloc kept unused, of the last looks */
     bool draining;
     int64_t deadline_us;
 };
@@ -417,6 +422,21 @@ static void write_cache(struct serving *s)
     s->slot->cache_misses = (int64_t)cache.misses;
 }
 
+/* What a greedy task took and gave up stays with malloc, for the next. When it is not wanted for some seconds the
+ * system gets it back. */
+static void give_back(struct serving *s)
+{
+    size_t unused = mallinfo2().fordblks;
+    bool first = s->ticks % (LOOKS * LOOK_TICKS) == 0;
+
+    if (s->ticks % LOOK_TICKS != 0)
+        return;
+    if (first && s->spare > SPARE_BYTES)
+        malloc_trim(0);
+    if (first || unused < s->spare)
+        s->spare = unused;
+}
+
 static void write_slot(struct serving *s)
 {
     struct worker *w = &s->w;
@@ -440,6 +460,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     log_flush(&s->w.log);
+    give_back(s);
     if (s->slot)
         write_slot(s);
     if (s->draining)

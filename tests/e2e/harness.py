@@ -154,10 +154,19 @@ class Process:
     def alive(self):
         return self.popen.poll() is None
 
+    def processes(self):
+        """The process and its children."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return [self.pid, *map(int, children)]
+
     def rss(self):
-        """Resident memory in bytes."""
-        text = Path(f"/proc/{self.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+) kB", text).group(1)) * 1024
+        """Resident memory in bytes, of the master and its workers."""
+        total = 0
+        for pid in self.processes():
+            with contextlib.suppress(OSError):
+                text = Path(f"/proc/{pid}/status").read_text()
+                total += int(re.search(r"VmRSS:\s+(\d+) kB|$", text).group(1) or 0) * 1024
+        return total
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
