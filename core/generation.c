@@ -29,6 +29,8 @@ struct generation *generation_of(lua_State *L)
     return g;
 }
 
+enum { MODULE_NAME_MAX = 200 };
+
 /* ---- require ---- */
 
 /* Pushes the chunk that makes module 'name': "codec.openai" is scripts/codec/openai.lua. */
@@ -122,8 +124,10 @@ void generation_require(lua_State *L, const char *name)
 
 int generation_l_require(lua_State *L)
 {
-    const char *name = luaL_checkstring(L, 1);
+    size_t n;
+    const char *name = luaL_checklstring(L, 1, &n);
 
+    luaL_argcheck(L, n <= MODULE_NAME_MAX, 1, "the name of a module is longer than 200 bytes");
     if (strcmp(name, "cjson") == 0) /* an instance of its own for each who asks */
         return luaopen_baton_cjson(L);
     generation_require(L, name);
