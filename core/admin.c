@@ -121,6 +121,8 @@ static int status_of(const struct change *c, const struct err *err)
 {
     if (c->kind == CHANGE_USE && err->code == ERR_NOT_FOUND && !c->edition->hash[0])
         return 404;
+    if (c->kind == CHANGE_USE && err->code == ERR_BAD_REQUEST && !c->edition->hash[0])
+        return 409;
     return err->code == ERR_OVERLOADED || err->code == ERR_TIMEOUT ? 503 : 422;
 }
 

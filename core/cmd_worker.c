@@ -514,6 +514,8 @@ static int arm(struct serving *s, struct err *err)
     struct event_base *base = s->w.base;
 
     s->readable = event_new(base, s->channel, EV_READ | EV_PERSIST, on_message, s);
+    if (s->readable)
+        event_priority_set(s->readable, WORKER_FIRST);
     s->build = event_new(base, -1, 0, on_build, s);
     s->tick = event_new(base, -1, EV_PERSIST, on_tick, s);
     s->term = evsignal_new(base, SIGTERM, on_term, s);

@@ -14,7 +14,7 @@
 #include <string.h>
 
 enum {
-    LOADING_MS = 10000, /* CPU, of all steps together */
+    LOADING_MS = 5000,  /* CPU, of all steps together */
     COLLECTOR_STEP = 10 /* 1 KiB allocated, then some 50 us of collecting: Lua's own 8 KiB stop the
                            loop for longer */
 };
@@ -209,6 +209,7 @@ static int refused(struct generation *g, int status, struct err *err)
 
     if (status == LUA_ERRMEM) {
         err_set(err, ERR_BUDGET, "loading the scripts takes more than %zu bytes", b->plan.heap_max);
+        name_file(b->plan.sources, b->policy, err);
     } else if (status == LUA_OK) { /* it swallowed the limit's error somehow */
         char words[96];
         guard_describe(&g->loading, guard_over(&g->loading), words, sizeof words);

@@ -270,10 +270,9 @@ static void on_child(evutil_socket_t number, short what, void *arg)
 static void on_files(void *arg)
 {
     struct master *m = arg;
-    struct change *c = change_add(m, CHANGE_DISK, EDITION_SERVING, "files changed");
 
-    if (c)
-        c->unasked = true;
+    m->files_changed = m->config.watch;
+    change_files(m);
 }
 
 static void check_deadline(struct master *m)
@@ -300,6 +299,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     }
     crew_watch(m);
     share_tick(m);
+    change_files(m);
 }
 
 static int arm(struct master *m, struct err *err)
@@ -328,21 +328,38 @@ static int arm(struct master *m, struct err *err)
 
 /* ---- the start ---- */
 
-static int watch_files(struct master *m, struct err *err)
+/* From before they are read the first time, so that no change is missed. */
+static void watch_files(struct master *m)
 {
     char scripts[4200], policies[4200];
     const char *paths[4] = {scripts, policies};
+    struct err err;
     int n = 2;
 
-    if (m->o.no_watch || !m->config.watch)
-        return 0;
+    if (m->o.no_watch)
+        return;
     snprintf(scripts, sizeof scripts, "%s/scripts", m->home);
     snprintf(policies, sizeof policies, "%s/policies", m->home);
     if (m->o.policies)
         paths[n++] = m->o.policies;
     paths[n++] = m->o.config ? m->o.config : "baton.lua";
-    m->watch = watch_new(m->base, paths, n, on_files, m, err);
-    return m->watch ? 0 : -1;
+    if (!(m->watch = watch_new(m->base, paths, (size_t)n, on_files, m, &err)))
+        log_write(&m->log, LOG_WARN, "files are not watched: reload by SIGHUP or 'baton reload'",
+                  (struct log_field[]){log_text("error", err.message)}, 1);
+}
+
+/* What an operator chose does not work any more: then the files. If they do not either: the last good ones. */
+static struct change *start_otherwise(struct master *m, const struct change *c,
+                                      const struct err *err)
+{
+    if (!c->opened || c->kind != CHANGE_DISK)
+        return NULL;
+    if (!c->pinned)
+        return state_fallback(m, err);
+    struct change *next = change_add(m, CHANGE_DISK, EDITION_SERVING, "start with the files");
+    if (next)
+        next->files_only = true;
+    return next;
 }
 
 /* The first generation serves; or the kept one does; or this is the end. */
@@ -350,20 +367,12 @@ static void on_started(struct change *c, const struct edition *e, bool unchanged
                        const struct err *err)
 {
     struct master *m = c->m;
-    struct err trouble;
 
     (void)e;
     (void)unchanged;
-    if (!err) {
-        if (watch_files(m, &trouble) < 0)
-            log_write(&m->log, LOG_WARN,
-                      "files are not watched: reload by SIGHUP or 'baton reload'",
-                      (struct log_field[]){log_text("error", trouble.message)}, 1);
-        return;
-    }
-    if (m->stopping)
-        return;
-    struct change *next = c->opened && c->kind == CHANGE_DISK ? state_fallback(m, err) : NULL;
+    if (!err || m->stopping)
+        return; /* on_tick looks whether files have changed meanwhile */
+    struct change *next = start_otherwise(m, c, err);
     if (next) {
         next->done = on_started;
         return;
@@ -426,6 +435,7 @@ static int run(struct master *m, struct err *err)
 
     if (arm(m, err) < 0 || upgrade_adopt(m, err) < 0)
         return -1;
+    watch_files(m);
     if (!(first = change_add(m, CHANGE_DISK, EDITION_SERVING, "start")))
         return err_set(err, ERR_OVERLOADED, "out of memory");
     first->done = on_started;

@@ -42,8 +42,7 @@ static void promote(struct master *m, const char *why)
     if (!c)
         return;
     log_end(m, LOG_INFO, "the canary is promoted", why);
-    canary_stop(m->shared.canary);
-    snprintf(c->hash, sizeof c->hash, "%s", m->canary->hash);
+    c->promote = true;
 }
 
 void share_tick(struct master *m)

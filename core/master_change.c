@@ -10,250 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- editions ---- */
-
-static struct edition *edition_new(struct master *m)
-{
-    struct edition *e = calloc(1, sizeof *e);
-
-    if (!e)
-        return NULL;
-    e->serial = ++m->serials;
-    e->sources_fd = e->config_fd = -1;
-    e->node.next = m->editions.next; /* newest first */
-    e->node.prev = &m->editions;
-    m->editions.next->prev = &e->node;
-    m->editions.next = &e->node;
-    snprintf(e->policies, sizeof e->policies, "[]");
-    return e;
-}
-
-void edition_add_kept(struct master *m, const char *hash, int64_t at_us)
-{
-    struct edition *e = edition_new(m);
-
-    if (!e)
-        return;
-    snprintf(e->hash, sizeof e->hash, "%s", hash);
-    e->loaded_us = at_us;
-    e->state = EDITION_KEPT;
-}
-
-static void edition_free(struct edition *e)
-{
-    list_remove(&e->node);
-    if (e->sources_fd >= 0)
-        close(e->sources_fd);
-    if (e->config_fd >= 0)
-        close(e->config_fd);
-    free(e);
-}
-
-struct edition *edition_of(struct master *m, int64_t serial)
-{
-    for (struct list *n = m->editions.next; n != &m->editions; n = n->next)
-        if (LIST_ENTRY(n, struct edition, node)->serial == serial)
-            return LIST_ENTRY(n, struct edition, node);
-    return NULL;
-}
-
-static bool idle(const struct edition *e)
-{
-    return e->state == EDITION_KEPT || e->state == EDITION_STAGED;
-}
-
-/* One record for each hash that is not in use, and not too many of them: the oldest go. */
-static void tidy(struct master *m)
-{
-    int kept = 0;
-
-    for (struct list *n = m->editions.next; n != &m->editions;) {
-        struct edition *e = LIST_ENTRY(n, struct edition, node);
-        bool known = false;
-        n = n->next;
-        for (struct list *o = m->editions.next; o != &e->node; o = o->next)
-            known |= strcmp(LIST_ENTRY(o, struct edition, node)->hash, e->hash) == 0;
-        if (idle(e) && (known || ++kept > EDITIONS_KEPT))
-            edition_free(e);
-    }
-}
-
-void edition_freed(struct master *m, int64_t serial)
-{
-    struct edition *e = edition_of(m, serial);
-
-    if (!e || e->state != EDITION_DRAINING)
-        return;
-    for (struct list *n = m->hands.next; n != &m->hands; n = n->next)
-        if (crew_has(LIST_ENTRY(n, struct hand, node), serial))
-            return;
-    e->state = EDITION_KEPT;
-    tidy(m);
-}
-
-void edition_retire(struct master *m, struct edition *e, const char *note)
-{
-    if (!e)
-        return;
-    e->state = EDITION_DRAINING;
-    snprintf(e->note, sizeof e->note, "%s", note);
-    edition_freed(m, e->serial); /* perhaps nobody has it */
-}
-
-/* ---- reading ---- */
-
-static int keep_config(struct master *m, struct edition *e, struct err *err)
-{
-    const char *path = config_path(m->o.config);
-    struct buf text;
-    int result = 0;
-
-    if (!path)
-        return 0;
-    snprintf(e->config_name, sizeof e->config_name, "%s", path);
-    buf_init(&text, CONFIG_MAX);
-    if ((result = config_read(path, &text, err)) == 0) {
-        e->config_fd = memfd_make("baton.lua", buf_span(&text), err);
-        result = e->config_fd < 0 ? -1 : 0;
-    }
-    buf_deinit(&text);
-    return result;
-}
-
-/* What the binary before this one read and tried with this one. */
-static int read_inherited(struct master *m, struct edition *e, struct err *err)
-{
-    const char *path = config_path(m->o.config);
-    struct sources s;
-
-    e->sources_fd = m->inherited_sources;
-    e->config_fd = m->inherited_config;
-    m->inherited_sources = m->inherited_config = -1;
-    if (e->config_fd >= 0)
-        snprintf(e->config_name, sizeof e->config_name, "%s", path ? path : "baton.lua");
-    if (sources_from_memfd(&s, e->sources_fd, err) < 0)
-        return -1;
-    memcpy(e->hash, s.hash, sizeof e->hash);
-    sources_deinit(&s);
-    return 0;
-}
-
-static int read_disk(struct master *m, struct edition *e, struct err *err)
-{
-    struct sources s;
-
-    if (m->inherited_sources >= 0)
-        return read_inherited(m, e, err);
-    if (sources_read(&s, m->home, m->o.policies, err) < 0)
-        return -1;
-    snprintf(e->hash, sizeof e->hash, "%s", s.hash);
-    e->sources_fd = sources_to_memfd(&s, err);
-    sources_deinit(&s);
-    return e->sources_fd < 0 ? -1 : keep_config(m, e, err);
-}
-
-static bool same_bytes(int a, int b)
-{
-    struct span x = {NULL, 0}, y = {NULL, 0};
-    struct err err;
-
-    if (a < 0 || b < 0)
-        return a == b;
-    bool same = memfd_map(a, CONFIG_MAX, &x, &err) == 0 &&
-                memfd_map(b, CONFIG_MAX, &y, &err) == 0 && x.n == y.n && memcmp(x.p, y.p, x.n) == 0;
-    if (x.p)
-        memfd_unmap(x);
-    if (y.p)
-        memfd_unmap(y);
-    return same;
-}
-
-static bool same_edition(const struct edition *a, const struct edition *b)
-{
-    return b && strcmp(a->hash, b->hash) == 0 && same_bytes(a->config_fd, b->config_fd);
-}
-
-/* An earlier generation, by the beginning of its hash, with today's configuration. */
-static int read_kept(struct master *m, struct edition *e, const char *prefix, struct err *err)
-{
-    struct archived kept;
-
-    if (m->serving) {
-        e->config_fd = m->serving->config_fd < 0 ? -1 : dup(m->serving->config_fd);
-        memcpy(e->config_name, m->serving->config_name, sizeof e->config_name);
-    } else if (keep_config(m, e, err) < 0) {
-        return -1;
-    }
-    for (struct list *n = m->editions.next; n != &m->editions; n = n->next) {
-        struct edition *old = LIST_ENTRY(n, struct edition, node);
-        if (old == e || old->sources_fd < 0 || strncmp(old->hash, prefix, strlen(prefix)) != 0)
-            continue;
-        memcpy(e->hash, old->hash, sizeof e->hash);
-        e->sources_fd = dup(old->sources_fd);
-        return 0;
-    }
-    if (!m->archive)
-        return err_set(err, ERR_NOT_FOUND, "no generation is kept whose hash begins with '%s'",
-                       prefix);
-    if (archive_get(m->archive, prefix, &kept, err) < 0)
-        return -1;
-    memcpy(e->hash, kept.sources.hash, sizeof e->hash);
-    e->sources_fd = sources_to_memfd(&kept.sources, err);
-    archived_deinit(&kept);
-    return e->sources_fd < 0 ? -1 : 0;
-}
-
-/* ---- the configuration ---- */
-
-static int load_config(const struct edition *e, struct config *c, struct err *err)
-{
-    struct span text = {NULL, 0};
-    struct sources s;
-
-    if (sources_from_memfd(&s, e->sources_fd, err) < 0)
-        return -1;
-    int result = e->config_fd < 0 ? 0 : memfd_map(e->config_fd, CONFIG_MAX, &text, err);
-    if (result == 0)
-        result = config_load_text(c, &s, e->config_name, text, NULL, err);
-    if (text.p)
-        memfd_unmap(text);
-    sources_deinit(&s);
-    return result;
-}
-
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
-static int refuse_fixed(const struct edition *e, const char *field, struct err *err)
-{
-    return err_set(err, ERR_BAD_REQUEST,
-                   "%s: %s cannot change while the engine runs; restart it for that",
-                   e->config_name, field);
-}
-
-/* What was decided when the sockets and the shared memory were made. */
-static int check_fixed(const struct master *m, const struct edition *e, const struct config *c,
-                       struct err *err)
-{
-    const struct config *old = &m->config;
-
-    if (!m->o.listen && !same_text(c->listen, old->listen))
-        return refuse_fixed(e, "listen", err);
-    if (!m->o.admin && !same_text(c->admin_listen, old->admin_listen))
-        return refuse_fixed(e, "admin.listen", err);
-    if (!m->o.workers && c->workers != old->workers)
-        return refuse_fixed(e, "workers", err);
-    if (!m->o.state && !same_text(c->state, old->state))
-        return refuse_fixed(e, "state", err);
-    if (c->kv_bytes != old->kv_bytes)
-        return refuse_fixed(e, "kv.bytes", err);
-    if (!c->certificate != !old->certificate)
-        return refuse_fixed(e, "tls (on or off)", err);
-    return 0;
-}
-
 /* ---- the end of a change ---- */
 
 static void log_outcome(struct master *m, const struct change *c, bool unchanged,
@@ -297,16 +53,18 @@ static void finish(struct master *m, struct change *c, bool unchanged, const str
     if (c->distributing && err && e)
         crew_forget(m, e->serial);
     if (c->done)
-        c->done(c, unchanged ? m->serving : e, unchanged, err);
+        c->done(c, e, unchanged, err);
     if (c->configured)
         config_deinit(&c->config);
     if (e && e->state == EDITION_NEW)
         edition_free(e);
-    tidy(m);
+    edition_tidy(m);
     list_remove(&c->node);
     m->waiting--;
     free(c);
     begin(m);
+    if (m->stopping)
+        master_fill_places(m); /* the trial may have been the last to go */
 }
 
 void change_failed(struct master *m, struct change *c, const struct err *err)
@@ -346,9 +104,9 @@ static void keep(struct master *m, const struct edition *e)
 }
 
 /* What a restart begins with: the files, unless an operator went back and they are still the same. */
-static void note_current(struct master *m, const struct change *c)
+static void note_current(struct master *m)
 {
-    struct archive_current now = {.pinned = c->kind == CHANGE_USE && !c->fallback};
+    struct archive_current now = {.pinned = m->pinned};
     struct err err;
 
     if (!m->archive)
@@ -372,11 +130,14 @@ static void publish_base(struct master *m, struct change *c, struct edition *e)
     use_config(m, c);
     health_configure(m->shared.health, &m->config.breaker);
     crew_route(m);
+    if (canary)
+        canary_stop(m->shared.canary);
     if (canary != e)
         edition_retire(m, canary, "ended as canary: another generation took the base's place");
     if (old != e)
         edition_retire(m, old, "");
-    note_current(m, c);
+    m->pinned = !c->fallback && strcmp(e->hash, m->disk_hash) != 0;
+    note_current(m);
 }
 
 static void publish_canary(struct master *m, const struct change *c, struct edition *e)
@@ -390,6 +151,8 @@ static void publish_canary(struct master *m, const struct change *c, struct edit
     crew_route(m);
     if (old != e)
         edition_retire(m, old, "ended as canary: another one took its place");
+    m->pinned |= strcmp(e->hash, m->disk_hash) == 0; /* the files are not the base's any more */
+    note_current(m);
 }
 
 static void publish(struct master *m, struct change *c)
@@ -468,6 +231,8 @@ void change_loaded(struct hand *h, int64_t serial, struct span policies)
         change_go_on(m);
         return;
     }
+    if (m->stopping)
+        return; /* it was told to leave */
     crew_end(h);
     c->trial = NULL;
     if (c->kind == CHANGE_UPGRADE) {
@@ -517,15 +282,10 @@ void change_hand_lost(const struct hand *h)
  * whether an earlier generation is kept. */
 static int read_shipped(struct master *m, struct change *c, struct err *err)
 {
-    struct edition *e = c->edition;
-    struct sources s;
-
     c->broken = *err;
-    if (e->sources_fd >= 0 || !m->o.policies || sources_read(&s, m->home, NULL, err) < 0)
+    if (c->edition->sources_fd >= 0 || !m->o.policies)
         return -1;
-    e->sources_fd = sources_to_memfd(&s, err);
-    sources_deinit(&s);
-    return e->sources_fd < 0 ? -1 : keep_config(m, e, err);
+    return edition_read_shipped(m, c->edition, err);
 }
 
 static int read_edition(struct master *m, struct change *c, struct err *err)
@@ -535,19 +295,26 @@ static int read_edition(struct master *m, struct change *c, struct err *err)
     if (!e)
         return err_set(err, ERR_OVERLOADED, "out of memory");
     if (c->kind == CHANGE_USE)
-        return read_kept(m, e, c->hash, err);
-    if (read_disk(m, e, err) < 0 && (m->serving || read_shipped(m, c, err) < 0))
+        return edition_read_kept(m, e, c->hash, err);
+    if (edition_read_disk(m, e, err) < 0 && (m->serving || read_shipped(m, c, err) < 0))
         return -1;
+    c->same_files = strcmp(m->disk_hash, e->hash) == 0;
     memcpy(m->disk_hash, e->hash, sizeof m->disk_hash);
+    if (c->unasked && c->same_files && m->pinned)
+        edition_take_sources(e, m->serving); /* what changed is the configuration, if anything */
     return 0;
 }
 
 static int configure(struct master *m, struct change *c, struct err *err)
 {
-    if (load_config(c->edition, &c->config, err) < 0)
+    if (edition_configure(m, c->edition, &c->config, err) < 0)
         return -1;
     c->configured = true;
-    return m->configured ? check_fixed(m, c->edition, &c->config, err) : 0;
+    if (c->kind == CHANGE_DISK) {
+        c->same_files = c->same_files && strcmp(m->disk_stamp, c->edition->stamp) == 0;
+        memcpy(m->disk_stamp, c->edition->stamp, sizeof m->disk_stamp);
+    }
+    return 0;
 }
 
 static int try_it(struct master *m, struct change *c, struct err *err)
@@ -560,41 +327,76 @@ static int try_it(struct master *m, struct change *c, struct err *err)
     return arm(c, err);
 }
 
-/* What is there already needs no loading: an end to the canary, or its promotion. */
+/* What is wanted is there already. */
+static void settle(struct master *m, struct change *c, struct edition *there)
+{
+    edition_free(c->edition);
+    c->edition = there;
+    finish(m, c, true, NULL);
+}
+
+/* What is there already needs no loading. */
 static bool at_once(struct master *m, struct change *c)
 {
     struct edition *e = c->edition;
 
     if (c->kind == CHANGE_UPGRADE || !m->serving)
         return false;
-    bool as_canary = m->canary && same_edition(e, m->canary);
-    if (as_canary && c->goal == EDITION_SERVING && !c->unasked) {
-        edition_free(e);
-        c->edition = m->canary;
-        publish(m, c);
+    if (c->unasked && c->same_files && m->pinned) {
+        settle(m, c, m->serving); /* somebody only touched the files that were turned away from */
         return true;
     }
-    if (!as_canary && !same_edition(e, m->serving))
+    if (edition_same(e, m->serving)) {
+        if (m->canary && c->goal == EDITION_SERVING && !c->unasked)
+            share_stop(m, "ended by the operator");
+        settle(m, c, m->serving);
+        return true;
+    }
+    if (!m->canary || !edition_same(e, m->canary) || (c->goal == EDITION_SERVING && !c->unasked))
         return false;
-    if (!as_canary && m->canary && c->goal == EDITION_SERVING && !c->unasked)
-        share_stop(m, "ended by the operator");
-    finish(m, c, true, NULL);
+    settle(m, c, m->canary);
     return true;
 }
 
-/* At the start: the files, or what an operator chose instead of them. */
-static int prefer_pinned(struct master *m, struct edition *e, struct err *err)
+/* Another share for the canary, or all of it. */
+static bool is_about_canary(struct master *m, const struct change *c)
 {
-    struct archived kept;
-    char hash[65];
+    struct err err;
 
-    if (!state_pinned(m, e->hash, hash) || archive_get(m->archive, hash, &kept, err) < 0)
-        return 0;
-    close(e->sources_fd);
-    memcpy(e->hash, hash, sizeof e->hash);
-    e->sources_fd = sources_to_memfd(&kept.sources, err);
-    archived_deinit(&kept);
-    return e->sources_fd < 0 ? -1 : 0;
+    if (c->kind != CHANGE_USE || !m->canary)
+        return false;
+    return c->promote || (edition_find(m, c->hash, &err) &&
+                          strncmp(m->canary->hash, c->hash, strlen(c->hash)) == 0 &&
+                          strcmp(m->canary->hash, m->serving->hash) != 0);
+}
+
+static void begin_canary(struct master *m, struct change *c)
+{
+    struct err err;
+
+    c->edition = m->canary;
+    if (c->goal == EDITION_CANARY) {
+        m->share = c->share;
+        if (c->promote_after > 0)
+            m->bounds.promote_after_s = c->promote_after;
+        crew_route(m);
+        finish(m, c, false, NULL);
+    } else if (configure(m, c, &err) < 0) {
+        change_failed(m, c, &err);
+    } else {
+        publish(m, c);
+    }
+}
+
+/* At the start: the files, or what an operator chose instead of them. What cannot be read any more is passed over. */
+static void prefer_pinned(struct master *m, struct change *c)
+{
+    char hash[65];
+    struct err err;
+
+    if (!c->files_only && state_pinned(m, c->edition->hash, hash) &&
+        edition_take_archived(m, c->edition, hash, &err) == 0)
+        c->pinned = true;
 }
 
 /* The start: nobody is hurt by trying it in the workers at once. */
@@ -604,11 +406,12 @@ static void begin_first(struct master *m, struct change *c)
 
     use_config(m, c);
     m->configured = true;
-    if (arm(c, &err) < 0 || master_open(m, &err) < 0 || prefer_pinned(m, c->edition, &err) < 0) {
+    if (arm(c, &err) < 0 || master_open(m, &err) < 0) {
         change_failed(m, c, &err);
         return;
     }
     if (!c->broken.code) {
+        prefer_pinned(m, c);
         distribute(m, c);
         return;
     }
@@ -621,6 +424,15 @@ static void begin_one(struct master *m, struct change *c)
 {
     struct err err;
 
+    if (is_about_canary(m, c)) {
+        begin_canary(m, c);
+        return;
+    }
+    if (c->promote) { /* it has ended meanwhile */
+        err_set(&err, ERR_NOT_FOUND, "there is no canary any more");
+        change_failed(m, c, &err);
+        return;
+    }
     if (read_edition(m, c, &err) < 0 || configure(m, c, &err) < 0) {
         change_failed(m, c, &err);
         return;
@@ -668,6 +480,28 @@ struct change *change_add(struct master *m, enum change_kind kind, enum edition_
     m->waiting++;
     begin(m);
     return c;
+}
+
+/* Will the files be read anyway? */
+static bool is_planned(const struct master *m)
+{
+    for (struct list *n = m->changes.next; n != &m->changes; n = n->next) {
+        const struct change *c = LIST_ENTRY(n, struct change, node);
+        if (c->kind == CHANGE_DISK && c->goal == EDITION_SERVING && !c->edition)
+            return true;
+    }
+    return false;
+}
+
+void change_files(struct master *m)
+{
+    if (!m->files_changed || !m->serving || m->stopping)
+        return;
+    struct change *c =
+        is_planned(m) ? NULL : change_add(m, CHANGE_DISK, EDITION_SERVING, "files changed");
+    if (c)
+        c->unasked = true;
+    m->files_changed = !c && !is_planned(m); /* the line is full: later */
 }
 
 void change_drop_all(struct master *m)

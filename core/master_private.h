@@ -3,7 +3,8 @@
  *
  * master.c          birth, signals, the end
  * master_crew.c     worker processes: starting, listening to, replacing them
- * master_change.c   from files to what is served: read, try, hand out, publish
+ * master_edition.c  generations with their configuration: read, kept, tidied away
+ * master_change.c   from files to what is served: try, hand out, publish
  * master_canary.c   a share of the requests for another generation, and what becomes of it
  * master_upgrade.c  a new binary takes over the sockets and the process id
  * master_state.c    what survives a restart
@@ -54,6 +55,7 @@ struct edition {
     int sources_fd; /* -1: in the archive only */
     int config_fd;  /* -1: no configuration file */
     char config_name[256];
+    char stamp[65]; /* of its configuration, with the certificate; "": not looked at yet */
     enum edition_state state;
     int64_t loaded_us;           /* wall clock */
     char policies[POLICIES_MAX]; /* JSON array of names */
@@ -99,6 +101,10 @@ struct change {
     bool unasked;            /* nobody asked for it: files changed */
     bool fallback;     /* the files are broken at the start: the last good generation is used */
     struct err broken; /* at the start: why the files cannot even be read */
+    bool same_files;   /* DISK: as when they were last read */
+    bool promote;      /* USE: the canary, whatever its hash */
+    bool pinned;       /* at the start: an operator's choice instead of the files */
+    bool files_only;   /* at the start: that choice does not work any more */
     bool configured, distributing;
     bool opened; /* at the start: sockets and workers are there */
     struct hand *trial;
@@ -146,7 +152,9 @@ struct master {
     bool configured;                         /* config is in use */
     int n_inherited;                         /* sockets of the binary before this one */
     int inherited_sources, inherited_config; /* descriptors of what it tried, or -1 */
-    char disk_hash[65];                      /* of the files, when they were last read */
+    char disk_hash[65], disk_stamp[65];      /* of the files, when they were last read */
+    bool pinned; /* what serves was chosen instead of those files, and stays until they change */
+    bool files_changed; /* and nobody has looked yet */
 };
 
 /* master.c */
@@ -184,10 +192,28 @@ void change_hand_lost(const struct hand *h);
 void change_failed(struct master *m, struct change *c, const struct err *err);
 void change_drop_all(struct master *m); /* the end: those in line come to nothing */
 void change_go_on(struct master *m);    /* something happened that it may have waited for */
-void edition_freed(struct master *m, int64_t serial);
-void edition_add_kept(struct master *m, const char *hash, int64_t at_us); /* one of the archive */
+void change_files(struct master *m);    /* the files are read again, when they have changed */
+
+/* master_edition.c */
+struct edition *edition_new(struct master *m); /* NULL: no memory */
+void edition_free(struct edition *e);
 struct edition *edition_of(struct master *m, int64_t serial);
+/* By the beginning of its hash, the newest. NULL: ERR_NOT_FOUND, or ERR_BAD_REQUEST when it could be several. */
+struct edition *edition_find(struct master *m, const char *prefix, struct err *err);
+void edition_add_kept(struct master *m, const char *hash, int64_t at_us);   /* one of the archive */
 void edition_retire(struct master *m, struct edition *e, const char *note); /* NULL is fine */
+void edition_freed(struct master *m, int64_t serial); /* a worker has it no more */
+void edition_tidy(struct master *m);
+bool edition_same(const struct edition *a, const struct edition *b); /* also its configuration */
+/* What it is made of. 'e' is the caller's, also on failure. */
+int edition_read_disk(struct master *m, struct edition *e, struct err *err);
+int edition_read_shipped(struct master *m, struct edition *e, struct err *err);
+/* An earlier one with today's configuration; a staged one with its own. */
+int edition_read_kept(struct master *m, struct edition *e, const char *prefix, struct err *err);
+int edition_take_archived(struct master *m, struct edition *e, const char *hash, struct err *err);
+void edition_take_sources(struct edition *e, const struct edition *from);
+/* Reads its configuration; once the engine runs, also whether that could be used now. */
+int edition_configure(struct master *m, struct edition *e, struct config *c, struct err *err);
 
 /* master_canary.c */
 void share_begin(struct master *m,

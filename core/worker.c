@@ -90,7 +90,9 @@ static int make_base(struct worker *w, struct err *err)
         w->base = event_base_new_with_config(c);
     if (c)
         event_config_free(c);
-    return w->base ? 0 : err_set(err, ERR_INTERNAL, "cannot make an event loop");
+    if (w->base && event_base_priority_init(w->base, WORKER_PRIORITIES) == 0)
+        return 0;
+    return err_set(err, ERR_INTERNAL, "cannot make an event loop");
 }
 
 static int make_shared(struct worker *w, struct err *err)

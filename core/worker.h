@@ -12,6 +12,10 @@
 
 #include <event2/event.h>
 
+/* The master's words come before everything else that waits in the loop (whose default is the last one): who was told
+ * that another generation serves is answered by it. */
+enum { WORKER_PRIORITIES = 2, WORKER_FIRST = 0 };
+
 struct worker_options {
     const char *config;   /* file; NULL: baton.lua if it is there */
     const char *policies; /* folder with policies of the user; NULL: none */

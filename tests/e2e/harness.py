@@ -19,7 +19,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from base import ROOT, check, eventually, slow
+from base import ROOT, check, eventually, skip, slow
 from client import Client, chat_body, request
 from upstream import Provider
 
@@ -90,6 +90,7 @@ class Process:
     """`baton sim` or `baton serve` on a free port: .address once ready, .stderr so far, stop()."""
 
     ready = re.compile(r"listening on (https?)://(\S+)")
+    admin = re.compile(r"admin API on http://(\S+)")  # said before
 
     def __init__(self, args, env=None, cwd=None, within=10):
         self.args = [BATON, *map(str, args)]
@@ -105,7 +106,7 @@ class Process:
         _running.add(self)
         self._out, self._err = [], []
         self._is_ready = threading.Event()
-        self.scheme, self.address = None, None
+        self.scheme, self.address, self.admin_address = None, None, None
         self._threads = [
             self._follow(self.popen.stdout, self._out),
             self._follow(self.popen.stderr, self._err),
@@ -129,6 +130,9 @@ class Process:
             for raw in pipe:
                 line = raw.decode("utf-8", "replace")
                 lines.append(line)
+                admin = self.admin.search(line) if lines is self._out else None
+                if admin:
+                    self.admin_address = admin.group(1)
                 found = self.ready.search(line) if lines is self._out else None
                 if found and not self._is_ready.is_set():
                     self.scheme, self.address = found.group(1), found.group(2).rstrip("/")
@@ -238,25 +242,59 @@ class Sim(Process):
 
 
 class Gateway(Process):
-    """`baton serve` with the text of a baton.lua, files of policies by name, and environment."""
+    """`baton serve` with the text of a baton.lua, files of policies by name, and environment.
 
-    def __init__(self, config, policies=None, env=None, args=(), workers=1):
-        self.dir = tempfile.mkdtemp(prefix="baton-e2e-")
-        path = os.path.join(self.dir, "baton.lua")
-        Path(path).write_text(config, encoding="utf-8")
-        more = []
+    With `folder` the files are put there and stay when it ends; None for a text or for the policies
+    means: those that are there already. None for `listen` or `workers`: as the configuration says.
+    """
+
+    def __init__(
+        self,
+        config,
+        policies=None,
+        env=None,
+        args=(),
+        workers=1,
+        folder=None,
+        listen="127.0.0.1:0",
+    ):
+        self.dir, self.keep = folder or tempfile.mkdtemp(prefix="baton-e2e-"), bool(folder)
+        self.policies = os.path.join(self.dir, "policies")
+        path, more = os.path.join(self.dir, "baton.lua"), []
+        if config is not None:
+            Path(path).write_text(config, encoding="utf-8")
         if policies is not None:
-            write_policies(os.path.join(self.dir, "policies"), policies)
-            more = ["--policies", os.path.join(self.dir, "policies")]
+            write_policies(self.policies, policies)
+        if os.path.lexists(self.policies):
+            more += ["--policies", self.policies]
+        if workers:
+            more += ["--workers", workers]
+        if listen:
+            more += ["--listen", listen]
         try:
             super().__init__(
-                ["serve", "--listen", "127.0.0.1:0", "--workers", workers, "-c", path, *more, *args],
-                env=clean_env(**(env or {})),
-                cwd=self.dir,
+                ["serve", "-c", path, *more, *args], env=clean_env(**(env or {})), cwd=self.dir
             )
         except BaseException:
-            shutil.rmtree(self.dir, ignore_errors=True)
+            self._clear()
             raise
+
+    def _clear(self):
+        if not self.keep:
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+    def ask_admin(self, method, path, body=None, headers=None, **kw):
+        """The answer of the admin API; `body` is an object."""
+        raw = None if body is None else json.dumps(body).encode()
+        return request(self.admin_address, method, path, raw, headers, **kw)
+
+    def log(self, **wanted):
+        """The lines of the log so far whose members equal those wanted."""
+        entries = []
+        for line in list(self._err):
+            with contextlib.suppress(ValueError):
+                entries.append(json.loads(line))
+        return [e for e in entries if all(e.get(k) == v for k, v in wanted.items())]
 
     def request(self, method="POST", path="/v1/chat/completions", body=None, headers=None, **kw):
         return request(self.address, method, path, body, headers, **kw)
@@ -276,19 +314,49 @@ class Gateway(Process):
 
     def kill(self):
         super().kill()
-        shutil.rmtree(self.dir, ignore_errors=True)
+        self._clear()
 
     def stop(self, within=15):
         try:
             super().stop(within)
         finally:
-            shutil.rmtree(self.dir, ignore_errors=True)
+            self._clear()
 
 
 def write_policies(folder, files):
     os.makedirs(folder, exist_ok=True)
     for name, text in files.items():
         Path(folder, name + ".lua").write_text(text, encoding="utf-8")
+
+
+def make_certificate(folder):
+    """A new cert.pem and key.pem for "localhost"."""
+    if not shutil.which("openssl"):
+        skip("no openssl program")
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=DNS:localhost",
+            "-keyout",
+            f"{folder}/key.pem",
+            "-out",
+            f"{folder}/cert.pem",
+        ],
+        check=True,
+        capture_output=True,
+    )
 
 
 # ---- configuration ------------------------------------------------------------------------------

@@ -6,17 +6,15 @@ SPDX-License-Identifier: MIT
 import base64
 import json
 import re
-import shutil
 import socket
 import ssl
-import subprocess
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from base import check, equal, eventually, skip, slow, vectors
+from base import check, equal, eventually, slow, vectors
 from client import Client, Stream, chat_body, request_bytes
-from harness import Gateway, behind, config, provider, sanitized, stage
+from harness import Gateway, behind, config, make_certificate, provider, sanitized, stage
 from upstream import completion, event
 
 GET = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -377,35 +375,6 @@ def test_random_bytes_do_no_harm():
 
 
 # ---- TLS ----------------------------------------------------------------------------------------
-
-
-def make_certificate(folder):
-    if not shutil.which("openssl"):
-        skip("no openssl program")
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=localhost",
-            "-addext",
-            "subjectAltName=DNS:localhost",
-            "-keyout",
-            f"{folder}/key.pem",
-            "-out",
-            f"{folder}/cert.pem",
-        ],
-        check=True,
-        capture_output=True,
-    )
 
 
 def test_tls_clients_are_served_whole_and_streamed():
