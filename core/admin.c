@@ -223,7 +223,7 @@ static void handle_use(struct master *m, struct http_exchange *x, const char *re
     if (!read_body(x, &doc) || !read_share(x, doc, &share))
         return;
     struct span given = json_member(doc, "hash");
-    size_t n = given.p && json_type(given) == JSON_STRING && given.n < sizeof hash
+    size_t n = given.p && json_type(given) == JSON_STRING && given.n < sizeof hash + 2
                    ? json_unescape(given, hash)
                    : 0;
     hash[n] = 0;

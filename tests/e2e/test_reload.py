@@ -102,7 +102,11 @@ def text_of(gateway, model="mine"):
 
 
 def says_soon(gateway, text, model="mine"):
-    eventually(lambda: gateway.chat(model).body.find(text.encode()) >= 0, f"the answer {text!r}", 20)
+    def look():
+        answer = gateway.chat(model)
+        return answer.status == 200 and answer.text() == text
+
+    eventually(look, f"the answer {text!r}", 20)
 
 
 def metric(gateway, line):
