@@ -254,7 +254,7 @@ static void test_bench(void)
     tell(h, &t, HEALTH_BENCH, 1e12);
     CHECK_INT(ask(h, "a/m", &u), 1 + HEALTH_WHY_BENCHED);
     CHECK(near(refusal.seconds, HEALTH_BENCH_MAX_S));
-    tell(h, &t, HEALTH_BENCH, NAN);
+    tell(h, &t, HEALTH_BENCH, (double)NAN);
     /* bench and breaker: the longer wait is told */
     for (int i = 0; i < 5; i++)
         tell(h, &t, HEALTH_FAILED, 0);

@@ -55,8 +55,8 @@ static void test_counting(void)
     metrics_add(m, METRIC_COST, cost, 0.25);
     metrics_add(m, METRIC_COST, cost, 0.5);
     metrics_add(m, METRIC_COST, cost, -1);
-    metrics_add(m, METRIC_COST, cost, NAN);
-    metrics_add(m, METRIC_COST, cost, INFINITY);
+    metrics_add(m, METRIC_COST, cost, (double)NAN);
+    metrics_add(m, METRIC_COST, cost, (double)INFINITY);
     metrics_add(m, METRIC_TASK_FAILURES, NULL, 1);
     CHECK(metrics_value(m, METRIC_REQUESTS, cascade) == 2);
     CHECK(metrics_value(m, METRIC_REQUESTS, other) == 1);
@@ -86,7 +86,7 @@ static void test_histogram(void)
     metrics_observe(m, METRIC_MODEL_SECONDS, labels, 0.3);
     metrics_observe(m, METRIC_MODEL_SECONDS, labels, 1e9);
     metrics_observe(m, METRIC_MODEL_SECONDS, labels, -1);
-    metrics_observe(m, METRIC_MODEL_SECONDS, labels, NAN);
+    metrics_observe(m, METRIC_MODEL_SECONDS, labels, (double)NAN);
     CHECK(metrics_value(m, METRIC_MODEL_SECONDS, labels) == 4);
     check_has(m, "baton_model_seconds_bucket{model=\"sim/mini\",le=\"0.005\"} 2\n", true);
     check_has(m, "baton_model_seconds_bucket{model=\"sim/mini\",le=\"0.25\"} 2\n", true);
