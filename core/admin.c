@@ -192,19 +192,29 @@ static bool read_share(struct http_exchange *x, struct span doc, double *share)
     return false;
 }
 
+/* Seconds, or absent (0: as configured). False: it is answered. */
+static bool read_promote_after(struct http_exchange *x, struct span doc, double *seconds)
+{
+    *seconds = number_of(doc, "promote_after");
+    if (!json_member(doc, "promote_after").p || (*seconds > 0 && *seconds <= 30 * 86400.0))
+        return true;
+    refuse(x, 400, ERR_BAD_REQUEST, "promote_after: must be seconds, up to 30 days");
+    return false;
+}
+
 static void handle_reload(struct master *m, struct http_exchange *x, const char *rest)
 {
     struct span doc;
-    double share;
+    double share, promote_after;
 
     (void)rest;
-    if (!read_body(x, &doc) || !read_share(x, doc, &share))
+    if (!read_body(x, &doc) || !read_share(x, doc, &share) ||
+        !read_promote_after(x, doc, &promote_after))
         return;
     struct span stage = json_member(doc, "stage");
     enum edition_state goal = stage.p && json_type(stage) == JSON_TRUE ? EDITION_STAGED
                               : share > 0                              ? EDITION_CANARY
                                                                        : EDITION_SERVING;
-    double promote_after = number_of(doc, "promote_after");
     struct change *c = change_add(m, CHANGE_DISK, goal, "request");
     if (c) {
         c->share = share;
@@ -216,11 +226,12 @@ static void handle_reload(struct master *m, struct http_exchange *x, const char 
 static void handle_use(struct master *m, struct http_exchange *x, const char *rest)
 {
     struct span doc;
-    double share;
+    double share, promote_after;
     char hash[65];
 
     (void)rest;
-    if (!read_body(x, &doc) || !read_share(x, doc, &share))
+    if (!read_body(x, &doc) || !read_share(x, doc, &share) ||
+        !read_promote_after(x, doc, &promote_after))
         return;
     struct span given = json_member(doc, "hash");
     size_t n = given.p && json_type(given) == JSON_STRING && given.n < sizeof hash + 2
@@ -232,7 +243,6 @@ static void handle_use(struct master *m, struct http_exchange *x, const char *re
                "hash: must be at least the first 6 digits of a generation's hash");
         return;
     }
-    double promote_after = number_of(doc, "promote_after");
     struct change *c =
         change_add(m, CHANGE_USE, share > 0 ? EDITION_CANARY : EDITION_SERVING, "request");
     if (c) {

@@ -15,6 +15,9 @@ enum {
     SEEN = 64 /* looks that are kept: the window is as many pieces, less one */
 };
 
+/* Answers that no model was asked for differ by chance. */
+#define NOISE_S 0.01
+
 /* What went through so far; only ever grows, and wraps. */
 struct sums {
     _Atomic uint64_t requests, errors;
@@ -220,7 +223,7 @@ static bool is_worse(const struct canary *c, const struct canary_bounds *b, char
     }
     if ((double)base->requests < b->min_requests)
         return false;
-    if (b->latency > 0 && own->p95_s > base->p95_s * b->latency) {
+    if (b->latency > 0 && own->p95_s > base->p95_s * b->latency + NOISE_S) {
         snprintf(why, CANARY_WHY,
                  "the 95th percentile of latency is %.3g s; that of the base is %.3g s, allowed is "
                  "%.3g times as much",

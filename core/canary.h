@@ -21,7 +21,7 @@ struct canary_bounds {
     double window_s;        /* of both, compared                       300 */
     double min_requests;    /* of each in the window, before it counts  50 */
     double error_rate;      /* so much more than the base               0.05 */
-    double latency;         /* times the base's 95th percentile         1.5; 0: not looked at */
+    double latency;         /* times the base's 95th percentile (+ 10 ms) 1.5; 0: not looked at */
     double cost;            /* times the base's mean per request        1.5; 0: not looked at */
     double promote_after_s; /* without a fault                          600; 0: never by itself */
 };

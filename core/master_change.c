@@ -123,7 +123,8 @@ static void publish_base(struct master *m, struct change *c, struct edition *e)
     struct edition *old = m->serving, *canary = m->canary;
 
     e->state = EDITION_SERVING;
-    e->note[0] = 0;
+    snprintf(e->note, sizeof e->note, "%s",
+             c->fallback ? "the files on disk were broken at the start" : "");
     m->serving = e;
     m->canary = NULL;
     m->share = 0;
@@ -269,6 +270,8 @@ void change_hand_lost(const struct hand *h)
 
     if (c && c->trial == h) {
         c->trial = NULL;
+        if (m->stopping)
+            return; /* change_drop_all tells who waits */
         err_set(&err, ERR_INTERNAL, "the process that tried it died; its log says more");
         change_failed(m, c, &err);
         return;

@@ -303,23 +303,30 @@ static int l_serve(lua_State *L)
 }
 
 /* Whose requests stay together when a share of them goes to another generation: those of one session, else of one
- * key, else each for itself. */
+ * user (the body's "user"), else of one key, else each for itself. */
+static struct span who_asks(const struct request *r)
+{
+    static const char *const keys[] = {"authorization", "x-api-key", "api-key", "x-goog-api-key"};
+    const char *text = http_header(r->x, "x-session-id");
+    struct span user = {NULL, 0};
+
+    if (!text && r->body)
+        user = json_member((struct span){r->body, r->body_len}, "user");
+    if (user.p && json_type(user) == JSON_STRING)
+        return user;
+    for (size_t i = 0; !text && i < sizeof keys / sizeof *keys; i++)
+        text = http_header(r->x, keys[i]);
+    text = text ? text : r->ledger.id;
+    return (struct span){text, strlen(text)};
+}
+
 static struct load *choose_load(const struct request *r)
 {
-    static const char *const headers[] = {"x-session-id", "authorization", "x-api-key", "api-key",
-                                          "x-goog-api-key"};
     const struct worker *w = r->w;
-    const char *key = r->ledger.id;
 
     if (!w->canary)
         return w->front;
-    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
-        if (http_header(r->x, headers[i])) {
-            key = http_header(r->x, headers[i]);
-            break;
-        }
-    struct span bytes = {key, strlen(key)};
-    return canary_pick(bytes, (uint64_t)w->canary->serial, w->share) ? w->canary : w->front;
+    return canary_pick(who_asks(r), (uint64_t)w->canary->serial, w->share) ? w->canary : w->front;
 }
 
 static void start_task(struct request *r)

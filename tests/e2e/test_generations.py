@@ -4,12 +4,13 @@ SPDX-License-Identifier: MIT
 """
 
 import contextlib
+import hashlib
 import os
 import tempfile
 import threading
 from pathlib import Path
 
-from base import check, equal, eventually
+from base import ROOT, check, equal, eventually
 from client import Client
 from harness import Gateway, baton, clean_env, config, provider
 from test_reload import (
@@ -234,6 +235,39 @@ def test_a_hash_that_is_none_is_refused_and_says_why():
             check(error.startswith("share: "), error)
 
 
+def hash_of(folders, texts):
+    """The hash of a generation, as core/sources.c makes it, up to and from the file "mine"."""
+    files = {}
+    for folder in folders:
+        for path in (ROOT / folder).rglob("*.lua"):
+            files[str(path.relative_to(ROOT))] = path.read_bytes()
+    entry = lambda name: b"%s %d\n" % (name.encode(), len(files[name])) + files[name]  # noqa: E731
+    before = b"".join(entry(name) for name in sorted(files) if name < "policies/mine.lua")
+    after = b"".join(entry(name) for name in sorted(files) if name > "policies/mine.lua")
+    begun = hashlib.sha256(before)
+    for text in texts:
+        h = begun.copy()
+        h.update(b"policies/mine.lua %d\n" % len(text) + text.encode() + after)
+        yield text, h.hexdigest()
+
+
+def test_the_beginning_of_two_hashes_names_neither():
+    """Some five thousand generations are thought of until two hashes begin with the same 6 digits."""
+    known = {}
+    for text, digest in hash_of(("scripts", "policies"), (says(str(n)) for n in range(40000))):
+        other = known.setdefault(digest[:6], (text, digest))
+        if other[1] != digest:
+            break
+    with plain({"mine": text}, args=("--no-watch",)) as gateway:
+        equal(serving(gateway)["hash"], digest, "how the hash is made")
+        put(gateway, mine=other[0])
+        equal(reload(gateway)["hash"], other[1])
+        error = use(gateway, digest[:6], 409)["error"]["message"]
+        check(digest in error and other[1] in error, error)
+        same = len(os.path.commonprefix([digest, other[1]]))
+        equal(use(gateway, digest[: same + 1])["hash"], digest)
+
+
 def test_a_staged_generation_waits_with_its_configuration_until_it_is_used():
     with plain({"mine": says("0")}, args=("--no-watch",)) as gateway:
         before = serving(gateway)["hash"]
@@ -261,8 +295,9 @@ def place():
     """A folder for an engine that is started again and again: start(policies) -> Gateway."""
     with tempfile.TemporaryDirectory() as d:
 
-        def start(policies=None, *args):
-            text = config({"raw": provider("http://127.0.0.1:9/v1")}) if policies else None
+        def start(policies=None, *args, **members):
+            raw = {"raw": provider("http://127.0.0.1:9/v1")}
+            text = config(raw, **members) if policies else None
             args = ("--state", os.path.join(d, "state"), *args)
             return Gateway(text, policies, workers=2, folder=d, args=args)
 
@@ -321,6 +356,7 @@ def test_with_broken_files_the_last_good_generation_serves_and_says_so():
                         any("BROKEN" in e["message"] for e in gateway.log(level="error")), what
                     )
                     check(policies(gateway)["last_error"], what)
+                    check("broken" in serving(gateway)["note"], what)
 
 
 def test_the_repair_of_files_that_were_broken_at_the_start_is_loaded():

@@ -443,6 +443,21 @@ def test_a_reload_that_takes_long_keeps_nobody_waiting():
             check(admin.answer().status in (200, 422), "an answer to the reload")
 
 
+def test_an_engine_that_is_told_to_stop_does_not_wait_for_a_trial():
+    with plain({"mine": says("good")}, args=("--no-watch",)) as gateway:
+        put(gateway, bad="while true do end\n")
+        admin = Client(gateway.admin_address, timeout=60)
+        admin.send_request("POST", "/admin/reload", b"{}")
+        eventually(lambda: children(gateway) == 3, "the trial", 20)
+    equal(admin.answer().status, 503, "who waited for it")
+    admin.close()
+
+
+def children(gateway):
+    path = Path(f"/proc/{gateway.pid}/task/{gateway.pid}/children")
+    return len(path.read_text().split())
+
+
 # ---- configuration -------------------------------------------------------------------------------
 
 
