@@ -451,10 +451,11 @@ def row_of(cell):
 
 
 def test_what_the_admin_api_answers_is_in_the_page():
-    with Gateway("return {}") as gateway:
+    with Sim() as sim, Gateway(config({"sim": provider(sim.base_url, key="k")})) as gateway:
         gateway.chat("sim/mini", QUESTION)
         open_request = gateway.open_chat("sim/mini:no-answer", QUESTION, {"x-request-id": "mine"})
         eventually(lambda: b'"mine"' in admin(gateway, "GET", "/admin/requests").body, "the request is listed")
+        gateway.chat("sim/mini:401", QUESTION)  # its key is benched
         forced = b'{"model":"sim/mini","state":"open"}'
         for line, body in (
             ("GET /livez", None),
@@ -470,7 +471,9 @@ def test_what_the_admin_api_answers_is_in_the_page():
             answer = admin(gateway, *line.split(" "), body)
             equal(answer.status, 200, line + answer.body.decode())
             row = row_of(line.replace("/mine", "/ID")).replace("Answer as above", row_of("GET /admin/breakers"))
-            for name in keys_of(json.loads(answer.body)) - {"status"}:
+            names = keys_of(json.loads(answer.body)) - {"status"}
+            check("benched_for_s" in names or "breakers" not in line, f"{line} says nothing of keys")
+            for name in names:
                 check(f"`{name}`" in row, f"{line} answers '{name}', the page does not have it")
         open_request.close()
 
