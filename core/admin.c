@@ -171,9 +171,10 @@ static void wait_for(struct master *m, struct http_exchange *x, struct change *c
 {
     struct waiter *waiter = c ? calloc(1, sizeof *waiter) : NULL;
 
-    (void)m;
     if (!waiter) {
-        refuse(x, 503, ERR_OVERLOADED, "too many changes are waiting; try again in a moment");
+        refuse(x, 503, ERR_OVERLOADED,
+               m->stopping ? "the engine is stopping"
+                           : "too many changes are waiting; try again in a moment");
         return;
     }
     waiter->x = x;

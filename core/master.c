@@ -219,6 +219,7 @@ static void stop(struct master *m)
     m->deadline_us = master_now() + (int64_t)m->config.drain_timeout_ms * 1000;
     watch_free(m->watch);
     m->watch = NULL;
+    change_drop_all(m);
     crew_drain(m);
     for (int i = 0; i < m->n_sockets; i++)
         if (i == 0 || !m->one_socket)
@@ -404,11 +405,12 @@ static int init(struct master *m, const struct master_options *o, struct err *er
 
 static void end(struct master *m)
 {
+    change_drop_all(m);
     while (!list_empty(&m->hands))
         crew_end(LIST_ENTRY(m->hands.next, struct hand, node));
     if (m->shared.shm.base)
         state_save(m);
-    change_drop_all(m);
+    edition_free_all(m);
     admin_close(m);
     watch_free(m->watch);
     for (int i = 0; i < MASTER_SIGNALS; i++)

@@ -63,8 +63,6 @@ static void finish(struct master *m, struct change *c, bool unchanged, const str
     m->waiting--;
     free(c);
     begin(m);
-    if (m->stopping)
-        master_fill_places(m); /* the trial may have been the last to go */
 }
 
 void change_failed(struct master *m, struct change *c, const struct err *err)
@@ -232,8 +230,6 @@ void change_loaded(struct hand *h, int64_t serial, struct span policies)
         change_go_on(m);
         return;
     }
-    if (m->stopping)
-        return; /* it was told to leave */
     crew_end(h);
     c->trial = NULL;
     if (c->kind == CHANGE_UPGRADE) {
@@ -270,8 +266,6 @@ void change_hand_lost(const struct hand *h)
 
     if (c && c->trial == h) {
         c->trial = NULL;
-        if (m->stopping)
-            return; /* change_drop_all tells who waits */
         err_set(&err, ERR_INTERNAL, "the process that tried it died; its log says more");
         change_failed(m, c, &err);
         return;
@@ -471,7 +465,7 @@ static void begin(struct master *m)
 struct change *change_add(struct master *m, enum change_kind kind, enum edition_state goal,
                           const char *why)
 {
-    struct change *c = m->waiting < CHANGES_MAX ? calloc(1, sizeof *c) : NULL;
+    struct change *c = m->waiting < CHANGES_MAX && !m->stopping ? calloc(1, sizeof *c) : NULL;
 
     if (!c)
         return NULL;
@@ -515,14 +509,15 @@ void change_drop_all(struct master *m)
         struct err err;
         err_set(&err, ERR_OVERLOADED, "the engine is stopping");
         list_remove(&c->node);
+        m->waiting--;
         if (c->done)
             c->done(c, NULL, false, &err);
+        if (c->trial)
+            crew_end(c->trial);
         if (c->timeout)
             event_free(c->timeout);
         if (c->configured)
             config_deinit(&c->config);
         free(c);
     }
-    while (!list_empty(&m->editions))
-        edition_free(LIST_ENTRY(m->editions.next, struct edition, node));
 }

@@ -85,9 +85,7 @@ void crew_drain(struct master *m)
 {
     for (struct list *n = m->hands.next; n != &m->hands; n = n->next) {
         struct hand *h = LIST_ENTRY(n, struct hand, node);
-        if (h->socket < 0)
-            kill(h->pid, SIGKILL); /* a trial of what nobody wants any more */
-        else if (h->state != HAND_DRAINING)
+        if (h->state != HAND_DRAINING)
             crew_send(h, NULL, "{\"do\":\"drain\"}");
         h->state = HAND_DRAINING;
     }

@@ -48,6 +48,12 @@ void edition_free(struct edition *e)
     free(e);
 }
 
+void edition_free_all(struct master *m)
+{
+    while (!list_empty(&m->editions))
+        edition_free(LIST_ENTRY(m->editions.next, struct edition, node));
+}
+
 struct edition *edition_of(struct master *m, int64_t serial)
 {
     for (struct list *n = m->editions.next; n != &m->editions; n = n->next)

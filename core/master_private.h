@@ -190,13 +190,14 @@ void change_loaded(struct hand *h, int64_t serial, struct span policies);
 void change_refused(struct hand *h, int64_t serial, const struct err *err);
 void change_hand_lost(const struct hand *h);
 void change_failed(struct master *m, struct change *c, const struct err *err);
-void change_drop_all(struct master *m); /* the end: those in line come to nothing */
+void change_drop_all(struct master *m); /* the engine stops: those in line come to nothing */
 void change_go_on(struct master *m);    /* something happened that it may have waited for */
 void change_files(struct master *m);    /* the files are read again, when they have changed */
 
 /* master_edition.c */
 struct edition *edition_new(struct master *m); /* NULL: no memory */
 void edition_free(struct edition *e);
+void edition_free_all(struct master *m);
 struct edition *edition_of(struct master *m, int64_t serial);
 /* By the beginning of its hash, the newest. NULL: ERR_NOT_FOUND, or ERR_BAD_REQUEST when it could be several. */
 struct edition *edition_find(struct master *m, const char *prefix, struct err *err);
