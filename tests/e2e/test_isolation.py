@@ -454,6 +454,7 @@ def unread(policies):
         )
         os.close(writer)
         try:
+            process.stdout.readline()  # where the admin API is
             line = process.stdout.readline().decode()
             check("listening on http://" in line, f"not ready: {line}")
             yield line.split("http://")[1].strip().rstrip("/"), process, reader
