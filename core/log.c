@@ -4,14 +4,17 @@
 
 #include "json.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { WAITING_MAX = 1 << 20, FLUSH_AT = 32 << 10, LAST_MS = 500 };
+enum { WAITING_MAX = 1 << 20, FLUSH_AT = 32 << 10, LAST_MS = 500, TRIES_MAX = 100 };
 
 static const char *const levels[] = {"debug", "info", "warn", "error", "none"};
 
@@ -36,9 +39,23 @@ struct log_field log_json(const char *name, struct span json)
     return (struct log_field){.name = name, .kind = FIELD_JSON, .text = json};
 }
 
+/* A pipe is shared with other processes: between the question whether it has room and the write one
+ * of them may fill it. Opened anew it is nonblocking for us alone. */
+static int own_end(int fd)
+{
+    char path[32];
+    struct stat st;
+
+    if (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode))
+        return 0;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    return fd > 0 ? fd : 0;
+}
+
 void log_init(struct log *log, int fd, enum log_level level)
 {
-    *log = (struct log){.fd = fd, .level = level, .second = -1};
+    *log = (struct log){.fd = fd, .own = own_end(fd), .level = level, .second = -1};
     buf_init(&log->waiting, WAITING_MAX);
 }
 
@@ -50,13 +67,26 @@ static bool writable(int fd, int ms)
     return poll(&p, 1, ms) == 1 && (p.revents & POLLOUT);
 }
 
+/* Whole lines, as many as one write takes without others' bytes between them; of a longer line a part. */
+static size_t piece(const char *p, size_t n)
+{
+    if (n <= PIPE_BUF)
+        return n;
+    const char *end = memrchr(p, '\n', PIPE_BUF);
+    return end ? (size_t)(end - p) + 1 : PIPE_BUF;
+}
+
 static void flush_within(struct log *log, int ms)
 {
+    int fd = log->own ? log->own : log->fd;
     size_t at = 0;
+    int tries = 0;
 
-    while (at < log->waiting.len && writable(log->fd, ms)) {
-        size_t room = log->waiting.len - at;
-        ssize_t n = write(log->fd, log->waiting.data + at, room < PIPE_BUF ? room : PIPE_BUF);
+    while (at < log->waiting.len && writable(fd, ms)) {
+        const char *from = log->waiting.data + at;
+        ssize_t n = write(fd, from, piece(from, log->waiting.len - at));
+        if (n < 0 && errno == EAGAIN && tries++ < TRIES_MAX)
+            continue; /* another process was faster */
         if (n <= 0)
             break; /* nobody reads: what does not fit any more is dropped and counted */
         at += (size_t)n;
@@ -72,6 +102,9 @@ void log_flush(struct log *log)
 void log_deinit(struct log *log)
 {
     flush_within(log, LAST_MS); /* a reader that only is slow gets all of it */
+    if (log->own)
+        close(log->own);
+    log->own = 0;
     buf_deinit(&log->waiting);
 }
 

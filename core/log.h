@@ -3,7 +3,8 @@
  *
  * {"time":"2026-11-21T23:47:54.123Z","level":"info","message":"...", fields...}. Lines of level
  * info are gathered and written by log_flush or when 32 KiB are waiting; warnings and errors go out
- * at once. */
+ * at once. Several processes may write to one pipe or file: lines of up to 4096 bytes come whole. Nothing waits for a
+ * reader of a pipe; what finds no room is dropped and counted. */
 #ifndef LOG_H
 #define LOG_H
 
@@ -16,6 +17,7 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_NONE };
 
 struct log {
     int fd;               /* borrowed */
+    int own;              /* the same pipe, opened anew; 0: it is none */
     enum log_level level; /* lines below are dropped */
     struct buf waiting;
     uint64_t dropped; /* lines that did not fit since the last one that did */

@@ -456,6 +456,8 @@ def unread(policies):
         try:
             process.stdout.readline()  # where the admin API is
             line = process.stdout.readline().decode()
+            if "admin API" in line:
+                line = process.stdout.readline().decode()
             check("listening on http://" in line, f"not ready: {line}")
             yield line.split("http://")[1].strip().rstrip("/"), process, reader
         finally:

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <math.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char got[4 << 20];
@@ -151,6 +152,55 @@ static void test_a_full_pipe(void)
     close(fds[1]);
 }
 
+enum { WRITERS = 3, WRITTEN = 3000 };
+
+static void write_lines(int fd)
+{
+    static char text[300];
+    struct log log;
+
+    memset(text, 'y', sizeof text - 1);
+    log_init(&log, fd, LOG_INFO);
+    for (int i = 0; i < WRITTEN; i++) {
+        struct log_field field = log_text("text", text);
+        log_write(&log, LOG_INFO, "line", &field, 1);
+        while (i % 100 == 99 && log.waiting.len)
+            log_flush(&log);
+    }
+    log_deinit(&log);
+    _exit(0);
+}
+
+/* Workers have one log: their lines come whole, and nobody waits for what another one filled. */
+static void test_several_processes(void)
+{
+    static char text[8 << 20];
+    size_t n = 0;
+    ssize_t more;
+    int fds[2], lines = 0, torn = 0;
+
+    CHECK_INT(pipe(fds), 0);
+    for (int i = 0; i < WRITERS; i++)
+        if (fork() == 0) {
+            close(fds[0]);
+            write_lines(fds[1]);
+        }
+    close(fds[1]);
+    while (n < sizeof text - 1 && (more = read(fds[0], text + n, sizeof text - 1 - n)) > 0)
+        n += (size_t)more;
+    text[n] = 0;
+    close(fds[0]);
+    for (char *p = text, *end; (end = strchr(p, '\n')); p = end + 1) {
+        struct err err;
+        lines++;
+        torn += json_check((struct span){p, (size_t)(end - p)}, &err) < 0;
+    }
+    CHECK_INT(lines, WRITERS * WRITTEN);
+    CHECK_INT(torn, 0);
+    for (int i = 0; i < WRITERS; i++)
+        wait(NULL);
+}
+
 static void test_time(void)
 {
     char text[25];
@@ -170,6 +220,7 @@ int main(void)
     test_a_line();
     test_levels_and_flushing();
     test_a_full_pipe();
+    test_several_processes();
     test_time();
     return test_report("log");
 }
