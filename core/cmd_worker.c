@@ -29,7 +29,8 @@
 
 enum {
     TICK_US = 250000,
-    BUILD_US = 1000, /* of building in one turn of the loop */
+    BUILD_US = 200,  /* of building in one turn of the loop: requests wait for some turns */
+    TRIAL_NICE = 5,  /* it has time; who serves beside it has not */
     CUT_US = 300000, /* for the last words to go out */
     LOOK_TICKS = 4,  /* between two looks at unused memory */
     LOOKS = 4,       /* before some is given back */
@@ -589,6 +590,8 @@ int cmd_worker(int argc, char **argv)
         s->slot_number = (int)slot;
         o.shared_fd = inherited(shared);
         o.trial = s->socket < 0;
+        if (o.trial)
+            nice(TRIAL_NICE);
         result = serve(s, &o, &err) < 0 ? command_failed("worker", &err) : 0;
     } else if (operands != -2) {
         result = command_usage("worker", "it is started by \"baton serve\"");

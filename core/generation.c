@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum {
-    BURY_US = 500,   /* of one step of an end */
+    BURY_US = 200,   /* of one step of an end */
     BURY_STEP = 9,   /* the collector's step: 512 bytes' worth, some 10 us */
     BURY_CYCLES = 3, /* finalizers run after the first; what they held goes in the next */
     BURY_CLOSE = 1 + BURY_CYCLES
