@@ -7,11 +7,12 @@ SPDX-License-Identifier: MIT
              [--json FILE]
 
 Rows are named like whole-1k-64 (kind, size of the request, connections); --only takes parts of such
-names, or `memory` and `growth`. Each round measures every target once for every row, so that a
-change of the machine's mood meets all of them; the table shows medians. The target runs alone on
-core 0; load (wrk) and upstream (nginx) share core 1. CPU is the target's own run time over the
-requests that ended. Nothing is judged here: read the ratios, not the absolute numbers of a shared
-machine.
+names, or of those of the other parts (production.py): growth, workers, reload, again, neighbours,
+memory. Each round measures every target once for every row, so that a change of the machine's mood
+meets all of them; the table shows medians. The target runs alone on core 0; load (wrk) and upstream
+(nginx) share core 1. CPU is the run time of the target's whole process tree (of Baton a master and
+one worker) over the requests that ended. Where there is a bound, the output says whether it held;
+nothing fails. Read the ratios, not the absolute numbers of a shared machine.
 """
 
 import argparse
@@ -19,238 +20,36 @@ import contextlib
 import json
 import os
 import shutil
-import signal
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "e2e"))
-from base import eventually  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
+import production  # noqa: E402
 from client import request  # noqa: E402
-from harness import Gateway, config, many_descriptors, provider  # noqa: E402
-from upstream import event, words  # noqa: E402
-from test_memory import Hole, wait_many  # noqa: E402
+from harness import many_descriptors  # noqa: E402
+from stand import (  # noqa: E402
+    CONNECTIONS,
+    KINDS,
+    PROXY,
+    SIZES,
+    UPSTREAM,
+    Engine,
+    Nginx,
+    cores,
+    load,
+    pin,
+    prompt,
+    pss_all,
+    say,
+)
 
-KINDS, SIZES, CONNECTIONS = ("whole", "stream"), {"1k": 1000, "100k": 100_000}, (1, 64)
 ROWS = [(k, s, c) for s in SIZES for k in KINDS for c in CONNECTIONS]
 TARGETS = ("direct", "nginx", "baton")
 
 
-# ---- the processes ------------------------------------------------------------------------------
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
-def pin(pid, core):
-    """All threads of a process on one core, where there is more than one."""
-    if (os.cpu_count() or 1) < 2:
-        return
-    for task in os.listdir(f"/proc/{pid}/task"):
-        os.sched_setaffinity(int(task), {core})
-
-
-def cpu_us(pid):
-    """The run time of all threads so far, in microseconds."""
-    total = 0
-    for task in os.listdir(f"/proc/{pid}/task"):
-        with contextlib.suppress(OSError):
-            total += int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[0])
-    if total:
-        return total / 1000
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) * 1e6 / os.sysconf("SC_CLK_TCK")
-
-
-NGINX = """
-daemon off; master_process off; pid {dir}/nginx.pid; error_log {dir}/error.log crit;
-worker_rlimit_nofile 20000;
-events {{ worker_connections 18000; }}
-http {{
-    access_log off; default_type application/octet-stream; keepalive_requests 1000000000;
-    keepalive_timeout 600; client_body_buffer_size 256k; client_max_body_size 32m; tcp_nodelay on;
-    open_file_cache max=10; types {{ }}
-    client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy; fastcgi_temp_path {dir}/f;
-    uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;
-{servers}
-}}
-"""
-
-UPSTREAM = """
-    server {{ listen 127.0.0.1:{whole} backlog=4096; 
-        location / {{ default_type application/json; return 200 '{answer}'; }} }}
-    server {{ listen 127.0.0.1:{stream} backlog=4096; root {dir};
-        location / {{ error_page 418 =200 /answer.sse; return 418; }}
-        location = /answer.sse {{ default_type text/event-stream; }} }}
-"""
-
-PROXY = """
-    upstream whole {{ server 127.0.0.1:{up_whole}; keepalive 512; keepalive_requests 1000000000; }}
-    upstream stream {{ server 127.0.0.1:{up_stream}; keepalive 512; keepalive_requests 1000000000; }}
-    proxy_http_version 1.1; proxy_set_header Connection "";
-    server {{ listen 127.0.0.1:{whole} backlog=4096; location / {{ proxy_pass http://whole; }} }}
-    server {{ listen 127.0.0.1:{stream} backlog=4096;
-        location / {{ proxy_pass http://stream; proxy_buffering off; }} }}
-"""
-
-ANSWER = json.dumps(
-    {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
-        "created": 1700000000,
-        "model": "small",
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": "A word and a word. " * 40},
-                "finish_reason": "stop",
-            }
-        ],
-        "usage": {"prompt_tokens": 250, "completion_tokens": 160, "total_tokens": 410},
-    },
-    separators=(",", ":"),
-)
-
-STREAM = b"".join(
-    words(*["A word "] * 40, done=False)
-    + [
-        event(
-            choices=[], usage={"prompt_tokens": 250, "completion_tokens": 160, "total_tokens": 410}
-        ),
-        b"data: [DONE]\n\n",
-    ]
-)
-
-
-class Nginx:
-    """One nginx process: .ports by kind, .pid."""
-
-    def __init__(self, servers, core, **names):
-        self.dir = tempfile.mkdtemp(prefix="baton-bench-")
-        os.chmod(self.dir, 0o755)
-        self.ports = {"whole": free_port(), "stream": free_port()}
-        Path(self.dir, "answer.sse").write_bytes(STREAM)
-        text = servers.format(dir=self.dir, answer=ANSWER, **self.ports, **names)
-        Path(self.dir, "nginx.conf").write_text(NGINX.format(dir=self.dir, servers=text))
-        self.popen = subprocess.Popen(
-            ["nginx", "-p", self.dir, "-c", f"{self.dir}/nginx.conf"],
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        self.pid = self.popen.pid
-        eventually(lambda: self.popen.poll() is not None or self.answers(), "nginx answering", 10)
-        if self.popen.poll() is not None:
-            raise SystemExit(
-                "bench: nginx did not start: " + Path(self.dir, "error.log").read_text()
-            )
-        pin(self.pid, core)
-
-    def answers(self):
-        try:
-            return all(
-                request(f"127.0.0.1:{p}", "POST", "/", b"{}").status == 200
-                for p in self.ports.values()
-            )
-        except OSError:
-            return False
-
-    def address(self, kind):
-        return f"127.0.0.1:{self.ports[kind]}"
-
-    def stop(self):
-        self.popen.send_signal(signal.SIGTERM)
-        self.popen.wait()
-        shutil.rmtree(self.dir, ignore_errors=True)
-
-
-class Engine:
-    """Baton with the policy of this folder in front of the same upstream."""
-
-    def __init__(self, upstream, core):
-        price = {"tier": "fast", "input": 0.15, "output": 0.6}
-        models = {f"{p}/{m}": price for p in ("up", "flow") for m in ("small", "large")}
-        text = config(
-            {
-                "up": provider(f"http://{upstream.address('whole')}/v1"),
-                "flow": provider(f"http://{upstream.address('stream')}/v1"),
-            },
-            models=models,
-            default_model="up/small",
-        )
-        self.gateway = Gateway(text, args=("--policies", str(HERE / "policies")))
-        self.pid = self.gateway.pid
-        pin(self.pid, core)
-
-    def address(self, kind):
-        return self.gateway.address
-
-    def stop(self):
-        self.gateway.stop()
-
-
-# ---- measuring ----------------------------------------------------------------------------------
-
-
-def prompt(kind, size):
-    body = {
-        "model": "bench",
-        "messages": [
-            {"role": "system", "content": "Answer in short words."},
-            {"role": "user", "content": ""},
-        ],
-        "temperature": 0.5,
-    }
-    if kind == "stream":
-        body["stream"] = True
-    body["messages"][1]["content"] = "Once upon a time, " * (size // 18 + 1)
-    body["messages"][1]["content"] = body["messages"][1]["content"][
-        : size - len(json.dumps(body)) + len(body["messages"][1]["content"])
-    ]
-    return json.dumps(body).encode()
-
-
-def load(target, folder, kind, size, connections, seconds):
-    """One run of wrk: requests, failures, CPU a request, latencies; microseconds."""
-    path = Path(folder, f"{kind}-{size}.json")
-    if not path.exists():
-        path.write_bytes(prompt(kind, SIZES[size]))
-    before = cpu_us(target.pid)
-    done = subprocess.run(
-        [
-            "wrk",
-            "-t1",
-            f"-c{connections}",
-            f"-d{seconds}s",
-            "--timeout",
-            "30s",
-            "-s",
-            str(HERE / "load.lua"),
-            f"http://{target.address(kind)}/v1/chat/completions",
-        ],
-        env={**os.environ, "BODY_FILE": str(path)},
-        capture_output=True,
-        text=True,
-    )
-    spent = cpu_us(target.pid) - before
-    line = next((t for t in done.stdout.splitlines() if t.startswith("RESULT ")), None)
-    if line is None:
-        raise SystemExit(f"bench: wrk failed: {done.stdout}{done.stderr}")
-    r = json.loads(line.removeprefix("RESULT "))
-    n = max(1, r["requests"])
-    return {
-        "rps": r["requests"] * 1e6 / r["us"],
-        "cpu": spent / n,
-        "p50": r["p50"],
-        "p99": r["p99"],
-        "requests": r["requests"],
-        "failed": r["status"] + r["failed"],
-    }
+# ---- cost of a request --------------------------------------------------------------------------
 
 
 def right_answers(targets):
@@ -283,11 +82,6 @@ def measure(targets, rows, rounds, seconds, folder):
     }
 
 
-def say(text):
-    if sys.stderr.isatty():
-        print(f"\r{text:60}", end="\r", file=sys.stderr, flush=True)
-
-
 def table(results, rows, targets):
     print(
         f"{'row':16}{'target':8}{'req/s':>9}{'CPU µs':>9}{'p50 µs':>9}{'p99 µs':>9}"
@@ -308,35 +102,7 @@ def table(results, rows, targets):
             )
 
 
-# ---- memory -------------------------------------------------------------------------------------
-
-
-def memory():
-    """What a request that waits for a slow provider holds."""
-    patient = {"connect": 10, "first_byte": 300, "stall": 300, "total": 600}
-    limit = many_descriptors()
-    with Hole() as hole:
-        text = config({"hole": provider(hole.base_url)}, default_model="hole/x", timeouts=patient)
-        with Gateway(text) as gateway:
-            release(wait_many(gateway, hole, 20), hole)
-            print(
-                f"idle: {gateway.rss() / 1e6:.1f} MB resident, {gateway.descriptors()} descriptors"
-            )
-            for n in (1000, 5000):
-                if limit < 4 * n + 200:
-                    print(f"{n} waiting requests: not measured, {limit} descriptors")
-                    continue
-                before = gateway.rss()
-                clients = wait_many(gateway, hole, n)
-                each = (gateway.rss() - before) / n / 1024
-                print(f"{n} waiting requests: {each:.1f} KB each")
-                release(clients, hole)
-
-
-def release(clients, hole):
-    for client in clients:
-        client.close()
-    eventually(lambda: hole.open == 0, "the provider's connections closed", 30)
+# ---- growth -----------------------------------------------------------------------------------
 
 
 def growth(engine, folder, n):
@@ -350,11 +116,10 @@ def growth(engine, folder, n):
         return count
 
     first = send(n // 10)
-    before = engine.gateway.rss()
+    before = pss_all(engine.pid)
     more = send(n)
-    print(
-        f"growth: {(engine.gateway.rss() - before) / 1e6:+.2f} MB over {more} requests after the first {first}"
-    )
+    grown = pss_all(engine.pid) - before
+    print(f"\ngrowth: {grown:+.2f} MB over {more} requests after the first {first}")
 
 
 # ---- main ---------------------------------------------------------------------------------------
@@ -365,7 +130,7 @@ def arguments():
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--seconds", type=int, default=2, help="of one measurement [2]")
     p.add_argument(
-        "--only", nargs="*", default=[], help="rows whose name holds one of these; memory; growth"
+        "--only", nargs="*", default=[], help="rows and parts whose name holds one of these"
     )
     p.add_argument("--targets", nargs="*", default=list(TARGETS), choices=TARGETS)
     p.add_argument(
@@ -392,7 +157,8 @@ def main():
         raise SystemExit(f"bench: {' and '.join(missing)} missing: apt-get install nginx-light wrk")
     os.environ["PATH"] += ":/usr/sbin"
     many_descriptors()
-    if (os.cpu_count() or 1) >= 2:
+    everywhere = os.sched_getaffinity(0)
+    if cores() >= 2:
         os.sched_setaffinity(0, {1})
     rows = [r for r in ROWS if wanted("-".join(map(str, r)), [o for o in a.only])]
     with contextlib.ExitStack() as stack:
@@ -426,8 +192,13 @@ def main():
                 )
         if "baton" in targets and wanted("growth", a.only):
             growth(targets["baton"], folder, a.growth)
+        os.sched_setaffinity(0, everywhere)
+        pin(upstream.pid, *everywhere)
+        for name, section in production.SECTIONS.items():
+            if "baton" in a.targets and wanted(name, a.only):
+                section(upstream, folder, a)
     if "baton" in a.targets and wanted("memory", a.only):
-        memory()
+        production.memory(many_descriptors())
 
 
 if __name__ == "__main__":
