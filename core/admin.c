@@ -77,7 +77,9 @@ static bool from_browser(const struct http_exchange *x)
 
     if (http_header(x, "origin") || http_header(x, "sec-fetch-site"))
         return true;
-    if (!host || strncasecmp(host, "localhost", 9) == 0 || host[0] == '[')
+    if (!host || host[0] == '[')
+        return false;
+    if (strncasecmp(host, "localhost", 9) == 0 && (host[9] == 0 || host[9] == ':'))
         return false;
     return host[strspn(host, "0123456789.:")] != 0;
 }

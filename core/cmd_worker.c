@@ -4,7 +4,8 @@
  * The master tells it what to load and what of that to serve, over the channel (core/channel.h):
  *   {"do":"load","serial":7,"config":"baton.lua"} with the sources' and the configuration's descriptors
  *   {"do":"route","base":7,"canary":8,"share":0.05}   {"do":"forget","serial":7}
- *   {"do":"requests","query":1}   {"do":"cancel","query":2,"id":"..."}   {"do":"drain"}   {"do":"cut"}
+ *   {"do":"requests","query":1}   {"do":"cancel","query":2,"id":"..."}
+ *   {"do":"leave"}: another worker takes the place   {"do":"stop"}: the engine ends   {"do":"cut"}: at once
  * and it tells the master:
  *   {"is":"loaded","serial":7,"policies":["..."]}   {"is":"refused","serial":7,"code":"...","error":"..."}
  *   {"is":"ready"} after the first route   {"is":"freed","serial":6}   {"is":"draining"}
@@ -44,7 +45,7 @@ struct serving {
     struct event *readable, *build, *tick, *term;
     int ticks;
     size_t spare; /* the least that malloc kept unused, of the last looks */
-    bool draining;
+    bool draining, is_cut;
     int64_t deadline_us;
 };
 
@@ -321,20 +322,42 @@ static void on_cancel(struct serving *s, struct span m)
 
 /* ---- the end ---- */
 
-static void drain(struct serving *s)
+/* False: there is nothing to finish. */
+static bool begin_to_drain(struct serving *s)
 {
     struct worker *w = &s->w;
 
-    if (s->draining)
-        return;
-    s->draining = true;
     if (!w->http) {
         event_base_loopbreak(w->base);
-        return;
+        return false;
     }
-    generation_retire(w->front->g); /* its timers; requests go on */
-    s->deadline_us = w->fx->mono_us(w->fx) + (int64_t)w->front->config.drain_timeout_ms * 1000;
-    http_drain(w->http);
+    if (!s->draining) {
+        generation_retire(w->front->g); /* its timers; requests go on */
+        s->deadline_us = w->fx->mono_us(w->fx) + (int64_t)w->front->config.drain_timeout_ms * 1000;
+    }
+    s->draining = true;
+    return true;
+}
+
+/* What waits at the socket is left to the worker that takes this one's place. */
+static void leave(struct serving *s)
+{
+    if (!s->draining && begin_to_drain(s))
+        http_leave(s->w.http);
+}
+
+/* Nobody comes after us: what waits at the socket is taken, then it is closed. */
+static void stop(struct serving *s)
+{
+    bool left = s->draining;
+    struct err err;
+
+    if (!begin_to_drain(s) || s->socket < 0)
+        return;
+    if (!left || http_listen_fd(s->w.http, s->socket, &err) == 0)
+        http_drain(s->w.http);
+    close(s->socket);
+    s->socket = -1;
 }
 
 /* Time is up: who still waits gets an honest answer, and a moment to read it. */
@@ -343,14 +366,13 @@ static void cut(struct serving *s)
     struct worker *w = &s->w;
     int cut = w->http ? http_pending(w->http) : 0;
 
+    s->is_cut = true;
+    stop(s);
     request_cancel_all(w, "the engine is stopping");
     if (cut)
         log_write(&w->log, LOG_WARN, "requests were cut off when the engine stopped",
                   (struct log_field[]){log_int("requests", cut)}, 1);
-    s->draining = true;
     s->deadline_us = w->fx->mono_us(w->fx) + CUT_US;
-    if (w->http)
-        http_drain(w->http);
 }
 
 static void on_term(evutil_socket_t number, short what, void *arg)
@@ -360,7 +382,7 @@ static void on_term(evutil_socket_t number, short what, void *arg)
     (void)number;
     (void)what;
     say(s, "{\"is\":\"draining\"}%.0lld", 0);
-    drain(s);
+    leave(s);
 }
 
 static void look_for_the_end(struct serving *s)
@@ -371,7 +393,7 @@ static void look_for_the_end(struct serving *s)
         event_base_loopbreak(w->base);
     else if (w->fx->mono_us(w->fx) < s->deadline_us)
         return;
-    else if (!list_empty(&w->requests))
+    else if (!s->is_cut && !list_empty(&w->requests))
         cut(s);
     else
         event_base_loopbreak(w->base);
@@ -484,8 +506,10 @@ static void take(struct serving *s, struct channel_message *message)
         on_requests(s, int_of(m, "query"));
     else if (json_is_text(what, "cancel"))
         on_cancel(s, m);
-    else if (json_is_text(what, "drain"))
-        drain(s);
+    else if (json_is_text(what, "leave"))
+        leave(s);
+    else if (json_is_text(what, "stop"))
+        stop(s);
     else if (json_is_text(what, "cut"))
         cut(s);
 }
@@ -502,7 +526,7 @@ static void on_message(evutil_socket_t fd, short what, void *arg)
     int got = channel_receive(fd, &m);
     if (got < 0) {
         event_del(s->readable);
-        drain(s);
+        stop(s);
     } else if (got > 0 && json_check(buf_span(&m.text), &err) == 0) {
         take(s, &m);
     }
@@ -565,13 +589,21 @@ static int inherited(double number)
     return fd;
 }
 
+/* What a terminal or somebody else sends to the whole group: the master decides. */
+static void ignore_signals(void)
+{
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGUSR2, SIG_IGN);
+}
+
 int cmd_worker(int argc, char **argv)
 {
     struct worker_options o = {0};
     double channel = -1, shared = -1, socket = -1, slot = -1;
     const struct option options[] = {
         {"--channel", 0, "FD", OPTION_NUMBER, &channel, "to the master"},
-        {"--shared", 0, "FD", OPTION_NUMBER, &shared, "memory of all processes"},
+        {"--shared", 0, "FD", OPTION_NUMBER, &shared, "memory of all processes; -1: its own"},
         {"--listen", 0, "FD", OPTION_NUMBER, &socket, "where clients come in; -1: a trial"},
         {"--slot", 0, "N", OPTION_NUMBER, &slot, "its place in the shared memory"},
         {0},
@@ -583,12 +615,12 @@ int cmd_worker(int argc, char **argv)
     struct err err;
     int operands = options_read(&command, argc, argv, false, &err), result = 2;
 
-    if (s && operands == 0 && channel >= 3 && shared >= 3) {
-        signal(SIGINT, SIG_IGN); /* the terminal sends it to all; the master decides */
+    if (s && operands == 0 && channel >= 3 && (shared >= 3 || socket < 0)) {
+        ignore_signals();
         s->channel = inherited(channel);
         s->socket = inherited(socket);
         s->slot_number = (int)slot;
-        o.shared_fd = inherited(shared);
+        o.shared_fd = shared < 0 ? 0 : inherited(shared);
         o.trial = s->socket < 0;
         if (o.trial)
             nice(TRIAL_NICE);

@@ -201,6 +201,11 @@ int http_use_tls(struct http *h, const char *certificate, const char *key, struc
 void http_drain(struct http *h)
 {
     http_listen_sweep(h);
+    http_leave(h);
+}
+
+void http_leave(struct http *h)
+{
     http_listen_close(h);
     h->draining = true;
     for (struct list *node = h->conns.next; node != &h->conns; node = node->next)

@@ -69,9 +69,11 @@ int http_listen_fd(struct http *h, int fd, struct err *err);
 /* What the last http_listen bound: "127.0.0.1:8080" or "unix:PATH". */
 const char *http_address(const struct http *h);
 
-/* Stop accepting; connections are closed after their current answer, idle ones after half a second, in which a
+/* Takes what waits at the sockets and stops accepting; connections are closed after their current answer, idle ones after half a second, in which a
  * request that is on its way is still answered. It is over when no connection is left. */
 void http_drain(struct http *h);
+/* The same, but connections that wait at the sockets are left to another process that listens there, too. */
+void http_leave(struct http *h);
 /* Exchanges that were handed out and have not ended. */
 int http_pending(const struct http *h);
 /* Open connections. */

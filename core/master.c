@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -56,23 +57,22 @@ static int check_free(const char *address, struct err *err)
     return 0;
 }
 
-static int open_sockets(struct master *m, struct err *err)
+static int open_sockets(struct master *m, int n, struct err *err)
 {
     const char *address = m->o.listen ? m->o.listen : m->config.listen;
 
     m->one_socket = strncmp(address, "unix:", 5) == 0;
-    if (!(m->sockets = calloc((size_t)m->n_sockets, sizeof *m->sockets)))
+    if (!(m->sockets = calloc((size_t)n, sizeof *m->sockets)))
         return err_set(err, ERR_OVERLOADED, "out of memory");
     if (!m->one_socket && check_free(address, err) < 0)
         return -1;
-    for (int i = 0; i < m->n_sockets; i++) {
-        if (i > 0 && m->one_socket) {
-            m->sockets[i] = m->sockets[0];
-            continue;
-        }
-        m->sockets[i] = listen_open(i == 0 ? address : m->address, !m->one_socket, err);
+    for (int i = 0; i < n; i++) {
+        m->sockets[i] = i > 0 && m->one_socket
+                            ? m->sockets[0]
+                            : listen_open(i == 0 ? address : m->address, !m->one_socket, err);
         if (m->sockets[i] < 0)
             return -1;
+        m->n_sockets++;
         if (i == 0) /* port 0 has become a number */
             listen_name(m->sockets[0], m->address, sizeof m->address);
     }
@@ -110,8 +110,8 @@ int master_open(struct master *m, struct err *err)
 {
     if (m->n_sockets)
         return 0;
-    m->n_sockets = m->n_inherited ? m->n_inherited : count_workers(m);
-    if (!m->n_inherited && open_sockets(m, err) < 0)
+    m->n_sockets = m->n_inherited;
+    if (!m->n_inherited && open_sockets(m, count_workers(m), err) < 0)
         return -1;
     raise_descriptors(m);
     if (open_shared(m, err) < 0 || state_open(m, err) < 0 || admin_open(m, err) < 0)
@@ -128,7 +128,8 @@ static bool manned(const struct master *m, int socket)
 {
     for (struct list *n = m->hands.next; n != &m->hands; n = n->next) {
         const struct hand *h = LIST_ENTRY(n, struct hand, node);
-        if (h->socket == socket && h->state != HAND_DRAINING && !h->old)
+        /* When the engine ends, one that drains can still take what waits. */
+        if (h->socket == socket && (h->state != HAND_DRAINING || m->stopping) && !h->old)
             return true;
     }
     return false;
@@ -138,10 +139,15 @@ static void fill(struct master *m)
 {
     struct err err;
 
-    for (int i = 0; i < m->n_sockets; i++)
-        if (!manned(m, i) && crew_start(m, i, &err) < 0)
-            log_write(&m->log, LOG_ERROR, "a worker cannot be started",
-                      (struct log_field[]){log_text("error", err.message)}, 1);
+    for (int i = 0; i < m->n_sockets; i++) {
+        if (manned(m, i) || crew_start(m, i, &err) == 0)
+            continue;
+        log_write(&m->log, LOG_ERROR, "a worker cannot be started",
+                  (struct log_field[]){log_text("error", err.message)}, 1);
+        m->failures++;
+        master_fill_places(m); /* later */
+        return;
+    }
 }
 
 static void on_respawn(evutil_socket_t fd, short what, void *arg)
@@ -206,6 +212,17 @@ void master_hand_ready(struct master *m)
 
 /* ---- signals ---- */
 
+/* The file of a unix socket goes first: another engine may make it anew while this one drains. */
+static void close_sockets(struct master *m)
+{
+    if (m->n_sockets && m->one_socket)
+        unlink(m->address + strlen("unix:"));
+    for (int i = 0; i < m->n_sockets; i++)
+        if (i == 0 || !m->one_socket)
+            close(m->sockets[i]);
+    m->n_sockets = 0;
+}
+
 static void stop(struct master *m)
 {
     int in_flight = 0;
@@ -220,10 +237,10 @@ static void stop(struct master *m)
     watch_free(m->watch);
     m->watch = NULL;
     change_drop_all(m);
-    crew_drain(m);
-    for (int i = 0; i < m->n_sockets; i++)
-        if (i == 0 || !m->one_socket)
-            close(m->sockets[i]);
+    if (m->serving)
+        fill(m); /* somebody must take what waits at the socket of one that died just now */
+    crew_stop(m);
+    close_sockets(m);
     master_fill_places(m);
 }
 
@@ -294,6 +311,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     (void)what;
     log_flush(&m->log);
     state_save(m);
+    crew_reap(m); /* should a signal have been lost while a new binary took over */
     if (m->stopping) {
         check_deadline(m);
         return;
@@ -320,6 +338,7 @@ static int arm(struct master *m, struct err *err)
         if (!m->signals[i] || event_add(m->signals[i], NULL) < 0)
             return err_set(err, ERR_INTERNAL, "cannot wait for signals");
     }
+    upgrade_hold_signals(false);
     m->tick = event_new(m->base, -1, EV_PERSIST, on_tick, m);
     m->respawn = evtimer_new(m->base, on_respawn, m);
     if (!m->tick || !m->respawn || event_add(m->tick, &half) < 0)
@@ -383,6 +402,31 @@ static void on_started(struct change *c, const struct edition *e, bool unchanged
     event_base_loopbreak(m->base);
 }
 
+static bool is_this_program(const char *path)
+{
+    struct stat a, b;
+
+    return stat(path, &a) == 0 && stat("/proc/self/exe", &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
+/* The path by which this program was started, links not resolved: a deployment may turn one to a new version. */
+static bool where_from(const char *name, char *out, size_t size)
+{
+    char folder[2048];
+    ssize_t n = -1;
+
+    if (name && *name == '/')
+        n = snprintf(out, size, "%s", name);
+    else if (name && strchr(name, '/') && getcwd(folder, sizeof folder))
+        n = snprintf(out, size, "%s/%s", folder, name);
+    if (n > 0 && n < (ssize_t)size && is_this_program(out))
+        return true;
+    n = readlink("/proc/self/exe", out, size - 1);
+    out[n < 0 ? 0 : n] = 0;
+    return n > 0;
+}
+
 static int init(struct master *m, const struct master_options *o, struct err *err)
 {
     m->o = *o;
@@ -394,10 +438,8 @@ static int init(struct master *m, const struct master_options *o, struct err *er
     list_init(&m->changes);
     list_init(&m->queries);
     log_init(&m->log, STDERR_FILENO, LOG_INFO);
-    ssize_t n = readlink("/proc/self/exe", m->exe, sizeof m->exe - 1);
-    if (n < 0)
+    if (!where_from(m->o.argv_all[0], m->exe, sizeof m->exe))
         return err_set(err, ERR_INTERNAL, "cannot find this program's file");
-    m->exe[n] = 0;
     if (!(m->base = event_base_new()))
         return err_set(err, ERR_INTERNAL, "cannot make an event loop");
     return home_find(m->home, sizeof m->home, err);
@@ -420,8 +462,7 @@ static void end(struct master *m)
         event_free(m->tick);
     if (m->respawn)
         event_free(m->respawn);
-    if (m->one_socket && m->stopping)
-        unlink(m->address + strlen("unix:"));
+    close_sockets(m);
     archive_close(m->archive);
     shared_free(&m->shared);
     config_deinit(&m->config);

@@ -14,20 +14,22 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { YOUNG_US = 1000000, RESPAWN_MS = 100, RESPAWN_MAX_MS = 5000 };
+enum { YOUNG_US = 1000000, PAUSE_US = 2000000, RESPAWN_MS = 100, RESPAWN_MAX_MS = 5000 };
 
 /* ---- talking ---- */
 
 int crew_send(struct hand *h, const int *fds, const char *format, ...)
 {
-    char text[1024];
+    char text[4096];
     va_list args;
     struct err err;
 
     va_start(args, format);
     int n = vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (channel_send(h->channel, (struct span){text, (size_t)n}, fds, &err) == 0)
+    if (n < 0 || n >= (int)sizeof text)
+        n = err_set(&err, ERR_INTERNAL, "it is too long");
+    else if (channel_send(h->channel, (struct span){text, (size_t)n}, fds, &err) == 0)
         return 0;
     log_write(&h->m->log, LOG_WARN, "a worker takes no message",
               (struct log_field[]){log_int("worker", h->pid), log_text("error", err.message)}, 2);
@@ -39,7 +41,7 @@ void crew_load(struct hand *h, const struct edition *e)
     const int fds[CHANNEL_FDS_MAX] = {e->sources_fd, e->config_fd};
     struct buf name;
 
-    buf_init(&name, 1024);
+    buf_init(&name, 2048);
     json_write_text(&name, (struct span){e->config_name, strlen(e->config_name)});
     crew_send(h, fds, "{\"do\":\"load\",\"serial\":%lld,\"config\":%.*s}", (long long)e->serial,
               (int)name.len, name.data);
@@ -81,12 +83,14 @@ void crew_forget(struct master *m, int64_t serial)
                       (long long)serial);
 }
 
-void crew_drain(struct master *m)
+/* Those that only start begin to serve first: connections wait at their sockets. */
+void crew_stop(struct master *m)
 {
     for (struct list *n = m->hands.next; n != &m->hands; n = n->next) {
         struct hand *h = LIST_ENTRY(n, struct hand, node);
-        if (h->state != HAND_DRAINING)
-            crew_send(h, NULL, "{\"do\":\"drain\"}");
+        if (h->state == HAND_STARTING && m->serving)
+            continue;
+        crew_send(h, NULL, "{\"do\":\"stop\"}");
         h->state = HAND_DRAINING;
     }
 }
@@ -177,8 +181,10 @@ static void on_refused(struct hand *h, struct span m)
 static void on_ready(struct hand *h)
 {
     h->state = HAND_SERVING;
-    h->m->failures = 0;
-    master_hand_ready(h->m);
+    if (h->m->stopping)
+        crew_stop(h->m);
+    else
+        master_hand_ready(h->m);
 }
 
 static void take_message(struct hand *h, struct span m)
@@ -282,13 +288,15 @@ static pid_t spawn_worker(const struct hand *h, const char *exe, int its_end, st
 {
     const struct master *m = h->m;
     int socket = h->socket < 0 ? -1 : m->sockets[h->socket];
-    const int fds[] = {its_end, m->shared.shm.fd, socket};
+    /* A trial changes nothing that others see; and it may be of a version that has another layout. */
+    int shared = h->socket < 0 ? -1 : m->shared.shm.fd;
+    const int fds[] = {its_end, shared, socket};
     char numbers[4][16];
     const char *argv[] = {"baton",    "worker",   "--channel", numbers[0], "--shared", numbers[1],
                           "--listen", numbers[2], "--slot",    numbers[3], NULL};
 
     snprintf(numbers[0], sizeof numbers[0], "%d", its_end);
-    snprintf(numbers[1], sizeof numbers[1], "%d", m->shared.shm.fd);
+    snprintf(numbers[1], sizeof numbers[1], "%d", shared);
     snprintf(numbers[2], sizeof numbers[2], "%d", socket);
     snprintf(numbers[3], sizeof numbers[3], "%d", h->slot);
     return spawn(exe, (char *const *)argv, fds, 3, err); /* it does not change them */
@@ -331,7 +339,7 @@ void crew_adopt(struct master *m, pid_t pid, int channel, int slot, bool drainin
                        .old = true,
                        .pid = pid,
                        .channel = channel,
-                       .slot = slot,
+                       .slot = m->shared.shm.base ? slot : -1, /* in the memory that it has */
                        .state = draining ? HAND_DRAINING : HAND_SERVING,
                        .born_us = master_now()};
     h->readable = event_new(m->base, channel, EV_READ | EV_PERSIST, on_message, h);
@@ -382,23 +390,28 @@ static void describe(int status, char *out, size_t size)
         snprintf(out, size, "exit status %d", WEXITSTATUS(status));
 }
 
+static bool young(const struct hand *h)
+{
+    return master_now() - h->born_us < YOUNG_US;
+}
+
 /* A worker ended that should not have. */
 static void lost(struct master *m, const struct hand *h, int status)
 {
     char how[96];
 
     describe(status, how, sizeof how);
-    log_write(&m->log, LOG_ERROR, "a worker died and is replaced; the requests it held are lost",
+    log_write(&m->log, LOG_ERROR, "a worker died; the requests it held are lost",
               (struct log_field[]){log_int("worker", h->pid), log_text("how", how)}, 2);
     const char *labels[] = {h->stuck ? "stuck" : WIFSIGNALED(status) ? "signal" : "exit"};
     metrics_add(m->shared.metrics, METRIC_WORKER_RESTARTS, labels, 1);
-    m->failures = master_now() - h->born_us < YOUNG_US ? m->failures + 1 : 0;
+    m->failures = young(h) ? m->failures + 1 : 0;
 }
 
 static void buried(struct master *m, struct hand *h, int status)
 {
     list_remove(&h->node);
-    if (h->state != HAND_DRAINING && h->socket >= 0 && !m->stopping)
+    if (h->socket >= 0 && !m->stopping && (h->state != HAND_DRAINING || status != 0))
         lost(m, h, status);
     admin_hand_lost(h);
     change_hand_lost(h);
@@ -434,21 +447,51 @@ int crew_respawn_ms(const struct master *m)
     return m->failures == 0 ? 0 : ms;
 }
 
+/* Since when has it been silent? */
+static int64_t last_sign(const struct hand *h)
+{
+    const struct master *m = h->m;
+    int64_t beat = m->shared.slots[h->slot].beat_us;
+    int64_t from = h->born_us > m->watching_us ? h->born_us : m->watching_us;
+
+    return beat > from ? beat : from;
+}
+
+/* When this process was not running (stopped by a signal, its machine asleep), the others were not either. */
+static void note_pause(struct master *m, int64_t now)
+{
+    if (now - m->watched_us > PAUSE_US)
+        m->watching_us = now;
+    m->watched_us = now;
+}
+
+/* Every place has a worker that serves and was not born just now. */
+static void calm_down(struct master *m)
+{
+    int serving = 0;
+
+    for (struct list *n = m->hands.next; n != &m->hands; n = n->next) {
+        const struct hand *h = LIST_ENTRY(n, struct hand, node);
+        serving += h->state == HAND_SERVING && !h->old && !young(h);
+    }
+    if (serving >= m->n_sockets)
+        m->failures = 0;
+}
+
 /* Nobody is left to hear: what does not turn its loop is ended, and replaced when its end is seen. */
 void crew_watch(struct master *m)
 {
     int64_t now = master_now(), limit = (int64_t)m->config.watchdog_ms * 1000;
 
+    note_pause(m, now);
+    calm_down(m);
     for (struct list *n = m->hands.next; n != &m->hands; n = n->next) {
         struct hand *h = LIST_ENTRY(n, struct hand, node);
-        if (h->slot < 0 || h->stuck)
-            continue;
-        int64_t beat = m->shared.slots[h->slot].beat_us;
-        if (now - (beat > h->born_us ? beat : h->born_us) < limit)
+        if (h->slot < 0 || h->stuck || now - last_sign(h) < limit)
             continue;
         log_write(&m->log, LOG_ERROR, "a worker does not answer and is ended",
                   (struct log_field[]){log_int("worker", h->pid),
-                                       log_int("silent_ms", (now - beat) / 1000)},
+                                       log_int("silent_ms", (now - last_sign(h)) / 1000)},
                   2);
         h->stuck = true;
         kill(h->pid, SIGKILL);

@@ -145,7 +145,8 @@ struct master {
     int64_t started_us; /* wall clock */
     struct event *signals[MASTER_SIGNALS], *tick;
     struct event *respawn;
-    int failures; /* workers that died young, in a row */
+    int failures;                    /* workers that died young, in a row */
+    int64_t watched_us, watching_us; /* heartbeats: the last look; without a pause since */
     struct err start_error;
     bool announced, stopping, cut, upgraded;
     int64_t deadline_us;                     /* of stopping */
@@ -173,8 +174,8 @@ void crew_adopt(struct master *m, pid_t pid, int channel, int slot, bool drainin
 void crew_end(struct hand *h);     /* kills and forgets it */
 void crew_reap(struct master *m);  /* SIGCHLD */
 void crew_watch(struct master *m); /* every second: who does not beat is replaced */
-void crew_drain(struct master *m);
-void crew_cut(struct master *m); /* what is left of their requests ends now */
+void crew_stop(struct master *m);  /* the engine ends: they finish what they have */
+void crew_cut(struct master *m);   /* what is left of their requests ends now */
 bool crew_has(const struct hand *h, int64_t serial);
 bool crew_ready(const struct master *m, int64_t serial); /* all workers have loaded it */
 int crew_send(struct hand *h, const int *fds, const char *format, ...)
@@ -226,6 +227,7 @@ void share_tick(struct master *m);                  /* every second: on, back, o
 void upgrade(struct master *m,
              struct change *c);             /* the trial went well: the new binary takes over */
 void upgrade_dismiss_old(struct master *m); /* the new workers serve */
+void upgrade_hold_signals(bool on);         /* until the new binary can take them */
 int upgrade_adopt(struct master *m,
                   struct err *err); /* 1: this process is the new binary of a running engine */
 

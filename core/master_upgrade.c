@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,18 @@
 enum { TEXT_MAX = 64 << 10 };
 
 /* ---- the old binary ---- */
+
+/* Until the new one has its own handlers, a signal would end it. */
+void upgrade_hold_signals(bool on)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR2, SIGCHLD};
+    sigset_t set;
+
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        sigaddset(&set, numbers[i]);
+    sigprocmask(on ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
 
 static void inherit(int fd, bool on)
 {
@@ -40,8 +53,11 @@ static void inherit_all(const struct master *m, const struct edition *e, bool on
 
 static int describe(const struct master *m, const struct edition *e, struct buf *out)
 {
-    buf_printf(out, "{\"shared\":%d,\"admin\":%d,\"sources\":%d,\"config\":%d,\"one_socket\":%d,",
-               m->shared.shm.fd, m->admin_fd, e->sources_fd, e->config_fd, m->one_socket);
+    buf_printf(out,
+               "{\"shared\":%d,\"admin\":%d,\"sources\":%d,\"config\":%d,\"one_socket\":%d,"
+               "\"serials\":%lld,",
+               m->shared.shm.fd, m->admin_fd, e->sources_fd, e->config_fd, m->one_socket,
+               (long long)m->serials);
     buf_puts(out, "\"sockets\":[");
     for (int i = 0; i < m->n_sockets; i++)
         buf_printf(out, "%s%d", i ? "," : "", m->sockets[i]);
@@ -71,10 +87,12 @@ void upgrade(struct master *m, struct change *c)
                   (struct log_field[]){log_text("binary", m->exe)}, 1);
         log_flush(&m->log);
         inherit_all(m, e, true);
+        upgrade_hold_signals(true);
         archive_close(m->archive); /* its lock is taken anew */
         m->archive = NULL;
         execv(m->exe, m->o.argv_all);
         inherit_all(m, e, false);
+        upgrade_hold_signals(false);
     }
     err_set(&err, ERR_INTERNAL, "%s cannot be executed: %s", m->exe, strerror(errno));
     unsetenv(VARIABLE);
@@ -159,6 +177,8 @@ int upgrade_adopt(struct master *m, struct err *err)
         inherit(m->admin_fd, false);
         inherit(m->inherited_sources, false);
         inherit(m->inherited_config, false);
+        if (int_of(doc, "serials") > 0) /* old workers tell of theirs */
+            m->serials = int_of(doc, "serials");
         adopt_shared(m, doc);
         adopt_workers(m, doc);
     }
@@ -173,6 +193,6 @@ void upgrade_dismiss_old(struct master *m)
         if (!h->old || h->state == HAND_DRAINING)
             continue;
         h->state = HAND_DRAINING;
-        crew_send(h, NULL, "{\"do\":\"drain\"}");
+        crew_send(h, NULL, "{\"do\":\"leave\"}");
     }
 }
