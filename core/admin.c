@@ -452,6 +452,8 @@ int admin_open(struct master *m, struct err *err)
 void admin_close(struct master *m)
 {
     ask_drop_all(m);
+    if (m->admin && strncmp(http_address(m->admin), "unix:", 5) == 0)
+        unlink(http_address(m->admin) + 5);
     http_free(m->admin);
     m->admin = NULL;
     if (m->admin_fd >= 0)

@@ -234,7 +234,8 @@ void conn_end(struct conn *c, bool close)
     c->h->pending -= c->state == CONN_HELD;
     exchange_free(c->x);
     c->x = NULL;
-    c->state = close || c->h->draining ? CONN_LAST : CONN_IDLE;
+    /* One that was promised more gets its moment while draining, too: its next request may be on its way. */
+    c->state = close ? CONN_LAST : CONN_IDLE;
     if (c->state == CONN_LAST)
         conn_drop_input(c);
     http_work(c);

@@ -227,6 +227,7 @@ static void stop(struct master *m)
 {
     int in_flight = 0;
 
+    crew_reap(m);
     for (int i = 0; i < m->shared.n_slots; i++)
         in_flight += m->shared.slots[i].in_flight;
     log_write(&m->log, LOG_INFO, "draining", (struct log_field[]){log_int("in_flight", in_flight)},
