@@ -110,9 +110,9 @@ class Client:
             self.sock = socket.socket(socket.AF_UNIX)
             target = address[5:]
         else:
-            self.sock = socket.socket(socket.AF_INET)
             host, port = address.rsplit(":", 1)
-            target = host, int(port)
+            self.sock = socket.socket(socket.AF_INET6 if host[0] == "[" else socket.AF_INET)
+            target = host.strip("[]"), int(port)
         if receive_buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.sock.settimeout(timeout * slow())

@@ -89,11 +89,12 @@ def kill_what_is_left():
 class Process:
     """`baton sim` or `baton serve` on a free port: .address once ready, .stderr so far, stop()."""
 
-    ready = re.compile(r"listening on (https?)://(\S+)")
-    admin = re.compile(r"admin API on http://(\S+)")  # said before
+    ready = re.compile(r"listening on (?:(https?)://)?(\S+)")
+    admin = re.compile(r"admin API on (?:http://)?(\S+)")  # said before
 
-    def __init__(self, args, env=None, cwd=None, within=10):
-        self.args = [BATON, *map(str, args)]
+    def __init__(self, args, env=None, cwd=None, within=10, program=BATON):
+        self.args = [program, *map(str, args)]
+        self.is_over = False
         self.popen = subprocess.Popen(
             self.args,
             env=env or clean_env(),
@@ -173,7 +174,12 @@ class Process:
         return total
 
     def descriptors(self):
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
+        """How many are open, of the master and its workers."""
+        total = 0
+        for pid in self.processes():
+            with contextlib.suppress(OSError):
+                total += len(os.listdir(f"/proc/{pid}/fd"))
+        return total
 
     def kill(self):
         _running.discard(self)
@@ -182,15 +188,22 @@ class Process:
         self.popen.wait()
 
     def stop(self, within=15):
-        """SIGTERM; the process must end by itself, with status 0."""
+        """SIGTERM; the process must end by itself, with status 0. Unless that was seen already."""
+        if self.is_over:
+            return
         check(self.alive(), lambda: f"died with {self.popen.returncode}: {self._drained()[-3000:]}")
         self.popen.send_signal(signal.SIGTERM)
+        self.ends(within)
+
+    def ends(self, within=15):
+        """It must end by itself, with status 0."""
         try:
             status = self.popen.wait(within * slow())
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError("did not end after SIGTERM: " + " ".join(self.args)) from None
         _running.discard(self)
+        self.is_over = True
         text = self._drained()
         no_sanitizer_report(text)
         check(status == 0, lambda: f"ended with {status} after SIGTERM: {text[-3000:]}")
@@ -257,6 +270,7 @@ class Gateway(Process):
         workers=1,
         folder=None,
         listen="127.0.0.1:0",
+        program=BATON,
     ):
         self.dir, self.keep = folder or tempfile.mkdtemp(prefix="baton-e2e-"), bool(folder)
         self.policies = os.path.join(self.dir, "policies")
@@ -273,7 +287,10 @@ class Gateway(Process):
             more += ["--listen", listen]
         try:
             super().__init__(
-                ["serve", "-c", path, *more, *args], env=clean_env(**(env or {})), cwd=self.dir
+                ["serve", "-c", path, *more, *args],
+                env=clean_env(**(env or {})),
+                cwd=self.dir,
+                program=program,
             )
         except BaseException:
             self._clear()
