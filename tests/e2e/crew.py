@@ -17,12 +17,6 @@ from client import Client, chat_body, request, request_bytes
 # ---- processes ----------------------------------------------------------------------------------
 
 
-def words(pid):
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-    return []
-
-
 def children(pid):
     with contextlib.suppress(OSError):
         return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
@@ -30,9 +24,8 @@ def children(pid):
 
 
 def workers(gateway):
-    """The processes that serve; not those that try something."""
-    found = [(p, words(p)) for p in children(gateway.pid)]
-    return [p for p, w in found if "worker" in w and w[w.index("--listen") + 1] != "-1"]
+    """The processes that serve, or will in a moment."""
+    return [w["pid"] for w in admin_workers(gateway) if w["state"] != "draining"]
 
 
 def alive(pid):
