@@ -27,11 +27,25 @@ static void log_outcome(struct master *m, const struct change *c, bool unchanged
     if (err)
         fields[n++] = log_text("error", err->message);
     log_write(&m->log, err ? LOG_ERROR : LOG_INFO,
-              err         ? "what was loaded is not used; what served goes on"
-              : unchanged ? "nothing has changed"
-                          : "a generation was loaded",
+              err && !m->serving ? "what is on disk cannot serve"
+              : err              ? "what was loaded is not used; what served goes on"
+              : unchanged        ? "nothing has changed"
+                                 : "a generation was loaded",
               fields, n);
     log_flush(&m->log);
+}
+
+/* What operators are shown until the files are well again. A mistyped hash is no refused load. */
+static void note_error(struct master *m, const struct change *c, const struct err *err)
+{
+    bool mistyped = c->kind == CHANGE_USE && c->edition && !c->edition->hash[0];
+
+    if (!err && c->kind == CHANGE_DISK)
+        m->last_error.code = ERR_NONE;
+    if (!err || mistyped)
+        return;
+    m->last_error = *err;
+    m->last_error_us = master_wall();
 }
 
 static void begin(struct master *m);
@@ -42,10 +56,7 @@ static void finish(struct master *m, struct change *c, bool unchanged, const str
     struct edition *e = c->edition;
 
     log_outcome(m, c, unchanged, err);
-    if (err) {
-        m->last_error = *err;
-        m->last_error_us = master_wall();
-    }
+    note_error(m, c, err);
     if (c->trial)
         crew_end(c->trial);
     if (c->timeout)
@@ -158,6 +169,7 @@ static void publish(struct master *m, struct change *c)
 {
     struct edition *e = c->edition;
 
+    edition_to_front(m, e);
     e->loaded_us = master_wall();
     keep(m, e);
     if (c->goal == EDITION_CANARY)
@@ -421,6 +433,15 @@ static void begin_one(struct master *m, struct change *c)
 {
     struct err err;
 
+    if (c->kind == CHANGE_UPGRADE && m->canary) {
+        err_set(
+            &err, ERR_BAD_REQUEST,
+            "a canary is under way, and the new binary would serve the files on disk to all; end "
+            "it first ('baton use %.12s')",
+            m->serving->hash);
+        change_failed(m, c, &err);
+        return;
+    }
     if (is_about_canary(m, c)) {
         begin_canary(m, c);
         return;

@@ -11,6 +11,15 @@
 
 /* ---- editions ---- */
 
+void edition_to_front(struct master *m, struct edition *e)
+{
+    list_remove(&e->node);
+    e->node.next = m->editions.next;
+    e->node.prev = &m->editions;
+    m->editions.next->prev = &e->node;
+    m->editions.next = &e->node;
+}
+
 struct edition *edition_new(struct master *m)
 {
     struct edition *e = calloc(1, sizeof *e);
@@ -19,10 +28,8 @@ struct edition *edition_new(struct master *m)
         return NULL;
     e->serial = ++m->serials;
     e->sources_fd = e->config_fd = -1;
-    e->node.next = m->editions.next; /* newest first */
-    e->node.prev = &m->editions;
-    m->editions.next->prev = &e->node;
-    m->editions.next = &e->node;
+    list_init(&e->node);
+    edition_to_front(m, e);
     snprintf(e->policies, sizeof e->policies, "[]");
     return e;
 }

@@ -196,7 +196,8 @@ void change_go_on(struct master *m);    /* something happened that it may have w
 void change_files(struct master *m);    /* the files are read again, when they have changed */
 
 /* master_edition.c */
-struct edition *edition_new(struct master *m); /* NULL: no memory */
+struct edition *edition_new(struct master *m);              /* NULL: no memory */
+void edition_to_front(struct master *m, struct edition *e); /* the list is newest first */
 void edition_free(struct edition *e);
 void edition_free_all(struct master *m);
 struct edition *edition_of(struct master *m, int64_t serial);

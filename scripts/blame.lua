@@ -7,13 +7,16 @@ local blame = {}
 
 local by_code = { timeout = "model", unavailable = "model", bad_response = "model", auth = "key" }
 
--- blame.of(err) -> who, seconds
+-- blame.of(err, known) -> who, seconds
 --   "model": it failed; enough of that opens its circuit breaker
 --   "wait": it is not to be called for so many seconds
 --   "quota": the key is not to be used for so many seconds, the model is well
 --   "key": the key was refused; the longer, the more often
 --   "nobody": the request's own fault, or nothing that says anything about the model
-function blame.of(err)
+-- known = false: a model that is in no catalogue; whoever asks for it may not be allowed to (403), which says nothing
+-- of the key. nil: it does not matter.
+function blame.of(err, known)
+   if err.code == "auth" and err.status == 403 and known == false then return "nobody" end
    if err.code == "rate_limited" then
       if err.scope == "key" then return "quota", err.retry_after or 60 end
       return "wait", err.retry_after or 5

@@ -197,7 +197,7 @@ end
 
 -- It failed. nil, err.
 local function failed(call, err, usage, cost)
-   local who, seconds = blame.of(err)
+   local who, seconds = blame.of(err, err.model and models.is_known(err.provider .. "/" .. err.model))
    if usage then
       call:report(who, err.code, seconds, usage.input_tokens, usage.cached_tokens, usage.output_tokens, cost)
    else

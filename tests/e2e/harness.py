@@ -43,10 +43,15 @@ def many_descriptors():
 # ---- processes ----------------------------------------------------------------------------------
 
 
+STATE = Path(tempfile.mkdtemp(prefix="baton-e2e-state-"))
+atexit.register(shutil.rmtree, STATE, ignore_errors=True)
+
+
 def clean_env(**more):
     """Our environment without keys, proxies and anything that registers a provider."""
     banned = re.compile(r"(_API_KEY|_AUTH_TOKEN|_BASE_URL)$|^(OLLAMA_HOST|BATON_.*)$|_proxy$", re.I)
     env = {k: v for k, v in os.environ.items() if not banned.search(k)}
+    env["XDG_STATE_HOME"] = str(STATE)  # nothing of a test stays in the user's home
     env.update(more)
     return env
 

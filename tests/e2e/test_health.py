@@ -151,7 +151,9 @@ def keys_of(upstream):
 def test_a_refused_key_is_benched_and_the_next_one_is_used():
     for status, code in ((401, "invalid_api_key"), (402, "x"), (403, "x"), (429, "insufficient_quota")):
         members = {"key": ["sk-first", "sk-second"]}
-        with behind(keyed({"sk-first"}, status, code), provider_members=members) as (upstream, gateway):
+        listed = {"raw/echo": {"tier": "fast"}}  # of an unlisted model 403 says nothing of the key
+        play = keyed({"sk-first"}, status, code)
+        with behind(play, provider_members=members, models=listed) as (upstream, gateway):
             for _ in range(3):
                 equal(gateway.chat("raw/echo").status, 200, f"{status}")
             equal(keys_of(upstream), ["sk-first"] + ["sk-second"] * 3, f"{status}")

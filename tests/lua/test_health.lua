@@ -40,6 +40,9 @@ t.case("blame: one table", function()
    t.equal(who("rate_limited", 429, { scope = "key" }), "quota 60")
    t.equal(who("auth", 401), "key")
    t.equal(who("auth", 403), "key")
+   t.equal((blame.of({ code = "auth", status = 403 }, true)), "key")
+   t.equal((blame.of({ code = "auth", status = 403 }, false)), "nobody")
+   t.equal((blame.of({ code = "auth", status = 401 }, false)), "key")
    for _, code in ipairs { "bad_request", "context_length", "content_filter", "not_found", "invalid_output",
       "budget", "cancelled", "no_candidate", "internal" } do
       t.equal(who(code, 400), "nobody")
