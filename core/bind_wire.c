@@ -54,6 +54,7 @@ int wire_new(lua_State *L)
         copy_path(L, -1, "a content path", w->content[i]);
         lua_pop(L, 1);
     }
+    wire_prepare(w);
     lua_settop(L, 2);
     return 1;
 }

@@ -62,6 +62,81 @@ struct span wire_find(struct span doc, const char *path)
     return has_value(doc) ? doc : (struct span){NULL, 0};
 }
 
+/* ---- one pass over an event ---- */
+
+static const char *end_path(const struct wire *w, int i)
+{
+    return i == WIRE_FINISH ? w->finish : i == WIRE_USAGE ? w->usage : w->error;
+}
+
+void wire_prepare(struct wire *w)
+{
+    for (int i = 0; i < WIRE_ENDS; i++) {
+        const char *path = end_path(w, i), *dot = strrchr(path, '.'), *name = dot ? dot + 1 : path;
+        struct wire_end *end = &w->ends[i];
+        end->levels = *path ? 1 : 0;
+        for (const char *p = path; *p; p++)
+            end->levels += *p == '.';
+        end->name.at = (unsigned char)(name - path);
+        end->name.n = (unsigned char)strlen(name);
+    }
+}
+
+/* Could this value be the one at the end of path i? Only wire_find knows the whole path, and which
+ * one of several equal names counts. */
+static bool may_end(const struct wire *w, int i, int levels, struct span key, bool escaped)
+{
+    const struct wire_end *end = &w->ends[i];
+    const char *name = end_path(w, i) + end->name.at;
+
+    if (levels != end->levels)
+        return false;
+    if (!key.p) /* an array's element */
+        return end->name.n == 1 && *name == '*';
+    if (escaped) /* the name may be spelled in another way */
+        return true;
+    return key.n == (size_t)end->name.n + 2 && memcmp(key.p + 1, name, end->name.n) == 0;
+}
+
+/* json_check, which also says in bits what is worth looking for: a path that ends at a value which
+ * is not null. */
+static int check(const struct wire *w, struct span data, unsigned *worth, struct err *err)
+{
+    struct json_reader r;
+    struct span key = {NULL, 0};
+    bool escaped = false;
+    int levels;
+
+    *worth = 0;
+    json_reader_init(&r, data);
+    for (;;) {
+        switch (json_read(&r)) {
+        case JSON_T_END:
+            return 0;
+        case JSON_T_ERROR:
+            *err = r.err;
+            return -1;
+        case JSON_T_KEY:
+            key = r.token;
+            escaped = r.escaped;
+            continue;
+        case JSON_T_VALUE:
+            levels = r.type == JSON_NULL ? 0 : r.depth;
+            break;
+        case JSON_T_OPEN_ARRAY:
+        case JSON_T_OPEN_OBJECT:
+            levels = r.depth - 1;
+            break;
+        default:
+            levels = 0;
+        }
+        for (int i = 0; levels && i < WIRE_ENDS; i++)
+            if (may_end(w, i, levels, key, escaped))
+                *worth |= 1u << i;
+        key.p = NULL;
+    }
+}
+
 /* The last name of a path must stand in the bytes, or looking for the path is idle: most events of
  * a stream hold neither usage nor an error. */
 static bool may_have(struct span data, const char *path)
@@ -76,21 +151,30 @@ static struct span look(struct span data, const char *path)
     return may_have(data, path) ? wire_find(data, path) : (struct span){NULL, 0};
 }
 
+static struct span look_for(const struct wire *w, int i, unsigned worth, struct span data)
+{
+    if (!w->ends[i].levels)
+        return look(data, end_path(w, i));
+    return worth & 1u << i ? wire_find(data, end_path(w, i)) : (struct span){NULL, 0};
+}
+
 int wire_inspect(const struct wire *w, struct span data, bool want_content, struct wire_seen *seen,
                  struct err *err)
 {
+    unsigned worth;
+
     *seen = (struct wire_seen){0};
     if (w->done[0] && span_is(data, w->done)) {
         seen->done = true;
         return 0;
     }
-    if (json_check(data, err) < 0) {
+    if (check(w, data, &worth, err) < 0) {
         err->code = ERR_BAD_RESPONSE;
         return err_prefix(err, "an event of the stream is no JSON");
     }
-    seen->finish = look(data, w->finish).p;
-    seen->usage = look(data, w->usage);
-    seen->error = look(data, w->error);
+    seen->finish = look_for(w, WIRE_FINISH, worth, data).p;
+    seen->usage = look_for(w, WIRE_USAGE, worth, data);
+    seen->error = look_for(w, WIRE_ERROR, worth, data);
     for (int i = 0; want_content && !seen->content && i < WIRE_PATHS && w->content[i][0]; i++)
         seen->content = look(data, w->content[i]).p;
     return 0;

@@ -15,6 +15,16 @@ enum { WIRE_PATHS = 8, WIRE_PATH_MAX = 64 };
 
 typedef char wire_path[WIRE_PATH_MAX]; /* empty: none */
 
+/* Where a path ends: how many containers deep, and its last name. levels 0: not worked out. */
+struct wire_end {
+    int levels;
+    struct {
+        unsigned char at, n;
+    } name;
+};
+
+enum { WIRE_FINISH, WIRE_USAGE, WIRE_ERROR, WIRE_ENDS };
+
 struct wire {
     enum sse_framing framing;
     wire_path done;                /* data that ends a stream: "[DONE]" */
@@ -24,7 +34,12 @@ struct wire {
     wire_path payload; /* an event without this member (or with it empty) is about usage only */
     wire_path error;   /* the provider failed */
     wire_path answer;  /* what a whole answer must have */
+    struct wire_end ends[WIRE_ENDS]; /* wire_prepare works them out */
 };
+
+/* Call it when the paths are set: an event is then looked at once, while it is checked. Without it
+ * everything works, more slowly. */
+void wire_prepare(struct wire *w);
 
 /* The first value that the path finds; p NULL without one. */
 struct span wire_find(struct span doc, const char *path);

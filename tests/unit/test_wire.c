@@ -51,15 +51,53 @@ static const struct wire wire = {
     .error = "error",
 };
 
+/* With and without the ends worked out it sees the same. */
 static struct wire_seen inspect(const char *data, int want)
 {
-    struct wire_seen seen;
+    struct wire_seen seen, again;
     struct err err = {.code = ERR_NONE};
+    struct wire prepared = wire;
 
+    wire_prepare(&prepared);
     CHECK_INT(wire_inspect(&wire, (struct span){data, strlen(data)}, true, &seen, &err), want);
     if (want < 0)
         CHECK_INT(err.code, ERR_BAD_RESPONSE);
+    CHECK_INT(wire_inspect(&prepared, (struct span){data, strlen(data)}, true, &again, &err), want);
+    CHECK(seen.done == again.done && seen.content == again.content && seen.finish == again.finish);
+    CHECK(seen.usage.p == again.usage.p && seen.usage.n == again.usage.n);
+    CHECK(seen.error.p == again.error.p && seen.error.n == again.error.n);
     return seen;
+}
+
+static void test_ends(void)
+{
+    struct wire w = wire;
+    struct wire_seen seen;
+    struct err err;
+
+    inspect("{\"choices\":[{\"finish_reason\":null},{\"finish_reason\":\"stop\"}]}", 0);
+    inspect("{\"choices\":[{\"x\":{\"finish_reason\":\"stop\"}}],\"finish_reason\":\"stop\"}", 0);
+    inspect("{\"other\":[{\"finish_reason\":\"stop\"}],\"a\":{\"usage\":1,\"error\":2}}", 0);
+    inspect("{\"usage\":{\"a\":1},\"usage\":null}", 0);
+    inspect("{\"usage\":null,\"usage\":{\"a\":1}}", 0);
+    inspect("{\"usage\":{\"a\":1},\"usage\":{}}", 0);
+    inspect("{\"choices\":[{\"finish_reason\":\"stop\"}],\"choices\":[]}", 0);
+    inspect("{\"error\":false}", 0);
+    inspect("{\"error\":\"\"}", 0);
+    inspect("{\"error\":[]}", 0);
+    inspect("{\"error\":[[]]}", 0);
+    inspect("[{\"error\":1}]", 0);
+    inspect("\"error\"", 0);
+    inspect("[\"usage\",\"error\"]", 0);
+    wire_prepare(&w); /* a name in another spelling is the same name */
+    CHECK_INT(wire_inspect(&w, SPAN("{\"\\u0065rror\":7}"), false, &seen, &err), 0);
+    CHECK_BYTES(seen.error.p, seen.error.n, "7");
+    strcpy(w.error, "errors.*");
+    strcpy(w.usage, "");
+    wire_prepare(&w);
+    CHECK_INT(wire_inspect(&w, SPAN("{\"errors\":[null,7],\"usage\":1}"), false, &seen, &err), 0);
+    CHECK_BYTES(seen.error.p, seen.error.n, "7");
+    CHECK(!seen.usage.p);
 }
 
 static void test_inspect(void)
@@ -94,6 +132,49 @@ static void test_inspect(void)
                            &seen, &err),
               0);
     CHECK(!seen.content); /* nobody wanted to know */
+}
+
+static unsigned next(unsigned *seed, unsigned below)
+{
+    *seed = *seed * 1103515245u + 12345u;
+    return (*seed >> 16) % below;
+}
+
+static void add_random(struct buf *out, unsigned *seed, int depth)
+{
+    static const char *const names[] = {"usage", "error", "choices", "finish_reason", "delta"};
+    static const char *const scalars[] = {"null", "false", "\"\"", "\"usage\"", "7", "{}", "[]"};
+    unsigned kind = depth == 0 ? 9 : next(seed, depth > 4 ? 7 : 14), n = next(seed, 4);
+
+    if (kind < 7) {
+        buf_puts(out, scalars[kind]);
+        return;
+    }
+    buf_puts(out, kind < 9 ? "[" : "{");
+    for (unsigned i = 0; i < n; i++) {
+        buf_puts(out, i ? "," : "");
+        if (kind >= 9)
+            buf_printf(out, "\"%s\":", names[next(seed, 5)]);
+        add_random(out, seed, depth + 1);
+    }
+    buf_puts(out, kind < 9 ? "]" : "}");
+}
+
+static void test_random(void)
+{
+    unsigned seed = 7;
+    int found = 0;
+
+    for (int i = 0; i < 5000; i++) {
+        struct buf doc;
+        buf_init(&doc, 1 << 20);
+        add_random(&doc, &seed, 0);
+        buf_add(&doc, "", 1);
+        struct wire_seen seen = inspect(doc.data, 0);
+        found += seen.finish || seen.usage.p || seen.error.p;
+        buf_deinit(&doc);
+    }
+    CHECK(found > 500);
 }
 
 static void check_strip(const char *data, const char *want)
@@ -132,6 +213,8 @@ int main(void)
 {
     test_find();
     test_inspect();
+    test_ends();
+    test_random();
     test_strip();
     return test_report("wire");
 }
