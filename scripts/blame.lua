@@ -13,8 +13,8 @@ local by_code = { timeout = "model", unavailable = "model", bad_response = "mode
 --   "quota": the key is not to be used for so many seconds, the model is well
 --   "key": the key was refused; the longer, the more often
 --   "nobody": the request's own fault, or nothing that says anything about the model
--- known = false: a model that is in no catalogue; whoever asks for it may not be allowed to (403), which says nothing
--- of the key. nil: it does not matter.
+-- known = false: a model that is in no catalogue; whoever asks for it may not be allowed to (403),
+-- which says nothing of the key. nil: it does not matter.
 function blame.of(err, known)
    if err.code == "auth" and err.status == 403 and known == false then return "nobody" end
    if err.code == "rate_limited" then
