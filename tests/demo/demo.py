@@ -149,10 +149,15 @@ class Child:
         self.address = self._ready(10)
 
     def _ready(self, seconds):
-        if select.select([self.process.stdout], [], [], seconds)[0]:
-            found = re.search(rb"listening on https?://(\S+)", self.process.stdout.readline())
+        said, until = b"", time.monotonic() + seconds
+        while select.select([self.process.stdout], [], [], max(0, until - time.monotonic()))[0]:
+            part = os.read(self.process.stdout.fileno(), 4096)
+            said += part
+            found = re.search(rb"listening on https?://(\S+)\n", said)
             if found:
                 return found.group(1).decode()
+            if not part:
+                break
         self.process.kill()
         self.process.wait()
         sys.exit(f"demo: {' '.join(self.process.args)} did not start:\n{self.last_words()}")

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -121,6 +122,18 @@ def test_the_shipped_examples_run_as_the_tour_names_them():
         if not path.name.endswith(".baton.lua"):
             done = baton("run", path)
             equal(done.returncode, 0, done.output)
+
+
+def test_the_demo_prints_its_table_from_prompts_of_ones_own():
+    with tempfile.TemporaryDirectory(prefix="baton-docs-") as folder:
+        path = Path(folder, "prompts.jsonl")
+        path.write_text('{"prompt": "What is 6 times 7?"}\n{"prompt": "Say hello."}\n', encoding="utf-8")
+        command = [sys.executable, ROOT / "tests/demo/demo.py", "--data", path]
+        done = subprocess.run(command, capture_output=True, env=clean_env(BATON=BATON), timeout=60)
+    text = done.stdout.decode()
+    equal(done.returncode, 0, text + done.stderr.decode())
+    for row in ("always the cheapest", "complexity", "cascade", "ensemble"):
+        check(re.search(rf"^{row} +2 .* 0$", text, flags=re.M), text)
 
 
 # ---- a first policy in five minutes -------------------------------------------------------------
