@@ -193,7 +193,7 @@ static void distribute(struct master *m, struct change *c)
     c->distributing = c->opened = true;
     for (struct list *n = m->hands.next; n != &m->hands; n = n->next) {
         struct hand *h = LIST_ENTRY(n, struct hand, node);
-        if (h->socket >= 0 && h->state != HAND_DRAINING)
+        if (crew_takes_part(h))
             crew_load(h, c->edition);
     }
 }

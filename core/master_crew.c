@@ -70,17 +70,18 @@ void crew_route(struct master *m)
 {
     for (struct list *n = m->hands.next; n != &m->hands; n = n->next) {
         struct hand *h = LIST_ENTRY(n, struct hand, node);
-        if (h->socket >= 0 && h->state != HAND_DRAINING && complete(h))
+        if (crew_takes_part(h) && complete(h))
             route_one(h);
     }
 }
 
 void crew_forget(struct master *m, int64_t serial)
 {
-    for (struct list *n = m->hands.next; n != &m->hands; n = n->next)
-        if (LIST_ENTRY(n, struct hand, node)->socket >= 0)
-            crew_send(LIST_ENTRY(n, struct hand, node), NULL, "{\"do\":\"forget\",\"serial\":%lld}",
-                      (long long)serial);
+    for (struct list *n = m->hands.next; n != &m->hands; n = n->next) {
+        struct hand *h = LIST_ENTRY(n, struct hand, node);
+        if (crew_takes_part(h))
+            crew_send(h, NULL, "{\"do\":\"forget\",\"serial\":%lld}", (long long)serial);
+    }
 }
 
 /* Those that only start begin to serve first: connections wait at their sockets. */
@@ -101,6 +102,11 @@ void crew_cut(struct master *m)
         crew_send(LIST_ENTRY(n, struct hand, node), NULL, "{\"do\":\"cut\"}");
 }
 
+bool crew_takes_part(const struct hand *h)
+{
+    return h->socket >= 0 && !h->old && h->state != HAND_DRAINING;
+}
+
 bool crew_has(const struct hand *h, int64_t serial)
 {
     for (size_t i = 0; i < sizeof h->loaded / sizeof *h->loaded; i++)
@@ -115,7 +121,7 @@ bool crew_ready(const struct master *m, int64_t serial)
 
     for (struct list *node = m->hands.next; node != &m->hands; node = node->next) {
         const struct hand *h = LIST_ENTRY(node, struct hand, node);
-        if (h->socket < 0 || h->state == HAND_DRAINING)
+        if (!crew_takes_part(h))
             continue;
         if (!crew_has(h, serial))
             return false;

@@ -176,6 +176,8 @@ void crew_reap(struct master *m);  /* SIGCHLD */
 void crew_watch(struct master *m); /* every second: who does not beat is replaced */
 void crew_stop(struct master *m);  /* the engine ends: they finish what they have */
 void crew_cut(struct master *m);   /* what is left of their requests ends now */
+/* Gets what is loaded now: no trial, no worker that leaves, none of the binary before this one. */
+bool crew_takes_part(const struct hand *h);
 bool crew_has(const struct hand *h, int64_t serial);
 bool crew_ready(const struct master *m, int64_t serial); /* all workers have loaded it */
 int crew_send(struct hand *h, const int *fds, const char *format, ...)
