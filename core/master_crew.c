@@ -48,13 +48,23 @@ void crew_load(struct hand *h, const struct edition *e)
     buf_deinit(&name);
 }
 
+/* Its end is seen later, and it is replaced. */
+static void end_stuck(struct hand *h)
+{
+    h->stuck = true;
+    kill(h->pid, SIGKILL);
+}
+
 static void route_one(struct hand *h)
 {
     struct master *m = h->m;
 
-    crew_send(h, NULL, "{\"do\":\"route\",\"base\":%lld,\"canary\":%lld,\"share\":%.9f}",
-              (long long)m->serving->serial, (long long)(m->canary ? m->canary->serial : 0),
-              m->share);
+    int sent = crew_send(h, NULL, "{\"do\":\"route\",\"base\":%lld,\"canary\":%lld,\"share\":%.9f}",
+                         (long long)m->serving->serial,
+                         (long long)(m->canary ? m->canary->serial : 0), m->share);
+    if (sent <
+        0) /* it has not looked at its messages for long: it must not go on with an old generation */
+        end_stuck(h);
 }
 
 /* Does the worker have all that is served now? */
@@ -499,7 +509,6 @@ void crew_watch(struct master *m)
                   (struct log_field[]){log_int("worker", h->pid),
                                        log_int("silent_ms", (now - last_sign(h)) / 1000)},
                   2);
-        h->stuck = true;
-        kill(h->pid, SIGKILL);
+        end_stuck(h);
     }
 }
