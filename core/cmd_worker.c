@@ -19,9 +19,9 @@
 #include "options.h"
 #include "request.h"
 #include "task.h"
+#include "worker_memory.h"
 
 #include <fcntl.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,11 +31,8 @@
 enum {
     TICK_US = 250000,
     BUILD_US = 200,  /* of building in one turn of the loop: requests wait for some turns */
-    TRIAL_NICE = 5,  /* it has time; who serves beside it has not */
     CUT_US = 300000, /* for the last words to go out */
-    LOOK_TICKS = 4,  /* between two looks at unused memory */
-    LOOKS = 4,       /* before some is given back */
-    SPARE_BYTES = 24 << 20
+    TRIAL_NICE = 5   /* it has time; who serves beside it has not */
 };
 
 struct serving {
@@ -44,7 +41,7 @@ struct serving {
     struct worker_slot *slot; /* NULL in a trial */
     struct event *readable, *build, *tick, *term;
     int ticks;
-    size_t spare; /* the least that malloc kept unused, of the last looks */
+    struct worker_memory memory;
     bool draining, is_cut;
     int64_t deadline_us;
 };
@@ -445,21 +442,6 @@ static void write_cache(struct serving *s)
     s->slot->cache_misses = (int64_t)cache.misses;
 }
 
-/* What a greedy task took and gave up stays with malloc, for the next. When it is not wanted for some seconds the
- * system gets it back. */
-static void give_back(struct serving *s)
-{
-    size_t unused = mallinfo2().fordblks;
-    bool first = s->ticks % (LOOKS * LOOK_TICKS) == 0;
-
-    if (s->ticks % LOOK_TICKS != 0)
-        return;
-    if (first && s->spare > SPARE_BYTES)
-        malloc_trim(0);
-    if (first || unused < s->spare)
-        s->spare = unused;
-}
-
 static void write_slot(struct serving *s)
 {
     struct worker *w = &s->w;
@@ -483,7 +465,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     log_flush(&s->w.log);
-    give_back(s);
+    worker_memory_tick(&s->memory, &s->w);
     if (s->slot)
         write_slot(s);
     if (s->draining)

@@ -103,6 +103,27 @@ def test_a_waiting_request_takes_at_most_40_kb():
                 )
 
 
+def test_what_a_burst_took_goes_back_when_it_is_over():
+    if sanitized():
+        skip_quietly()
+    if many_descriptors() < 8500:
+        skip("fewer than 8500 descriptors")
+    patient = {"connect": 10, "first_byte": 300, "stall": 300, "total": 600}
+    with Hole() as hole:
+        text = config({"hole": provider(hole.base_url)}, default_model="hole/x", timeouts=patient)
+        with Gateway(text) as gateway:
+            idle = gateway.rss()
+            clients = wait_many(gateway, hole, 4000)
+            burst = gateway.rss() - idle
+            for client in clients:
+                client.close()
+            eventually(
+                lambda: gateway.rss() - idle < burst * 0.7,
+                f"a third of the {burst / 1e6:.0f} MB of a burst given back",
+                30,
+            )
+
+
 def skip_quietly():
     """Sanitizers keep freed memory: nothing to judge, and REQUIRE_ALL does not mean this."""
     from base import Skip
