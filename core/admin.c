@@ -4,6 +4,7 @@
 
 #include "json.h"
 #include "listen.h"
+#include "secret.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,22 +52,11 @@ static bool is_local(const char *peer)
            strcmp(peer, "unix") == 0;
 }
 
-/* The same time for every token, so that it cannot be found out letter by letter. */
-static bool same_token(const char *given, const char *token)
-{
-    size_t n = strlen(given), m = strlen(token);
-    unsigned char differ = n != m;
-
-    for (size_t i = 0; i < n; i++)
-        differ |= (unsigned char)(given[i] ^ token[m ? i % m : 0]);
-    return !differ;
-}
-
 static bool has_token(const struct http_exchange *x, const char *token)
 {
     const char *given = http_header(x, "authorization");
 
-    return given && strncasecmp(given, "Bearer ", 7) == 0 && same_token(given + 7, token);
+    return given && strncasecmp(given, "Bearer ", 7) == 0 && secret_is(given + 7, token);
 }
 
 /* A page in a browser on this machine could reach us, too: it shows by its Origin, or by a Host that is a name of

@@ -154,25 +154,17 @@ static bool forget(struct query *q, pid_t pid)
     return false;
 }
 
-static int64_t int_of(struct span doc, const char *name)
-{
-    struct span value = json_member(doc, name);
-    int64_t i = 0;
-
-    return value.p && json_int(value, &i) == 0 ? i : 0;
-}
-
 void admin_take_answer(struct hand *h, struct span message)
 {
     struct span items = json_member(message, "items");
-    int64_t id = int_of(message, "query");
+    int64_t id = json_member_int(message, "query", 0);
 
     for (struct list *n = h->m->queries.next; n != &h->m->queries; n = n->next) {
         struct query *q = LIST_ENTRY(n, struct query, node);
         if (q->id != id || !forget(q, h->pid))
             continue;
-        q->total += int_of(message, "total");
-        q->cancelled += int_of(message, "cancelled");
+        q->total += json_member_int(message, "total", 0);
+        q->cancelled += json_member_int(message, "cancelled", 0);
         if (items.p && items.n > 2) {
             buf_puts(&q->items, q->items.len ? "," : "");
             buf_add(&q->items, items.p + 1, items.n - 2);

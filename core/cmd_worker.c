@@ -145,29 +145,13 @@ static void on_build(evutil_socket_t fd, short what, void *arg)
         event_active(s->build, EV_TIMEOUT, 1);
 }
 
-static int64_t int_of(struct span doc, const char *name)
-{
-    struct span value = json_member(doc, name);
-    int64_t i = 0;
-
-    return value.p && json_int(value, &i) == 0 ? i : 0;
-}
-
-static void text_of(struct span doc, const char *name, char *out, size_t size)
-{
-    struct span value = json_member(doc, name);
-    size_t n = value.p && value.n < size ? json_unescape(value, out) : 0;
-
-    out[n] = 0;
-}
-
 static int load(struct serving *s, struct span m, struct channel_message *with, struct err *err)
 {
     struct sources sources;
     struct span text = {NULL, 0};
     char name[256];
 
-    text_of(m, "config", name, sizeof name);
+    json_member_text(m, "config", name, sizeof name);
     if (load_count(&s->w) >= SLOT_LOADS)
         return err_set(err, ERR_OVERLOADED,
                        "%d generations are still in use by requests; wait for them, or end them",
@@ -178,7 +162,7 @@ static int load(struct serving *s, struct span m, struct channel_message *with, 
         sources_deinit(&sources);
         return -1;
     }
-    struct load *l = load_begin(&s->w, int_of(m, "serial"), &sources, name, text, err);
+    struct load *l = load_begin(&s->w, json_member_int(m, "serial", 0), &sources, name, text, err);
     if (text.p)
         memfd_unmap(text);
     return l ? 0 : -1;
@@ -189,7 +173,7 @@ static void on_load(struct serving *s, struct span m, struct channel_message *wi
     struct err err;
 
     if (load(s, m, with, &err) < 0)
-        refuse(s, int_of(m, "serial"), &err);
+        refuse(s, json_member_int(m, "serial", 0), &err);
     else
         event_active(s->build, EV_TIMEOUT, 1);
 }
@@ -255,8 +239,8 @@ static void end_at_once(struct serving *s, const struct err *err)
 static void on_route(struct serving *s, struct span m)
 {
     struct worker *w = &s->w;
-    struct load *front = load_find(w, int_of(m, "base")),
-                *canary = load_find(w, int_of(m, "canary")), *old = w->front,
+    struct load *front = load_find(w, json_member_int(m, "base", 0)),
+                *canary = load_find(w, json_member_int(m, "canary", 0)), *old = w->front,
                 *old_canary = w->canary;
     struct err err;
 
@@ -309,10 +293,10 @@ static void on_cancel(struct serving *s, struct span m)
     char id[160];
     struct buf text;
 
-    text_of(m, "id", id, sizeof id);
+    json_member_text(m, "id", id, sizeof id);
     buf_init(&text, 256);
     buf_printf(&text, "{\"is\":\"answer\",\"query\":%lld,\"cancelled\":%d}",
-               (long long)int_of(m, "query"), request_cancel(&s->w, id));
+               (long long)json_member_int(m, "query", 0), request_cancel(&s->w, id));
     tell(s, &text);
     buf_deinit(&text);
 }
@@ -483,9 +467,9 @@ static void take(struct serving *s, struct channel_message *message)
     else if (json_is_text(what, "route"))
         on_route(s, m);
     else if (json_is_text(what, "forget"))
-        on_forget(&s->w, int_of(m, "serial"));
+        on_forget(&s->w, json_member_int(m, "serial", 0));
     else if (json_is_text(what, "requests"))
-        on_requests(s, int_of(m, "query"));
+        on_requests(s, json_member_int(m, "query", 0));
     else if (json_is_text(what, "cancel"))
         on_cancel(s, m);
     else if (json_is_text(what, "leave"))

@@ -39,6 +39,11 @@ enum json_type json_type(struct span value);
  * p is NULL when there is no such member or doc is no object. */
 struct span json_member(struct span doc, const char *key);
 
+/* The same where the value is an integer; else 'otherwise'. */
+int64_t json_member_int(struct span doc, const char *key, int64_t otherwise);
+/* The same where the value is a string: its text, terminated. "" for anything else, and for what does not fit. */
+void json_member_text(struct span doc, const char *key, char *out, size_t size);
+
 /* json_member along a path of keys and array indexes: "choices.0.delta.content". The path is split
  * at dots; a part of digits indexes an array. */
 struct span json_path(struct span doc, const char *path);

@@ -156,6 +156,22 @@ static struct span element(struct span doc, struct span part)
     return (struct span){NULL, 0};
 }
 
+int64_t json_member_int(struct span doc, const char *key, int64_t otherwise)
+{
+    struct span value = json_member(doc, key);
+    int64_t i;
+
+    return value.p && json_int(value, &i) == 0 ? i : otherwise;
+}
+
+void json_member_text(struct span doc, const char *key, char *out, size_t size)
+{
+    struct span value = json_member(doc, key);
+    bool fits = value.p && json_type(value) == JSON_STRING && value.n < size;
+
+    out[fits ? json_unescape(value, out) : 0] = 0;
+}
+
 struct span json_path(struct span doc, const char *path)
 {
     for (;;) {

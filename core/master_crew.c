@@ -151,31 +151,9 @@ static void swap_serial(struct hand *h, int64_t old, int64_t new)
 
 /* ---- listening ---- */
 
-static int64_t int_of(struct span doc, const char *name)
-{
-    struct span value = json_member(doc, name);
-    int64_t i = 0;
-
-    return value.p && json_int(value, &i) == 0 ? i : 0;
-}
-
-static void text_of(struct span doc, const char *name, char *out, size_t size)
-{
-    struct span value = json_member(doc, name);
-    struct buf text;
-
-    out[0] = 0;
-    buf_init(&text, size - 1);
-    if (value.p && json_text(value, &text) == 0 && text.len) {
-        memcpy(out, text.data, text.len);
-        out[text.len] = 0;
-    }
-    buf_deinit(&text);
-}
-
 static void on_loaded(struct hand *h, struct span m)
 {
-    int64_t serial = int_of(m, "serial");
+    int64_t serial = json_member_int(m, "serial", 0);
 
     swap_serial(h, 0, serial);
     if (h->state == HAND_STARTING && h->socket >= 0 && complete(h))
@@ -188,10 +166,10 @@ static void on_refused(struct hand *h, struct span m)
     char code[32], message[ERR_MESSAGE_MAX];
     struct err err;
 
-    text_of(m, "code", code, sizeof code);
-    text_of(m, "error", message, sizeof message);
+    json_member_text(m, "code", code, sizeof code);
+    json_member_text(m, "error", message, sizeof message);
     err_set(&err, err_code_of(code), "%s", message);
-    change_refused(h, int_of(m, "serial"), &err);
+    change_refused(h, json_member_int(m, "serial", 0), &err);
 }
 
 static void on_ready(struct hand *h)
@@ -217,8 +195,8 @@ static void take_message(struct hand *h, struct span m)
     } else if (json_is_text(is, "ready")) {
         on_ready(h);
     } else if (json_is_text(is, "freed")) {
-        swap_serial(h, int_of(m, "serial"), 0);
-        edition_freed(h->m, int_of(m, "serial"));
+        swap_serial(h, json_member_int(m, "serial", 0), 0);
+        edition_freed(h->m, json_member_int(m, "serial", 0));
     } else if (json_is_text(is, "draining")) {
         h->state = HAND_DRAINING; /* somebody asked it to leave: its place is free */
         master_fill_places(h->m);

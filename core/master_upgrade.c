@@ -104,14 +104,6 @@ void upgrade(struct master *m, struct change *c)
 
 /* ---- the new binary ---- */
 
-static int int_of(struct span doc, const char *name)
-{
-    struct span value = json_member(doc, name);
-    int64_t i = -1;
-
-    return value.p && json_int(value, &i) == 0 ? (int)i : -1;
-}
-
 static int adopt_sockets(struct master *m, struct span doc, struct err *err)
 {
     struct span list = json_member(doc, "sockets"), key, value;
@@ -126,7 +118,7 @@ static int adopt_sockets(struct master *m, struct span doc, struct err *err)
             inherit((int)fd, false);
             m->sockets[m->n_inherited++] = (int)fd;
         }
-    m->one_socket = int_of(doc, "one_socket") == 1;
+    m->one_socket = (int)json_member_int(doc, "one_socket", -1) == 1;
     if (m->n_inherited)
         listen_name(m->sockets[0], m->address, sizeof m->address);
     return m->n_inherited ? 0 : err_set(err, ERR_INTERNAL, "no socket was inherited");
@@ -138,10 +130,11 @@ static void adopt_workers(struct master *m, struct span doc)
     struct json_iter it = {0};
 
     while (list.p && json_next(list, &it, &key, &value)) {
-        int channel = int_of(value, "channel");
+        int channel = (int)json_member_int(value, "channel", -1);
         inherit(channel, false);
-        crew_adopt(m, int_of(value, "pid"), channel, int_of(value, "slot"),
-                   int_of(value, "draining") == 1);
+        crew_adopt(m, (int)json_member_int(value, "pid", -1), channel,
+                   (int)json_member_int(value, "slot", -1),
+                   (int)json_member_int(value, "draining", -1) == 1);
     }
 }
 
@@ -149,7 +142,7 @@ static void adopt_workers(struct master *m, struct span doc)
 static void adopt_shared(struct master *m, struct span doc)
 {
     struct err err;
-    int fd = int_of(doc, "shared");
+    int fd = (int)json_member_int(doc, "shared", -1);
 
     inherit(fd, false);
     if (shared_attach(&m->shared, fd, &err) < 0)
@@ -171,14 +164,14 @@ int upgrade_adopt(struct master *m, struct err *err)
     int result = json_check(doc, err) < 0 ? -1 : adopt_sockets(m, doc, err);
     if (result == 0) {
         m->upgraded = true;
-        m->admin_fd = int_of(doc, "admin");
-        m->inherited_sources = int_of(doc, "sources");
-        m->inherited_config = int_of(doc, "config");
+        m->admin_fd = (int)json_member_int(doc, "admin", -1);
+        m->inherited_sources = (int)json_member_int(doc, "sources", -1);
+        m->inherited_config = (int)json_member_int(doc, "config", -1);
         inherit(m->admin_fd, false);
         inherit(m->inherited_sources, false);
         inherit(m->inherited_config, false);
-        if (int_of(doc, "serials") > 0) /* old workers tell of theirs */
-            m->serials = int_of(doc, "serials");
+        if ((int)json_member_int(doc, "serials", -1) > 0) /* old workers tell of theirs */
+            m->serials = (int)json_member_int(doc, "serials", -1);
         adopt_shared(m, doc);
         adopt_workers(m, doc);
     }

@@ -8,6 +8,7 @@
 #include "json.h"
 #include "lua_err.h"
 #include "request_view.h"
+#include "secret.h"
 #include "task.h"
 
 #include <ctype.h>
@@ -474,17 +475,6 @@ static const char *match(const struct route *route, const char *path)
     return strcmp(path, route->path) == 0 ? "" : NULL;
 }
 
-/* The same time for every key, so that a key cannot be found out letter by letter. */
-static bool same_key(const char *a, const char *b)
-{
-    size_t n = strlen(a), m = strlen(b);
-    unsigned char differ = n != m;
-
-    for (size_t i = 0; i < n; i++)
-        differ |= (unsigned char)(a[i] ^ b[m ? i % m : 0]);
-    return !differ;
-}
-
 static bool has_key(const struct request *r)
 {
     const char *given = http_header(r->x, "authorization");
@@ -502,7 +492,7 @@ static bool has_key(const struct request *r)
         given = http_header(r->x, "x-goog-api-key");
     bool known = false;
     for (size_t i = 0; given && i < c->key_count; i++)
-        known |= same_key(given, c->keys[i]);
+        known |= secret_is(given, c->keys[i]);
     return known;
 }
 

@@ -690,6 +690,29 @@ static void test_public_cases(void)
     fclose(f);
 }
 
+static void test_members_as_values(void)
+{
+    struct span doc =
+        SPAN("{\"n\":7,\"r\":1.5,\"s\":\"a\\u00e9\",\"l\":[],\"long\":\"0123456789\"}");
+    char text[8];
+
+    CHECK_INT(json_member_int(doc, "n", 3), 7);
+    CHECK_INT(json_member_int(doc, "r", 3), 3);
+    CHECK_INT(json_member_int(doc, "s", 3), 3);
+    CHECK_INT(json_member_int(doc, "none", -1), -1);
+    json_member_text(doc, "s", text, sizeof text);
+    CHECK_STR(text, "");
+    char room[16];
+    json_member_text(doc, "s", room, sizeof room);
+    CHECK_STR(room, "a\xc3\xa9");
+    json_member_text(doc, "long", text, sizeof text);
+    CHECK_STR(text, "");
+    json_member_text(doc, "l", room, sizeof room);
+    CHECK_STR(room, "");
+    json_member_text(doc, "none", room, sizeof room);
+    CHECK_STR(room, "");
+}
+
 int main(void)
 {
     test_accepts();
@@ -707,5 +730,6 @@ int main(void)
     test_write_text();
     test_write_numbers();
     test_public_cases();
+    test_members_as_values();
     return test_report("json");
 }
