@@ -391,8 +391,10 @@ static void on_started(struct change *c, const struct edition *e, bool unchanged
 
     (void)e;
     (void)unchanged;
-    if (!err || m->stopping)
-        return; /* on_tick looks whether files have changed meanwhile */
+    if (!err || m->stopping) { /* on_tick looks whether files have changed meanwhile */
+        m->files_changed |= m->upgraded && m->watch && m->config.watch;
+        return;
+    }
     struct change *next = start_otherwise(m, c, err);
     if (next) {
         next->done = on_started;

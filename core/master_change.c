@@ -270,7 +270,7 @@ void change_refused(struct hand *h, int64_t serial, const struct err *err)
     kill(h->pid, SIGKILL);
 }
 
-void change_hand_lost(const struct hand *h)
+void change_hand_lost(const struct hand *h, const char *how)
 {
     struct master *m = h->m;
     struct change *c = current(m);
@@ -278,7 +278,8 @@ void change_hand_lost(const struct hand *h)
 
     if (c && c->trial == h) {
         c->trial = NULL;
-        err_set(&err, ERR_INTERNAL, "the process that tried it died; its log says more");
+        err_set(&err, ERR_INTERNAL, "the process that tried it died (%s); the log may say more",
+                how);
         change_failed(m, c, &err);
         return;
     }

@@ -390,11 +390,8 @@ static bool young(const struct hand *h)
 }
 
 /* A worker ended that should not have. */
-static void lost(struct master *m, const struct hand *h, int status)
+static void lost(struct master *m, const struct hand *h, int status, const char *how)
 {
-    char how[96];
-
-    describe(status, how, sizeof how);
     log_write(&m->log, LOG_ERROR, "a worker died; the requests it held are lost",
               (struct log_field[]){log_int("worker", h->pid), log_text("how", how)}, 2);
     const char *labels[] = {h->stuck ? "stuck" : WIFSIGNALED(status) ? "signal" : "exit"};
@@ -404,11 +401,14 @@ static void lost(struct master *m, const struct hand *h, int status)
 
 static void buried(struct master *m, struct hand *h, int status)
 {
+    char how[96];
+
+    describe(status, how, sizeof how);
     list_remove(&h->node);
     if (h->socket >= 0 && !m->stopping && (h->state != HAND_DRAINING || status != 0))
-        lost(m, h, status);
+        lost(m, h, status, how);
     admin_hand_lost(h);
-    change_hand_lost(h);
+    change_hand_lost(h, how);
     for (size_t i = 0; i < sizeof h->loaded / sizeof *h->loaded; i++)
         if (h->loaded[i])
             edition_freed(m, h->loaded[i]);

@@ -316,7 +316,8 @@ class Gateway(Process):
         for line in list(self._err):
             with contextlib.suppress(ValueError):
                 entries.append(json.loads(line))
-        return [e for e in entries if all(e.get(k) == v for k, v in wanted.items())]
+        objects = [e for e in entries if isinstance(e, dict)]
+        return [e for e in objects if all(e.get(k) == v for k, v in wanted.items())]
 
     def request(self, method="POST", path="/v1/chat/completions", body=None, headers=None, **kw):
         return request(self.address, method, path, body, headers, **kw)
