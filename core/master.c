@@ -103,6 +103,7 @@ static int open_shared(struct master *m, struct err *err)
     sizes.kv_bytes = m->config.kv_bytes;
     if (m->shared.shm.base)
         return 0;
+    m->values_due = true;
     return shared_new(&m->shared, &sizes, err);
 }
 

@@ -137,6 +137,7 @@ struct master {
     struct archive *archive; /* NULL: nothing is kept on disk */
     char state_dir[4096];
     uint64_t kv_saved;
+    bool values_due; /* the shared memory is new: what persists comes from the disk */
     struct watch *watch;
     struct http *admin;
     int admin_fd; /* inherited, or -1 */

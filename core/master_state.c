@@ -137,7 +137,7 @@ int state_open(struct master *m, struct err *err)
         return 0;
     }
     list_kept(m);
-    if (!m->upgraded)
+    if (m->values_due)
         restore_values(m);
     return 0;
 }

@@ -6,13 +6,14 @@ SPDX-License-Identifier: MIT
 import contextlib
 import json
 import os
+import shutil
 import signal
 import tempfile
 import threading
 from pathlib import Path
 
-from base import check, equal, eventually
-from harness import Gateway, baton, lua, provider
+from base import ROOT, check, equal, eventually
+from harness import BATON, Gateway, baton, lua, provider
 
 COUNT = """
 local kv, llm, policy = require "kv", require "llm", require "policy"
@@ -112,6 +113,28 @@ def test_what_persists_survives_a_restart():
             with Gateway(settings(state=state), {"count": COUNT}, workers=2) as gateway:
                 equal(ask(gateway, "count", "keep kept"), str(round_))
                 equal(ask(gateway, "count", "add lost"), "1")
+
+
+def test_what_persists_survives_a_binary_of_another_version():
+    """It cannot use the old one's memory, so it reads what was written down."""
+    data = Path(BATON).read_bytes()
+    check(data.count(b"0.1.0\0"), "no version in the binary")
+    with state_folder() as state, tempfile.TemporaryDirectory(prefix="baton-e2e-") as folder:
+        program = Path(folder, "baton")
+        shutil.copy(BATON, program)
+        env = {"BATON_HOME": str(ROOT)}
+        with Gateway(
+            settings(state=state), {"count": COUNT}, workers=2, program=str(program), env=env
+        ) as gateway:
+            equal(ask(gateway, "count", "keep kept"), "1")
+            fresh = Path(folder, "fresh")
+            fresh.write_bytes(data.replace(b"0.1.0\0", b"0.1.9\0"))
+            fresh.chmod(0o755)
+            old = children(gateway.pid)
+            fresh.rename(program)
+            os.kill(gateway.pid, signal.SIGUSR2)
+            eventually(lambda: not set(old) & set(children(gateway.pid)), "new workers", 20)
+            equal(ask(gateway, "count", "keep kept"), "2")
 
 
 def test_one_flight_for_a_key_in_each_worker_and_the_cache_survives_a_reload():
