@@ -149,9 +149,12 @@ static int load(struct serving *s, struct span m, struct channel_message *with, 
 {
     struct sources sources;
     struct span text = {NULL, 0};
-    char name[256];
+    char name[2048]; /* as it is written, six bytes for each that cannot be shown */
 
     json_member_text(m, "config", name, sizeof name);
+    /* A process that has no descriptor left gets the message without them. */
+    if (with->fds[0] < 0 || (name[0] && with->fds[1] < 0))
+        return err_set(err, ERR_OVERLOADED, "the worker has no descriptors left for the files");
     if (load_count(&s->w) >= SLOT_LOADS)
         return err_set(err, ERR_OVERLOADED,
                        "%d generations are still in use by requests; wait for them, or end them",

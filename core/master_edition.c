@@ -4,6 +4,7 @@
 #include "master_private.h"
 #include "memfd.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,11 +199,17 @@ struct edition *edition_find(struct master *m, const char *prefix, struct err *e
     return found;
 }
 
+/* Not for workers that are started meanwhile. */
+static int copy_fd(int fd)
+{
+    return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
 void edition_take_sources(struct edition *e, const struct edition *from)
 {
     if (e->sources_fd >= 0)
         close(e->sources_fd);
-    e->sources_fd = dup(from->sources_fd);
+    e->sources_fd = copy_fd(from->sources_fd);
     memcpy(e->hash, from->hash, sizeof e->hash);
 }
 
@@ -225,7 +232,7 @@ int edition_take_archived(struct master *m, struct edition *e, const char *hash,
 
 static void take_config(struct edition *e, const struct edition *from)
 {
-    e->config_fd = from->config_fd < 0 ? -1 : dup(from->config_fd);
+    e->config_fd = from->config_fd < 0 ? -1 : copy_fd(from->config_fd);
     memcpy(e->config_name, from->config_name, sizeof e->config_name);
 }
 
@@ -311,7 +318,8 @@ int edition_configure(struct master *m, struct edition *e, struct config *c, str
 
     if (sources_from_memfd(&s, e->sources_fd, err) < 0)
         return -1;
-    int result = e->config_fd < 0 ? 0 : memfd_map(e->config_fd, CONFIG_MAX, &text, err);
+    /* One that has a name and no descriptor (there was none left) must not pass for none. */
+    int result = e->config_name[0] ? memfd_map(e->config_fd, CONFIG_MAX, &text, err) : 0;
     if (result == 0)
         result = config_load_text(c, &s, e->config_name, text, NULL, err);
     sources_deinit(&s);

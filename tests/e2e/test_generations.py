@@ -6,12 +6,14 @@ SPDX-License-Identifier: MIT
 import contextlib
 import hashlib
 import os
+import signal
 import tempfile
 import threading
 from pathlib import Path
 
 from base import ROOT, check, equal, eventually
 from client import Client
+from crew import descriptors, replaced, workers
 from harness import Gateway, baton, clean_env, config, provider
 from test_reload import (
     all_freed,
@@ -214,6 +216,30 @@ def test_an_earlier_generation_comes_back_at_once():
             "each generation is listed once",
             10,
         )
+
+
+def test_a_worker_inherits_no_files_of_generations():
+    with plain({"mine": says("0")}, args=("--no-watch",)) as gateway:
+        hashes = three(gateway)
+        use(gateway, hashes[0])
+        use(gateway, hashes[1])
+        old = workers(gateway)
+        os.kill(old[0], signal.SIGKILL)
+        replaced(gateway, old[:1], len(old))
+        for pid in workers(gateway):
+            memory = [t for t in descriptors(pid).values() if "memfd:" in t]
+            equal(len(memory), 1, f"memory files: {memory}")
+
+
+def test_a_configuration_far_down_is_the_one_that_serves():
+    """Its path is longer than what messages tell of it."""
+    with tempfile.TemporaryDirectory(prefix="baton-e2e-") as folder:
+        deep = os.path.join(folder, "d" * 200, "e" * 60)
+        os.makedirs(deep)
+        with plain({"mine": says("0")}, folder=deep, keys=["secret-key"]) as gateway:
+            equal(gateway.chat("mine").status, 401, "the keys of the configuration")
+            answer = gateway.chat("mine", headers={"authorization": "Bearer secret-key"})
+            equal(answer.status, 200, repr(answer))
 
 
 def test_a_hash_that_is_none_is_refused_and_says_why():

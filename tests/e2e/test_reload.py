@@ -241,10 +241,10 @@ def all_freed(gateway, newest):
 
 
 @contextlib.contextmanager
-def plain(policies, workers=2, args=(), **members):
+def plain(policies, workers=2, args=(), folder=None, **members):
     """A gateway whose policies answer by themselves."""
     text = config({"raw": provider("http://127.0.0.1:9/v1")}, **members)
-    with Gateway(text, policies, workers=workers, args=args) as gateway:
+    with Gateway(text, policies, workers=workers, args=args, folder=folder) as gateway:
         yield gateway
 
 
