@@ -353,7 +353,10 @@ static void handle_requests(struct master *m, struct http_exchange *x, const cha
 
 static void handle_cancel(struct master *m, struct http_exchange *x, const char *rest)
 {
-    ask_cancel(m, x, rest);
+    char id[512];
+
+    http_decode_percent(rest, id, sizeof id);
+    ask_cancel(m, x, id);
 }
 
 /* ---- routes ---- */

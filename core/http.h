@@ -85,6 +85,8 @@ void http_free(struct http *h);
 
 const char *http_method(const struct http_exchange *x); /* "POST" */
 const char *http_path(const struct http_exchange *x); /* "/v1/models", as sent, without the query */
+/* "a%2Fb" -> "a/b", for a part of a path; a broken escape stays as it is. What does not fit is cut. */
+void http_decode_percent(const char *in, char *out, size_t size);
 const char *http_query(const struct http_exchange *x); /* behind the '?', or "" */
 /* The header's value, names without case; several of one name joined by ", ". NULL where there is
  * none. */

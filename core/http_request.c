@@ -3,6 +3,7 @@
 #include "http_private.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -155,6 +156,23 @@ const char *http_peer(const struct http_exchange *x)
 }
 
 /* ---- the body ---- */
+
+void http_decode_percent(const char *in, char *out, size_t size)
+{
+    size_t n = 0;
+
+    for (; *in && n + 1 < size; in++) {
+        char hex[3] = {0};
+        if (*in == '%' && isxdigit((unsigned char)in[1]) && isxdigit((unsigned char)in[2])) {
+            memcpy(hex, in + 1, 2);
+            out[n++] = (char)strtol(hex, NULL, 16);
+            in += 2;
+        } else {
+            out[n++] = *in;
+        }
+    }
+    out[n] = 0;
+}
 
 struct span http_body(const struct http_exchange *x)
 {

@@ -11,7 +11,6 @@
 #include "secret.h"
 #include "task.h"
 
-#include <ctype.h>
 #include <lauxlib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -429,27 +428,9 @@ static void handle_chat(struct request *r, const char *rest)
     start_task(r);
 }
 
-/* "%2F" -> "/"; a broken escape stays as it is. */
-static void decode_percent(const char *in, char *out, size_t size)
-{
-    size_t n = 0;
-
-    for (; *in && n + 1 < size; in++) {
-        char hex[3] = {0};
-        if (*in == '%' && isxdigit((unsigned char)in[1]) && isxdigit((unsigned char)in[2])) {
-            memcpy(hex, in + 1, 2);
-            out[n++] = (char)strtol(hex, NULL, 16);
-            in += 2;
-        } else {
-            out[n++] = *in;
-        }
-    }
-    out[n] = 0;
-}
-
 static void handle_models(struct request *r, const char *rest)
 {
-    decode_percent(*rest == '/' ? rest + 1 : rest, r->model_id, sizeof r->model_id);
+    http_decode_percent(*rest == '/' ? rest + 1 : rest, r->model_id, sizeof r->model_id);
     start_task(r);
 }
 
