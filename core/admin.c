@@ -145,18 +145,31 @@ static double number_of(struct span doc, const char *name)
     return value.p && json_type(value) == JSON_NUMBER && json_double(value, &d) == 0 ? d : 0;
 }
 
-/* A body is an object or nothing. False: it is answered. */
-static bool read_body(struct http_exchange *x, struct span *doc)
+/* A body is an object or nothing, with no other members: one that is misspelled would otherwise change what all
+ * requests get. False: it is answered. */
+static bool read_body(struct http_exchange *x, const char *const known[3], struct span *doc)
 {
+    struct json_iter it = {0};
+    struct span key, value;
     struct err err;
 
     *doc = http_body(x);
     if (doc->n == 0)
         *doc = SPAN("{}");
-    if (json_check(*doc, &err) == 0 && json_type(*doc) == JSON_OBJECT)
-        return true;
-    refuse(x, 400, ERR_BAD_REQUEST, "the body must be a JSON object");
-    return false;
+    if (json_check(*doc, &err) < 0 || json_type(*doc) != JSON_OBJECT) {
+        refuse(x, 400, ERR_BAD_REQUEST, "the body must be a JSON object");
+        return false;
+    }
+    while (json_next(*doc, &it, &key, &value)) {
+        if (json_is_text(key, known[0]) || json_is_text(key, known[1]) ||
+            (known[2] && json_is_text(key, known[2])))
+            continue;
+        err_set(&err, ERR_BAD_REQUEST, "%.*s: unknown member (known: %s, %s%s%s)", (int)key.n,
+                key.p, known[0], known[1], known[2] ? ", " : "", known[2] ? known[2] : "");
+        admin_fail(x, 400, &err);
+        return false;
+    }
+    return true;
 }
 
 static void wait_for(struct master *m, struct http_exchange *x, struct change *c)
@@ -195,19 +208,34 @@ static bool read_promote_after(struct http_exchange *x, struct span doc, double 
     return false;
 }
 
+/* A boolean, or absent (false), and not together with a share. False: it is answered. */
+static bool read_stage(struct http_exchange *x, struct span doc, bool *stage)
+{
+    struct span value = json_member(doc, "stage");
+    bool is_boolean = !value.p || json_type(value) == JSON_TRUE || json_type(value) == JSON_FALSE;
+
+    *stage = value.p && json_type(value) == JSON_TRUE;
+    if (is_boolean && !(*stage && json_member(doc, "share").p))
+        return true;
+    refuse(x, 400, ERR_BAD_REQUEST,
+           is_boolean ? "stage and share exclude each other" : "stage: must be true or false");
+    return false;
+}
+
 static void handle_reload(struct master *m, struct http_exchange *x, const char *rest)
 {
+    static const char *const known[3] = {"stage", "share", "promote_after"};
     struct span doc;
     double share, promote_after;
+    bool stage;
 
     (void)rest;
-    if (!read_body(x, &doc) || !read_share(x, doc, &share) ||
-        !read_promote_after(x, doc, &promote_after))
+    if (!read_body(x, known, &doc) || !read_share(x, doc, &share) ||
+        !read_promote_after(x, doc, &promote_after) || !read_stage(x, doc, &stage))
         return;
-    struct span stage = json_member(doc, "stage");
-    enum edition_state goal = stage.p && json_type(stage) == JSON_TRUE ? EDITION_STAGED
-                              : share > 0                              ? EDITION_CANARY
-                                                                       : EDITION_SERVING;
+    enum edition_state goal = stage       ? EDITION_STAGED
+                              : share > 0 ? EDITION_CANARY
+                                          : EDITION_SERVING;
     struct change *c = change_add(m, CHANGE_DISK, goal, "request");
     if (c) {
         c->share = share;
@@ -218,12 +246,13 @@ static void handle_reload(struct master *m, struct http_exchange *x, const char 
 
 static void handle_use(struct master *m, struct http_exchange *x, const char *rest)
 {
+    static const char *const known[3] = {"hash", "share", "promote_after"};
     struct span doc;
     double share, promote_after;
     char hash[65];
 
     (void)rest;
-    if (!read_body(x, &doc) || !read_share(x, doc, &share) ||
+    if (!read_body(x, known, &doc) || !read_share(x, doc, &share) ||
         !read_promote_after(x, doc, &promote_after))
         return;
     struct span given = json_member(doc, "hash");
@@ -280,12 +309,13 @@ static void handle_breakers(struct master *m, struct http_exchange *x, const cha
 /* {"model":"openai/gpt-4o-mini","state":"open"|"closed"|"auto"} */
 static void handle_force(struct master *m, struct http_exchange *x, const char *rest)
 {
+    static const char *const known[3] = {"model", "state"};
     enum health_forced forced = FORCE_NONE;
     char model[HEALTH_NAME_MAX + 1];
     struct span doc;
 
     (void)rest;
-    if (!read_body(x, &doc))
+    if (!read_body(x, known, &doc))
         return;
     struct span name = json_member(doc, "model"), state = json_member(doc, "state");
     size_t n = name.p && json_type(name) == JSON_STRING && name.n < sizeof model
@@ -439,6 +469,12 @@ int admin_open(struct master *m, struct err *err)
         return -1;
     if (m->admin_fd < 0 && (m->admin_fd = listen_open(address, false, err)) < 0)
         return err_prefix(err, "the admin API (--admin ADDR, or \"none\")");
+    if (!m->config.admin_token && strncmp(address, "unix:", 5) != 0 && !is_local(address) &&
+        strncmp(address, "localhost:", 10) != 0)
+        log_write(&m->log, LOG_WARN,
+                  "the admin API answers this machine only; for others set admin = { token = env "
+                  "\"BATON_ADMIN_TOKEN\" }",
+                  (struct log_field[]){log_text("admin", address)}, 1);
     return http_listen_fd(m->admin, m->admin_fd, err);
 }
 

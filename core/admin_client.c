@@ -218,7 +218,7 @@ static int read_answer(struct span in, int *status, struct buf *body, struct err
                    result == HTTP1_ERROR ? http1_reply_why(&p) : "");
 }
 
-/* What another status than 200 means: the engine's own words where it has some. */
+/* What another status than 200 means: the engine's own words where it has some that help here. */
 static int read_refusal(int status, struct span body, struct err *err)
 {
     struct span message = {NULL, 0};
@@ -228,10 +228,10 @@ static int read_refusal(int status, struct span body, struct err *err)
     buf_init(&text, ERR_MESSAGE_MAX);
     if (json_check(body, &ignored) == 0)
         message = json_path(body, "error.message");
-    if (message.p && json_text(message, &text) == 0)
+    if (status == 401)
+        err_set(err, ERR_AUTH, "the engine wants its admin token: --token or BATON_ADMIN_TOKEN");
+    else if (message.p && json_text(message, &text) == 0)
         err_set(err, ERR_BAD_REQUEST, "%.*s", (int)text.len, text.data ? text.data : "");
-    else if (status == 401 || status == 403)
-        err_set(err, ERR_AUTH, "the engine wants a token: --token or BATON_ADMIN_TOKEN");
     else
         err_set(err, ERR_BAD_RESPONSE, "the engine answered with status %d", status);
     buf_deinit(&text);

@@ -5,6 +5,7 @@
 #include "master.h"
 #include "options.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,7 +16,7 @@ static int check(const struct master_options *o, double workers, struct err *err
         return err_prefix(err, "--listen");
     if (o->admin && strcmp(o->admin, "none") != 0 && listen_check(o->admin, err) < 0)
         return err_prefix(err, "--admin");
-    if (workers != (int)workers || workers < 0 || workers > WORKERS_MAX)
+    if (!isnan(workers) && (workers != (int)workers || workers < 1 || workers > WORKERS_MAX))
         return err_set(err, ERR_BAD_REQUEST, "--workers: a whole number from 1 to %d", WORKERS_MAX);
     return 0;
 }
@@ -23,7 +24,7 @@ static int check(const struct master_options *o, double workers, struct err *err
 int cmd_serve(int argc, char **argv)
 {
     struct master_options o = {.argv_all = argv - 1}; /* argv[-1] is the program */
-    double workers = 0;
+    double workers = NAN;                             /* not given */
     const struct option options[] = {
         {"--listen", 'l', "ADDR", OPTION_TEXT, &o.listen,
          "HOST:PORT or unix:PATH; port 0 picks one [127.0.0.1:8080]"},
@@ -62,6 +63,6 @@ int cmd_serve(int argc, char **argv)
         operands = -1;
     if (operands != 0)
         return command_usage("serve", operands > 0 ? "it takes no operands" : err.message);
-    o.workers = (int)workers;
+    o.workers = isnan(workers) ? 0 : (int)workers;
     return master_run(&o, &err) < 0 ? command_failed("serve", &err) : 0;
 }

@@ -437,9 +437,9 @@ static void write_slot(struct serving *s)
     s->slot->calls_waiting = transfers_waiting(w->transfers);
     s->slot->log_waiting = (int64_t)w->log.waiting.len;
     s->slot->log_dropped = (int64_t)w->log.lost;
+    write_loads(s);
     if (s->ticks++ % 4 == 1) {
         s->slot->resident = resident();
-        write_loads(s);
         write_cache(s);
     }
     s->slot->beat_us = w->fx->mono_us(w->fx);

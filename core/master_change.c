@@ -27,7 +27,7 @@ static void log_outcome(struct master *m, const struct change *c, bool unchanged
     if (err)
         fields[n++] = log_text("error", err->message);
     log_write(&m->log, err ? LOG_ERROR : LOG_INFO,
-              err && !m->serving ? "what is on disk cannot serve"
+              err && !m->serving ? "the start failed"
               : err              ? "what was loaded is not used; what served goes on"
               : unchanged        ? "nothing has changed"
                                  : "a generation was loaded",

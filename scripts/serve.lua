@@ -112,8 +112,8 @@ end
 local function check_result(definition, result, err)
    if llm.is_reply(result) or llm.is_stream(result) then return result end
    if result == nil and err ~= nil then return nil, err end
-   error(("run returned %s; it must return a reply, a stream, or nil and an error")
-      :format(result == nil and "nothing" or "a " .. type(result)), 0)
+   errors.raise(("run returned %s; it must return a reply (llm.reply{ text = ... } makes one), a stream, or nil and an "
+      .. "error"):format(result == nil and "nothing" or "a " .. type(result)))
 end
 
 local function as_error(err)
@@ -144,7 +144,7 @@ local function send(req, answer, door, result, debug)
    trace.answered(result.name or "baton")
    if llm.is_stream(result) then
       if result.taken then
-         error("the policy returned a stream that it has read from; return what stream:reply() gives", 0)
+         errors.raise "run returned a stream that it has read from; return what stream:reply() gives"
       end
       if req.stream == true and result.codec.format == door.format then
          return pass_on(req, answer, door, result, debug)

@@ -77,6 +77,8 @@ def test_wrong_usage_is_2_and_says_what_to_do():
         ("serve", "--listen", "foo"),
         ("serve", "--listen", "unix:"),
         ("serve", "--listen", "127.0.0.1:99999"),
+        ("serve", "--workers", "0"),
+        ("serve", "--workers", "65"),
         ("sim", "--listen", "::1:80"),
         ("help", "no-such-command"),
         ("run",),

@@ -62,6 +62,7 @@ def test_wrong_use_in_a_tail_call_names_the_policy_and_its_run():
         ("llm.chat(5, req)", "policies/tail.lua: in run (line 2): the target must be"),
         ('llm.stream("sim/mini", req, { timout = 1 })', "policies/tail.lua: in run (line 2): llm: unknown option"),
         ('(llm.chat("sim/mini", req, { timeout = -1 }))', "policies/tail.lua:3: llm: option 'timeout'"),
+        ('{ text = "hello" }', "policies/tail.lua: in run (line 2): run returned a table; it must return a reply"),
     ):
         with Gateway(config({}), policies={"tail": TAIL % call}) as gateway:
             answer = gateway.chat("tail")

@@ -261,6 +261,24 @@ def test_a_hash_that_is_none_is_refused_and_says_why():
             check(error.startswith("share: "), error)
 
 
+def test_a_request_that_is_misspelled_changes_nothing():
+    with plain({"mine": says("0")}, args=("--no-watch",)) as gateway:
+        before = serving(gateway)["hash"]
+        Path(gateway.policies, "mine.lua").write_text(says("1"), encoding="utf-8")
+        for path, body, word in (
+            ("reload", {"stage": "yes"}, "stage: must be true or false"),
+            ("reload", {"stagd": True}, '"stagd": unknown member (known: stage, share, promote_after)'),
+            ("reload", {"stage": True, "share": 0.1}, "exclude each other"),
+            ("use", {"hash": before, "shar": 0.1}, '"shar": unknown member'),
+            ("breakers", {"model": "a/b", "state": "open", "": 1}, '"": unknown member'),
+            ("breakers", {"model": "a/b", "state": "open", "model state": 1}, "unknown member"),
+        ):
+            answer = gateway.ask_admin("POST", "/admin/" + path, body)
+            equal(answer.status, 400, repr(answer))
+            check(word in answer.json()["error"]["message"], answer.body)
+        equal(serving(gateway)["hash"], before)
+
+
 def hash_of(folders, texts):
     """The hash of a generation, as core/sources.c makes it, up to and from the file "mine"."""
     files = {}
