@@ -306,7 +306,8 @@ int archive_find(struct archive *a, const char *prefix, char hash[65], struct er
         }
     int result = 0;
     if (found == 0)
-        result = err_set(err, ERR_NOT_FOUND, "no generation %s is kept; 'baton policies' lists them", prefix);
+        result = err_set(err, ERR_NOT_FOUND,
+                         "no generation %s is kept; 'baton policies' lists them", prefix);
     else if (found > 1)
         result = ambiguous(all, n, prefix, err);
     free(all);
