@@ -43,7 +43,8 @@ void *shm_part(const struct shm *s, enum shm_part part, size_t *size);
 
 /* A mutex in shared memory that survives its owner's death. */
 void shm_mutex_init(pthread_mutex_t *m);
-/* True: a process died while it held it, so what it guards must be repaired before it is used. */
+/* True: a process died while it held it, so what it guards must be repaired before it is used. A worker that was stopped
+ * while it held it is ended after some seconds. */
 bool shm_lock(pthread_mutex_t *m);
 void shm_unlock(pthread_mutex_t *m);
 
