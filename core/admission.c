@@ -4,6 +4,12 @@
 
 #include <string.h>
 
+/* What the metrics call the model: names that clients made up and that never worked make no series. */
+static const char *label_of(const struct admission *a, bool worked)
+{
+    return a->known || worked ? a->ticket.model : "(other)";
+}
+
 static void log_change(const struct admission *a, enum health_change change)
 {
     struct log_field field = log_text("model", a->ticket.model);
@@ -11,16 +17,10 @@ static void log_change(const struct admission *a, enum health_change change)
     if (change == HEALTH_OPENED) {
         log_write(a->rt->log, LOG_WARN, "circuit breaker opened", &field, 1);
         metrics_add(a->rt->shared->metrics, METRIC_BREAKER_OPENED,
-                    (const char *[]){a->ticket.model}, 1);
+                    (const char *[]){label_of(a, false)}, 1);
     } else if (change == HEALTH_HAS_CLOSED) {
         log_write(a->rt->log, LOG_INFO, "circuit breaker closed", &field, 1);
     }
-}
-
-/* What the metrics call the model: names that clients made up and that never worked make no series. */
-static const char *label_of(const struct admission *a, bool worked)
-{
-    return a->known || worked ? a->ticket.model : "(other)";
 }
 
 static void make_ask(struct health_ask *ask, uint64_t ids[PROVIDER_KEYS], struct runtime *rt,

@@ -66,6 +66,7 @@ def test_failures_open_the_breaker_and_a_probe_closes_it():
         equal(breaker(gateway, model)["state"], "closed")
         equal(gateway.chat("sim/mini").status, 200)
         equal(metric(gateway, "baton_breaker_opened_total"), 1)
+        equal(metric(gateway, "baton_breaker_opened_total", model="(other)"), 1, "a made-up name")
         equal(metric(gateway, "baton_model_refused_total", state="open"), 1)
         check("circuit breaker opened" in gateway.stderr, gateway.stderr[-2000:])
 
