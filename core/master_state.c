@@ -131,7 +131,7 @@ int state_open(struct master *m, struct err *err)
     else if (!default_folder(m, m->state_dir, sizeof m->state_dir))
         return 0;
     if (!(m->archive = archive_open(m->state_dir, err))) {
-        if (given)
+        if (given && !m->upgraded) /* what serves already goes on */
             return err_prefix(err, "the state folder");
         warn(m, "nothing is kept for a restart; --state DIR names a folder for that", err->message);
         return 0;

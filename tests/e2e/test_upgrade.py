@@ -236,6 +236,14 @@ def test_broken_files_stop_an_upgrade():
         equal(gateway.chat("quick").status, 200)
 
 
+def test_a_state_folder_of_no_use_does_not_end_what_serves():
+    with tempfile.TemporaryDirectory() as state, engine({"state": state}) as (_, gateway):
+        os.chmod(state, 0o777)
+        upgrade(gateway)
+        check("others may write" in gateway.stderr, "it does not say why nothing is kept")
+        equal(gateway.chat("quick").status, 200)
+
+
 def test_signals_while_a_new_binary_takes_over():
     """Whenever they come, they are neither lost nor the end of it, unless they ask for that."""
     with engine({}) as (_, gateway):
