@@ -233,9 +233,7 @@ static void handle_reload(struct master *m, struct http_exchange *x, const char 
     if (!read_body(x, known, &doc) || !read_share(x, doc, &share) ||
         !read_promote_after(x, doc, &promote_after) || !read_stage(x, doc, &stage))
         return;
-    enum edition_state goal = stage       ? EDITION_STAGED
-                              : share > 0 ? EDITION_CANARY
-                                          : EDITION_SERVING;
+    enum edition_state goal = stage ? EDITION_STAGED : share > 0 ? EDITION_CANARY : EDITION_SERVING;
     struct change *c = change_add(m, CHANGE_DISK, goal, "request");
     if (c) {
         c->share = share;
