@@ -27,9 +27,8 @@ struct stage;
 struct building {
     struct generation_plan plan;
     const struct stage *stage;
-    size_t at;          /* in the stage */
-    const char *policy; /* the file being loaded: policy.define is a tail call, so its errors know
-                           no place */
+    size_t at;        /* in the stage */
+    const char *file; /* the one being loaded: an error may not know its place */
 };
 
 /* Registry key: policies by name, while they are loaded. */
@@ -70,10 +69,12 @@ static bool compile(lua_State *L, struct building *b)
     if (b->at == sources->n)
         return false;
     const struct source *s = &sources->items[b->at++];
+    b->file = s->name;
     lua_rawgetp(L, LUA_REGISTRYINDEX, &generation_chunks_key);
     if (sandbox_load(L, (struct span){s->text, s->n}, s->name) != LUA_OK)
         lua_error(L);
     lua_setfield(L, -2, s->name);
+    b->file = NULL;
     return true;
 }
 
@@ -115,10 +116,10 @@ static bool run_policy(lua_State *L, struct building *b)
         b->at++;
     if (b->at == sources->n)
         return false;
-    b->policy = sources->items[b->at++].name;
+    b->file = sources->items[b->at++].name;
     lua_rawgetp(L, LUA_REGISTRYINDEX, &policies_key);
-    load_policy(L, b->policy);
-    b->policy = NULL;
+    load_policy(L, b->file);
+    b->file = NULL;
     return true;
 }
 
@@ -179,12 +180,12 @@ static int l_step(lua_State *L)
 
 /* While files are loaded the operator is told: a message that begins with the name of a file
  * outside of the product gets that file's path instead. Clients only ever see names. */
-static void name_file(const struct sources *sources, const char *policy, struct err *err)
+static void name_file(const struct sources *sources, const char *file, struct err *err)
 {
-    if (policy && strncmp(err->message, "policies/", 9) != 0 &&
+    if (file && strncmp(err->message, "policies/", 9) != 0 &&
         strncmp(err->message, "scripts/", 8) != 0 &&
         strncmp(err->message, "configuration: ", 15) != 0)
-        err_prefix(err, "%s", policy);
+        err_prefix(err, "%s", file);
     for (size_t i = 0; i < sources->n; i++) {
         const struct source *s = &sources->items[i];
         size_t n = strlen(s->name);
@@ -209,14 +210,14 @@ static int refused(struct generation *g, int status, struct err *err)
 
     if (status == LUA_ERRMEM) {
         err_set(err, ERR_BUDGET, "loading the scripts takes more than %zu bytes", b->plan.heap_max);
-        name_file(b->plan.sources, b->policy, err);
+        name_file(b->plan.sources, b->file, err);
     } else if (status == LUA_OK) { /* it swallowed the limit's error somehow */
         char words[96];
         guard_describe(&g->loading, guard_over(&g->loading), words, sizeof words);
         err_set(err, ERR_BUDGET, "over the limit of %s", words);
     } else {
         lua_err_read(g->L, -1, err);
-        name_file(b->plan.sources, b->policy, err);
+        name_file(b->plan.sources, b->file, err);
     }
     return -1;
 }

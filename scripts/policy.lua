@@ -74,7 +74,11 @@ function policy.check(def)
    if type(def.checks) == "function" then return def.checks() end
    for name, check_one in pairs(def.checks or {}) do
       local ok, err = pcall(check_one)
-      if not ok then error(("policy '%s', check '%s': %s"):format(def.name, name, tostring(err)), 0) end
+      if not ok then
+         local text = tostring(err)
+         local place, what = text:match "^([^:\n]+%.lua:%d+: )(.*)$" -- first, as in every other message
+         error(("%spolicy '%s', check '%s': %s"):format(place or "", def.name, name, what or text), 0)
+      end
    end
 end
 

@@ -83,6 +83,26 @@ def test_wrong_use_in_a_workflow_names_the_file():
                 check(name + wanted in done.output, done.output)
 
 
+CHECKS = 'return require "policy".define { name = "c", run = print, checks = { one = %s } }'
+
+
+def test_what_is_wrong_with_a_policy_begins_with_its_file():
+    with tempfile.TemporaryDirectory() as folder:
+        mine = Path(folder, "mine/c.lua")
+        mine.parent.mkdir()
+        for text, wanted in (
+            (CHECKS % '\nfunction() error "no" end', "mine/c.lua:2: policy 'c', check 'one': no"),
+            (CHECKS % 'function() error("no: 3", 0) end', "policy 'c', check 'one': no: 3"),
+            ("\x1bLua", "mine/c.lua: attempt to load a binary chunk"),
+            ("return 5", "mine/c.lua: a policy file must return"),
+            ("x = = 1", "mine/c.lua:1: unexpected symbol"),
+        ):
+            mine.write_text(text)
+            done = baton("check", "mine", cwd=folder)
+            equal((done.returncode, done.stdout), (1, ""), done.output)
+            check(done.stderr.startswith("baton check: " + wanted), done.stderr)
+
+
 def test_absurd_usage_does_not_spoil_the_answer():
     usage = {"prompt_tokens": -3, "completion_tokens": 1e300, "total_tokens": "5"}
     with behind(lambda x: x.reply(completion(usage=usage))) as (_, gateway):
