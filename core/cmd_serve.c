@@ -24,7 +24,7 @@ static int check(const struct master_options *o, double workers, struct err *err
 int cmd_serve(int argc, char **argv)
 {
     struct master_options o = {.argv_all = argv - 1}; /* argv[-1] is the program */
-    double workers = NAN;                             /* not given */
+    double workers = (double)NAN;                     /* not given */
     const struct option options[] = {
         {"--listen", 'l', "ADDR", OPTION_TEXT, &o.listen,
          "HOST:PORT or unix:PATH; port 0 picks one [127.0.0.1:8080]"},

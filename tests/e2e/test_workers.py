@@ -130,15 +130,17 @@ def test_workers_killed_at_random_under_load():
     sim, _ = stage()
     text = config({"sim": provider(sim.base_url)}, default_model="sim/mini")
     with Gateway(text, workers=3) as gateway:
-        lost, kills = set(), 0
+        lost, killed = set(), []
         with Load(gateway, "sim/mini", n=6) as plain, Load(gateway, "sim/mini", 4, True) as streams:
             with Load(gateway, "sim/mini", n=3, connects=1) as fresh:
-                while kills < 9:
+                while len(killed) < 9:
                     plain.grown(10)
-                    victim = eventually(lambda: grown_up(gateway), "one that is old enough")
+                    victim = eventually(
+                        lambda: grown_up(gateway, killed), "one that is old enough"
+                    )
                     lost |= kill_at_rest(gateway, victim)
-                    kills += 1
-                replaced(gateway, [victim], 3, 15)
+                    killed.append(victim)
+                replaced(gateway, killed, 3, 15)
                 for load in (plain, streams, fresh):
                     load.grown(20)
         loads = (plain, streams, fresh)
@@ -153,13 +155,14 @@ def test_workers_killed_at_random_under_load():
             answers <= counted <= answers + failures,
             f"{answers} answers, {failures} failures, {counted} counted",
         )
-        equal(total(values, "baton_worker_restarts_total", 'reason="signal"'), kills)
-        print(f"    {kills} kills, {answers} answers, {failures} requests lost")
+        equal(total(values, "baton_worker_restarts_total", 'reason="signal"'), len(killed))
+        print(f"    {len(killed)} kills, {answers} answers, {failures} requests lost")
 
 
-def grown_up(gateway):
+def grown_up(gateway, killed):
     """Some worker that did not come just now: the death of those holds the next ones back."""
-    pids = [w["pid"] for w in admin_workers(gateway) if w["age_s"] > 1.1 and alive(w["pid"])]
+    old = [w["pid"] for w in admin_workers(gateway) if w["age_s"] > 1.1]
+    pids = [p for p in old if p not in killed]
     return random.choice(pids) if pids else None
 
 
