@@ -241,11 +241,12 @@ def generations_freed(engine):
 
 def reload_each_second(engine, files, process, times):
     """Beside a load that runs: a reload at the beginning of each second."""
-    start = time.monotonic()
+    start, done = time.monotonic(), 0
     while process.poll() is None:
         times.append(reload(engine, files))
-        while process.poll() is None and time.monotonic() < start + len(times):
-            time.sleep(0.005)
+        done += 1
+        while process.poll() is None and time.monotonic() < start + done:
+            time.sleep(0.01)
 
 
 def by_the_second(rows):
@@ -295,14 +296,14 @@ def reloads_under_load(upstream, folder, a):
         report(f"failed of {n} beside {len(times)} reloads", busy_failed, "0", busy_failed == 0)
         report(f"failed of {len(quiet)} without", failed)
         report("p50 without, with a reload a second, µs", f"{p50:.0f}, {busy50:.0f}")
-        report(
-            "p99 without, with, µs",
-            f"{p99:.0f}, {busy99:.0f}: {busy99 / p99:.2f} x",
-            "2 x",
-            busy99 <= 2 * p99,
-        )
         x, y = map(median, seconds)
-        report("median of the seconds' p99, µs", f"{x:.0f}, {y:.0f}: {y / x:.2f} x")
+        report(
+            "p99 of a second without, with, µs: medians",
+            f"{x:.0f}, {y:.0f}: {y / x:.2f} x",
+            "2 x",
+            y <= 2 * x,
+        )
+        report("p99 of all without, with, µs", f"{p99:.0f}, {busy99:.0f}: {busy99 / p99:.2f} x")
         idle = median([reload(engine, files) for _ in range(5)])
         report("a reload without load takes", f"{idle * 1e3:.0f} ms")
         report(
