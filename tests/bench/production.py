@@ -39,7 +39,7 @@ def report(what, figure, bound=None, held=None):
 
 def title(text):
     say("")
-    print("\n" + text)
+    print(f"\n{text}; load average before {os.getloadavg()[0]:.1f}")
 
 
 def median(values):
@@ -136,9 +136,11 @@ def workers(upstream, folder, a):
             "1.15 x",
             ratio("half", "cpu") <= 1.15,
         )
+        x, y = (min(run["cpu"] for run in runs["half", e]) for e in engines)
+        report("the best rounds of each: others only take away", f"{y / x:.2f} x")
         x, y = both("full", "cpu")
         report(
-            "the same with as many requests as they take",
+            "CPU a request with as many requests as they take",
             f"{x:.1f} -> {y:.1f}: {ratio('full', 'cpu'):.2f} x",
         )
         x, y = both("full", "rps")
@@ -150,6 +152,8 @@ def workers(upstream, folder, a):
             "1.6 x",
             ratio("burn", "rps") >= 1.6,
         )
+        x, y = (max(run["rps"] for run in runs["burn", e]) for e in engines)
+        report("the best rounds of each", f"{x:.0f} -> {y:.0f}: {y / x:.2f} x")
         x, y = both("burn", "cpu")
         report("CPU a request then, µs", f"{x:.0f} -> {y:.0f}")
 
