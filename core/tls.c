@@ -13,11 +13,13 @@
 #include <sys/socket.h>
 
 struct tls {
+    int refs; /* its owner's and one of each connection: they use 'socket' to their end */
     SSL_CTX *ctx;
     BIO_METHOD *socket;
 };
 
 struct tls_conn {
+    struct tls *t;
     SSL *ssl;
 };
 
@@ -59,9 +61,10 @@ static long on_ctrl(BIO *b, int command, long number, void *pointer)
     return command == BIO_CTRL_FLUSH;
 }
 
+/* Nobody looks for it by its type, and OpenSSL has only some hundred numbers for types. */
 static BIO_METHOD *socket_method(void)
 {
-    BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket");
+    BIO_METHOD *m = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "socket");
 
     if (!m)
         return NULL;
@@ -136,6 +139,8 @@ struct tls *tls_new(const char *certificate, const char *key, struct err *err)
     struct tls *t = calloc(1, sizeof *t);
 
     ERR_clear_error();
+    if (t)
+        t->refs = 1;
     if (!t || !(t->ctx = SSL_CTX_new(TLS_server_method())) || !(t->socket = socket_method())) {
         fail(err, "TLS", "OpenSSL");
         goto failed;
@@ -151,7 +156,7 @@ failed:
 
 void tls_free(struct tls *t)
 {
-    if (!t)
+    if (!t || --t->refs > 0)
         return;
     SSL_CTX_free(t->ctx);
     BIO_meth_free(t->socket);
@@ -174,6 +179,8 @@ struct tls_conn *tls_accept(struct tls *t, int fd)
     BIO_set_init(bio, 1);
     SSL_set_bio(c->ssl, bio, bio);
     SSL_set_accept_state(c->ssl);
+    c->t = t;
+    t->refs++;
     return c;
 }
 
@@ -182,6 +189,7 @@ void tls_close(struct tls_conn *c)
     if (!c)
         return;
     SSL_free(c->ssl);
+    tls_free(c->t);
     free(c);
 }
 

@@ -13,7 +13,8 @@ struct tls_conn; /* one connection; the handshake happens inside the first reads
 
 /* PEM files: the certificate with its chain, and its key. */
 struct tls *tls_new(const char *certificate, const char *key, struct err *err);
-void tls_free(struct tls *t); /* NULL is fine */
+/* Takes no new connections; those that are open go on. NULL is fine. */
+void tls_free(struct tls *t);
 
 /* 'fd' stays the caller's and must outlive the connection. NULL when memory is out. */
 struct tls_conn *tls_accept(struct tls *t, int fd);

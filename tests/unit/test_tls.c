@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "httphelp.h"
 
+#include <malloc.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -209,6 +210,28 @@ static void test_echo(struct app *a, int version, const char *name)
     UNTIL(&a->s, http_connections(a->s.http) == 0);
 }
 
+/* A reload brings a certificate: what is open goes on with the old one. */
+static void test_renewal(struct app *a, const struct files *f)
+{
+    static const char hello[] = "POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhello";
+    struct tls_client old = dial_tls(&a->s, 0), fresh;
+    struct err err;
+
+    put_tls(&a->s, &old, hello, strlen(hello));
+    UNTIL(&a->s, has_tls(&old, "\r\n\r\nhello"));
+    for (int i = 0; i < 200; i++) /* more often than OpenSSL has types of BIOs */
+        CHECK_INT(http_use_tls(a->s.http, f->certificate, f->key, &err), 0);
+    old.c.got.len = 0;
+    put_tls(&a->s, &old, hello, strlen(hello));
+    UNTIL(&a->s, has_tls(&old, "\r\n\r\nhello"));
+    fresh = dial_tls(&a->s, 0);
+    put_tls(&a->s, &fresh, hello, strlen(hello));
+    UNTIL(&a->s, has_tls(&fresh, "\r\n\r\nhello"));
+    hang_up_tls(&old);
+    hang_up_tls(&fresh);
+    UNTIL(&a->s, http_connections(a->s.http) == 0);
+}
+
 static void test_leaving(struct app *a)
 {
     struct tls_client t = dial_tls(&a->s, 0);
@@ -275,11 +298,13 @@ int main(void)
     struct files f;
     struct app a;
 
+    mallopt(M_PERTURB, 0x55); /* what OpenSSL uses after it was freed shows */
     http_limits_default(&l);
     make_files(&f);
     start(&a, &f, &l);
     test_echo(&a, TLS1_3_VERSION, "TLSv1.3");
     test_echo(&a, TLS1_2_VERSION, "TLSv1.2");
+    test_renewal(&a, &f);
     test_leaving(&a);
     test_strangers(&a);
     server_stop(&a.s);
