@@ -112,8 +112,8 @@ end
 local function check_result(definition, result, err)
    if llm.is_reply(result) or llm.is_stream(result) then return result end
    if result == nil and err ~= nil then return nil, err end
-   errors.raise(("run returned %s; it must return a reply (llm.reply{ text = ... } makes one), a stream, or nil "
-      .. "and an error"):format(result == nil and "nothing" or "a " .. type(result)))
+   errors.raise(("run returned %s; it must return a reply (llm.reply{ text = ... } makes one), a stream, "
+      .. "or nil and an error"):format(result == nil and "nothing" or "a " .. type(result)))
 end
 
 local function as_error(err)
