@@ -354,7 +354,7 @@ BROKEN = {  # what is put at policies/bad.lua, and what must be said of it
     "an empty file": ("", "bad.lua"),
     "a check that fails": (
         says("x", name="bad", more='checks = { sums = function()\nassert(1 == 2, "no sum") end }'),
-        "bad.lua:3: no sum",
+        "bad.lua:3: policy 'bad', check 'sums': no sum",
     ),
     "a module that is missing": ('local x = 1\nlocal y = require "nowhere"\n', "bad.lua:2: "),
     "an error": ('local x = 1\nerror "not today"\n', "bad.lua:2: not today"),
