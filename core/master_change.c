@@ -265,6 +265,9 @@ void change_refused(struct hand *h, int64_t serial, const struct err *err)
         change_failed(m, c, err);
         return;
     }
+    const struct edition *e = edition_of(m, serial);
+    if (!e || (e != m->serving && e != m->canary)) /* another worker's refusal has ended it */
+        return;
     log_write(&m->log, LOG_ERROR, "a worker cannot load what is served, and is replaced",
               (struct log_field[]){log_int("worker", h->pid), log_text("error", err->message)}, 2);
     kill(h->pid, SIGKILL);

@@ -31,8 +31,11 @@ int crew_send(struct hand *h, const int *fds, const char *format, ...)
         n = err_set(&err, ERR_INTERNAL, "it is too long");
     else if (channel_send(h->channel, (struct span){text, (size_t)n}, fds, &err) == 0)
         return 0;
-    log_write(&h->m->log, LOG_WARN, "a worker takes no message",
-              (struct log_field[]){log_int("worker", h->pid), log_text("error", err.message)}, 2);
+    if (err.code !=
+        ERR_UNAVAILABLE) /* else it has ended, and what that means is told when it is reaped */
+        log_write(&h->m->log, LOG_WARN, "a worker takes no message",
+                  (struct log_field[]){log_int("worker", h->pid), log_text("error", err.message)},
+                  2);
     return -1;
 }
 
@@ -389,6 +392,12 @@ static bool young(const struct hand *h)
     return master_now() - h->born_us < YOUNG_US;
 }
 
+/* It did what it had and ended by itself. A status of 0 may be seen before the message that it drains. */
+static bool ended_well(const struct hand *h, int status)
+{
+    return status == 0 && (h->state == HAND_DRAINING || !young(h));
+}
+
 /* A worker ended that should not have. */
 static void lost(struct master *m, const struct hand *h, int status, const char *how)
 {
@@ -405,7 +414,7 @@ static void buried(struct master *m, struct hand *h, int status)
 
     describe(status, how, sizeof how);
     list_remove(&h->node);
-    if (h->socket >= 0 && !m->stopping && (h->state != HAND_DRAINING || status != 0))
+    if (h->socket >= 0 && !m->stopping && !ended_well(h, status))
         lost(m, h, status, how);
     admin_hand_lost(h);
     change_hand_lost(h, how);

@@ -9,9 +9,10 @@ import os
 import signal
 import tempfile
 import threading
+import time
 from pathlib import Path
 
-from base import ROOT, check, equal, eventually
+from base import ROOT, check, equal, eventually, slow
 from client import Client
 from crew import descriptors, replaced, workers
 from harness import Gateway, baton, clean_env, config, provider
@@ -401,6 +402,20 @@ def test_with_broken_files_the_last_good_generation_serves_and_says_so():
                     )
                     check(policies(gateway)["last_error"], what)
                     check("broken" in serving(gateway)["note"], what)
+                    lost = [e for e in gateway.log() if "worker" in e]
+                    equal(lost, [], f"{what}: workers that are well are not replaced")
+
+
+def test_a_signal_to_all_processes_is_no_death_of_workers():
+    """What a terminal, `timeout` and a service manager do: SIGTERM for the workers, too."""
+    with plain({"mine": says("0")}, workers=8) as gateway:
+        eventually(lambda: text_of(gateway) == "0", "it serves")
+        time.sleep(1.1 * slow())  # none is young
+        everyone = gateway.processes()
+        for process in [*everyone[1:], everyone[0]]:
+            os.kill(process, signal.SIGTERM)
+        gateway.ends()
+        equal([e for e in gateway.log() if e["level"] in ("warn", "error") and "worker" in e], [])
 
 
 def test_the_repair_of_files_that_were_broken_at_the_start_is_loaded():
