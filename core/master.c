@@ -452,8 +452,7 @@ static int init(struct master *m, const struct master_options *o, struct err *er
 static void end(struct master *m)
 {
     change_drop_all(m);
-    while (!list_empty(&m->hands))
-        crew_end(LIST_ENTRY(m->hands.next, struct hand, node));
+    crew_end_all(m);
     if (m->shared.shm.base)
         state_save(m);
     edition_free_all(m);

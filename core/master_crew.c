@@ -379,6 +379,17 @@ void crew_end(struct hand *h)
     hand_free(h);
 }
 
+/* Workers of the binary before this one finish what they have: they leave when nobody is at the other end. */
+void crew_end_all(struct master *m)
+{
+    while (!list_empty(&m->hands)) {
+        struct hand *h = LIST_ENTRY(m->hands.next, struct hand, node);
+        if (h->old)
+            h->pid = 0;
+        crew_end(h);
+    }
+}
+
 static void describe(int status, char *out, size_t size)
 {
     if (WIFSIGNALED(status))

@@ -137,6 +137,7 @@ struct master {
     struct archive *archive; /* NULL: nothing is kept on disk */
     char state_dir[4096];
     uint64_t kv_saved;
+    bool kv_trouble; /* the last save failed */
     bool values_due; /* the shared memory is new: what persists comes from the disk */
     struct watch *watch;
     struct http *admin;
@@ -172,11 +173,12 @@ int crew_respawn_ms(const struct master *m); /* how long to wait before the next
 struct hand *crew_start_trial(struct master *m, const char *exe, struct err *err);
 /* A worker of the binary before this one. */
 void crew_adopt(struct master *m, pid_t pid, int channel, int slot, bool draining);
-void crew_end(struct hand *h);     /* kills and forgets it */
-void crew_reap(struct master *m);  /* SIGCHLD */
-void crew_watch(struct master *m); /* every second: who does not beat is replaced */
-void crew_stop(struct master *m);  /* the engine ends: they finish what they have */
-void crew_cut(struct master *m);   /* what is left of their requests ends now */
+void crew_end_all(struct master *m); /* at the end of this process */
+void crew_end(struct hand *h);       /* kills and forgets it */
+void crew_reap(struct master *m);    /* SIGCHLD */
+void crew_watch(struct master *m);   /* every second: who does not beat is replaced */
+void crew_stop(struct master *m);    /* the engine ends: they finish what they have */
+void crew_cut(struct master *m);     /* what is left of their requests ends now */
 /* Gets what is loaded now: no trial, no worker that leaves, none of the binary before this one. */
 bool crew_takes_part(const struct hand *h);
 bool crew_has(const struct hand *h, int64_t serial);

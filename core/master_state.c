@@ -74,18 +74,22 @@ void state_save(struct master *m)
     values_path(m, "", path, sizeof path);
     values_path(m, ".new", fresh, sizeof fresh);
     buf_init(&out, SAVED_MAX);
+    const char *trouble = NULL;
     if (kv_save(m->shared.kv, &out) < 0)
-        warn(m, "persistent values cannot be kept", "out of memory");
+        trouble = "out of memory";
     else if (write_file(fresh, buf_span(&out)) < 0 || rename(fresh, path) < 0)
-        warn(m, "persistent values cannot be kept", strerror(errno));
+        trouble = strerror(errno);
     else
         m->kv_saved = changes;
+    if (trouble && !m->kv_trouble) /* it is tried again and again, and told once */
+        warn(m, "persistent values cannot be kept", trouble);
+    m->kv_trouble = trouble != NULL;
     buf_deinit(&out);
 }
 
 static void restore_values(struct master *m)
 {
-    char path[PATH_ROOM];
+    char path[PATH_ROOM], aside[PATH_ROOM];
     struct buf saved;
     struct err err;
     size_t lost = 0;
@@ -100,9 +104,12 @@ static void restore_values(struct master *m)
     while ((room = buf_reserve(&saved, 65536)) && (n = fread(room, 1, 65536, f)) > 0)
         saved.len += n;
     fclose(f);
-    if (kv_restore(m->shared.kv, buf_span(&saved), master_wall(), &lost, &err) < 0)
-        warn(m, "persistent values of before cannot be used", err.message);
-    else if (lost)
+    if (kv_restore(m->shared.kv, buf_span(&saved), master_wall(), &lost, &err) < 0) {
+        values_path(m, ".damaged", aside, sizeof aside);
+        rename(path, aside);
+        warn(m, "persistent values of before cannot be used; the file is now called values.damaged",
+             err.message);
+    } else if (lost)
         warn(m, "not all persistent values of before find room", "kv.bytes is smaller than it was");
     buf_deinit(&saved);
     m->kv_saved = kv_changes(m->shared.kv);

@@ -115,6 +115,18 @@ def test_what_persists_survives_a_restart():
                 equal(ask(gateway, "count", "add lost"), "1")
 
 
+def test_a_damaged_file_of_values_is_put_aside():
+    with state_folder() as folder:
+        Path(folder).chmod(0o700)
+        Path(folder, "values").write_bytes(b"no values at all")
+        with Gateway(settings(), policies={"count": COUNT}, args=["--state", folder]) as gateway:
+            eventually(lambda: "values.damaged" in gateway.stderr, "the damage is told")
+            equal(ask(gateway, "count", "keep a"), "1")
+        equal(Path(folder, "values.damaged").read_bytes(), b"no values at all")
+        with Gateway(settings(), policies={"count": COUNT}, args=["--state", folder]) as gateway:
+            equal(ask(gateway, "count", "get a"), "1")
+
+
 def test_what_persists_survives_a_binary_of_another_version():
     """It cannot use the old one's memory, so it reads what was written down."""
     data = Path(BATON).read_bytes()
