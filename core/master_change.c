@@ -26,6 +26,8 @@ static void log_outcome(struct master *m, const struct change *c, bool unchanged
         fields[n++] = log_text("generation", c->edition->hash);
     if (err)
         fields[n++] = log_text("error", err->message);
+    else if (c->goal != EDITION_SERVING && !unchanged)
+        fields[n++] = log_text("as", c->goal == EDITION_CANARY ? "canary" : "staged");
     log_write(&m->log, err ? LOG_ERROR : LOG_INFO,
               err && !m->serving ? "the start failed"
               : err              ? "what was loaded is not used; what served goes on"

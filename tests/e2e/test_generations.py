@@ -322,6 +322,8 @@ def test_a_staged_generation_waits_with_its_configuration_until_it_is_used():
         )
         staged = reload(gateway, stage=True)
         equal(staged["state"], "staged")
+        logged = lambda: gateway.log(message="a generation was loaded", generation=staged["hash"])  # noqa: E731
+        eventually(lambda: [e.get("as") for e in logged()] == ["staged"], "the log says that it does not serve")
         equal(text_of(gateway), "0")
         equal(gateway.chat("mine", "x" * 3000).status, 200)
         equal(serving(gateway)["hash"], before)
