@@ -176,7 +176,7 @@ void crew_adopt(struct master *m, pid_t pid, int channel, int slot, bool drainin
 void crew_end_all(struct master *m); /* at the end of this process */
 void crew_end(struct hand *h);       /* kills and forgets it */
 void crew_reap(struct master *m);    /* SIGCHLD */
-void crew_watch(struct master *m);   /* every second: who does not beat is replaced */
+void crew_watch(struct master *m);   /* at each tick: who does not beat is replaced */
 void crew_stop(struct master *m);    /* the engine ends: they finish what they have */
 void crew_cut(struct master *m);     /* what is left of their requests ends now */
 /* Gets what is loaded now: no trial, no worker that leaves, none of the binary before this one. */
@@ -227,15 +227,16 @@ int edition_configure(struct master *m, struct edition *e, struct config *c, str
 void share_begin(struct master *m,
                  double promote_after_s);           /* m->canary gets m->share from now on */
 void share_stop(struct master *m, const char *why); /* back to the base alone */
-void share_tick(struct master *m);                  /* every second: on, back, or promoted */
+void share_tick(struct master *m);                  /* at each tick: on, back, or promoted */
 
 /* master_upgrade.c */
 void upgrade(struct master *m,
              struct change *c);             /* the trial went well: the new binary takes over */
 void upgrade_dismiss_old(struct master *m); /* the new workers serve */
 void upgrade_hold_signals(bool on);         /* until the new binary can take them */
-int upgrade_adopt(struct master *m,
-                  struct err *err); /* 1: this process is the new binary of a running engine */
+int upgrade_adopt(
+    struct master *m,
+    struct err *err); /* if this is the new binary of a running engine: what it left */
 
 /* master_state.c */
 int state_open(struct master *m, struct err *err);

@@ -381,12 +381,6 @@ void metrics_add(struct metrics *m, enum metric family, const char *const labels
         add_double(series(m, family, labels), by);
 }
 
-void metrics_set(struct metrics *m, enum metric family, const char *const labels[], double to)
-{
-    if (isfinite(to))
-        atomic_store_explicit(series(m, family, labels), bits_of(to), memory_order_relaxed);
-}
-
 /* A histogram's values: a number for each bucket, then the sum. */
 void metrics_observe(struct metrics *m, enum metric family, const char *const labels[],
                      double seconds)

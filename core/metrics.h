@@ -77,7 +77,6 @@ void metrics_format(void *part, size_t size);
 /* Count. 'labels' are as many values as the family has labels (NULL pointers are ""); NULL for a family
  * without. Counters take no negative numbers. Not finite ones are ignored. */
 void metrics_add(struct metrics *m, enum metric family, const char *const labels[], double by);
-void metrics_set(struct metrics *m, enum metric family, const char *const labels[], double to);
 void metrics_observe(struct metrics *m, enum metric family, const char *const labels[],
                      double seconds);
 

@@ -62,8 +62,8 @@ static void test_counting(void)
     CHECK(metrics_value(m, METRIC_REQUESTS, other) == 1);
     CHECK(metrics_value(m, METRIC_COST, cost) == 0.75);
     CHECK(metrics_value(m, METRIC_COST, cascade) == 0);
-    metrics_set(m, METRIC_QUEUE, (const char *[]){"records"}, 7);
-    metrics_set(m, METRIC_QUEUE, (const char *[]){"records"}, 3);
+    metrics_add(m, METRIC_QUEUE, (const char *[]){"records"}, 7);
+    metrics_add(m, METRIC_QUEUE, (const char *[]){"records"}, -4);
     CHECK(metrics_value(m, METRIC_QUEUE, (const char *[]){"records"}) == 3);
     check_has(
         m, "# HELP baton_requests_total Requests answered.\n# TYPE baton_requests_total counter\n",
