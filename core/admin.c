@@ -6,6 +6,7 @@
 #include "listen.h"
 #include "secret.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -258,6 +259,8 @@ static void handle_use(struct master *m, struct http_exchange *x, const char *re
                    ? json_unescape(given, hash)
                    : 0;
     hash[n] = 0;
+    for (char *p = hash; *p; p++)
+        *p = (char)tolower((unsigned char)*p);
     if (n < 6 || strspn(hash, "0123456789abcdef") != n) {
         refuse(x, 400, ERR_BAD_REQUEST,
                "hash: must be at least the first 6 digits of a generation's hash");

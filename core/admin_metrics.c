@@ -128,6 +128,8 @@ static void of_model(void *arg, const struct health_view *v)
 {
     const struct page *p = arg;
 
+    if (!v->listed && v->forced == FORCE_NONE && v->latency.p50 < 0)
+        return; /* a name that a client made up, and that never worked */
     if (p->family == METRIC_BREAKER_STATE)
         sample(p->out, p->family, v->model, NULL, v->state);
     else if (p->family == METRIC_BREAKER_OPEN_FOR)

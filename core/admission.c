@@ -98,6 +98,7 @@ static void count(const struct admission *a, const struct admission_end *end)
 void admission_end(struct admission *a, const struct admission_end *end)
 {
     struct health_result result = {.outcome = end->outcome,
+                                   .listed = a->known,
                                    .wait = end->wait,
                                    .latency = end->latency,
                                    .ttft = end->ttft,

@@ -375,8 +375,10 @@ enum health_change health_report(struct health *h, const struct health_ticket *t
     struct model_set *set = models_lock(h, ticket->hash);
     struct model *m = remember ? models_make(set, ticket->model, ticket->hash, now_us)
                                : models_find(set, ticket->model, ticket->hash);
-    if (m)
+    if (m) {
+        m->listed |= result->listed;
         change = apply(h, m, ticket, result, now_us);
+    }
     models_unlock(set);
     return change;
 }
@@ -418,6 +420,7 @@ static void view_of(const struct health *h, const struct model *m, int64_t now,
     if (m->state == HEALTH_OPEN && m->open_until <= now)
         view->state = HEALTH_HALF_OPEN;
     view->forced = m->forced;
+    view->listed = m->listed;
     if (m->forced)
         view->state = m->forced == FORCE_OPEN ? HEALTH_OPEN : HEALTH_CLOSED;
     view->failures = (int)m->failures;

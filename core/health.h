@@ -100,6 +100,7 @@ struct health_result {
     double wait;          /* HEALTH_BENCH, HEALTH_BENCH_KEY: seconds; <= 0: HEALTH_BENCH_S */
     double latency, ttft; /* seconds; below 0: not known. Kept of successes only */
     double tokens;        /* input and output, whatever the outcome */
+    bool listed;          /* the model is one of the catalogue: no client made its name up */
 };
 
 enum health_change { HEALTH_SAME, HEALTH_OPENED, HEALTH_HAS_CLOSED };
@@ -115,6 +116,7 @@ struct health_view {
     enum health_state
         state; /* what a call would find: open no longer when the cooldown has passed */
     enum health_forced forced;
+    bool listed;       /* as health_result has it */
     int failures;      /* in a row */
     double calls;      /* in the window; neutral ones are not counted */
     double error_rate; /* of them; 0 without calls */

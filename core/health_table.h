@@ -27,6 +27,7 @@ struct model {
     int64_t used_us;
     enum health_state state;
     enum health_forced forced;
+    bool listed;
     uint32_t failures; /* in a row */
     uint32_t probe_pid;
     uint64_t probe; /* the ticket that probes; 0: none */

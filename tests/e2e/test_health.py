@@ -196,6 +196,14 @@ def test_wrong_requests_and_clients_that_leave_count_against_nobody():
         check(b"mini:404" not in admin(gateway, "GET", "/metrics").body, "a series for a wrong name")
 
 
+def test_names_that_clients_make_up_are_no_series_even_when_they_fail():
+    with place() as (_, gateway):
+        for n in range(8):
+            gateway.chat(f"sim/mini:500*{700 + n}")
+        check(breaker(gateway, "sim/mini:500*700"), "operators see it")
+        check(b"mini:500" not in admin(gateway, "GET", "/metrics").body, "a series for a name of a client's")
+
+
 def test_streams_that_are_cut_count_against_the_model():
     with place(breaker={"failures": 3, "cooldown": 60}) as (_, gateway):
         for _ in range(3):
