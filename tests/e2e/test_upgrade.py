@@ -236,6 +236,19 @@ def test_broken_files_stop_an_upgrade():
         equal(gateway.chat("quick").status, 200)
 
 
+def test_while_a_canary_runs_no_new_binary_takes_over():
+    with engine({}, args=("--no-watch",)) as (_, gateway):
+        generations = gateway.ask_admin("GET", "/admin/policies").json()["generations"]
+        base = next(g["hash"] for g in generations if g["state"] == "serving")
+        with open(gateway.policies + "/quick.lua", "a", encoding="utf-8") as f:
+            f.write("\n-- another one\n")
+        answer = gateway.ask_admin("POST", "/admin/reload", {"share": 0.5})
+        equal(answer.json().get("state"), "canary", answer)
+        refused(gateway, "an upgrade beside a canary", "a canary is under way")
+        equal(gateway.ask_admin("POST", "/admin/use", {"hash": base}).status, 200)
+        upgrade(gateway)
+
+
 def test_a_state_folder_of_no_use_does_not_end_what_serves():
     with tempfile.TemporaryDirectory() as state, engine({"state": state}) as (_, gateway):
         os.chmod(state, 0o777)
