@@ -88,7 +88,7 @@ asan:                          ## every test under the address, undefined and le
 	@sh tests/deps.sh $(DEPS) $(DEPS_TEST) $(DEPS_FUZZ)
 	@$(MAKE) all units B=build/asan CC=$(CLANG) CFLAGS="-O1 -g -fno-omit-frame-pointer" \
 	    SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
-	@python3 tests/run.py --build build/asan
+	@python3 tests/run.py --build build/asan --parts 2 # nothing is measured there
 
 fuzz:                          ## every fuzzer for FUZZ_TIME seconds (60)
 	@sh tests/deps.sh $(DEPS) $(DEPS_FUZZ)

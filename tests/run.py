@@ -1,4 +1,4 @@
-"""run - every test, one after the other, and one line that counts them.
+"""run - every test, and one line that counts them.
 
 Each program prints a last line 'NAME: N passed, N failed, N skipped'. A program that ends without one, or with another
 status than its line says, counts as one failure.
@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,19 +40,25 @@ def main():
     parser = argparse.ArgumentParser(description="runs every test")
     parser.add_argument("--build", default="build", help="the folder of the build to test")
     parser.add_argument("--only", choices=("unit", "e2e"), help="a part of them")
+    parser.add_argument("--parts", type=int, default=1, help="processes that share the end-to-end tests [1]")
     options = parser.parse_args()
     build = (ROOT / options.build).resolve()
     environment = dict(os.environ, BATON=str(build / "baton"), PYTHONDONTWRITEBYTECODE="1")
     total = [0, 0, 0]
-    programs = []
+    programs, together = [], []
     if options.only != "e2e":
         programs += [
             (p.name, [str(p)], 300) for p in sorted((build / "unit").glob("test_*")) if p.suffix == ""
         ]
     if options.only != "unit":
-        programs.append(("e2e", [sys.executable, "tests/e2e/run.py"], 1500))
-    for name, command, seconds in programs:
-        total = [a + b for a, b in zip(total, run(name, command, environment, seconds))]
+        for k in range(1, options.parts + 1):
+            part = ["--part", f"{k}/{options.parts}"]
+            together.append(("e2e", [sys.executable, "tests/e2e/run.py", *part], 1500))
+    results = [run(name, command, environment, seconds) for name, command, seconds in programs]
+    with ThreadPoolExecutor(options.parts) as pool:
+        results += pool.map(lambda p: run(p[0], p[1], environment, p[2]), together)
+    for counts in results:
+        total = [a + b for a, b in zip(total, counts)]
     if environment.get("REQUIRE_ALL") == "1" and total[2]:
         print(f"REQUIRE_ALL: {total[2]} skipped tests count as failures")
         total = [total[0], total[1] + total[2], 0]

@@ -3,11 +3,13 @@
 
 SPDX-License-Identifier: MIT
 
-    run.py [-v] [FILTER…]     only tests whose "file.name" holds one of the filters
+    run.py [-v] [--part K/N] [FILTER…]     only tests whose "file.name" holds one of the filters; of these every
+                                           N-th from the K-th on, for several processes at once
 
 The last line is `e2e: N passed, N failed, N skipped`; exit status 1 when one failed.
 """
 
+import argparse
 import importlib
 import os
 import signal
@@ -61,8 +63,12 @@ def report(counts, title, outcome, text, seconds, verbose):
 
 
 def main(arguments):
-    verbose = "-v" in arguments
-    filters = [a for a in arguments if a != "-v"]
+    parser = argparse.ArgumentParser(description="runs end-to-end tests")
+    parser.add_argument("-v", action="store_true", help="tell of each test")
+    parser.add_argument("--part", default="1/1", metavar="K/N", help="every N-th test from the K-th on")
+    parser.add_argument("filters", nargs="*", metavar="FILTER", help="a part of file.name")
+    options = parser.parse_args(arguments)
+    part, parts = map(int, options.part.split("/"))
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     if not os.access(harness.BATON, os.X_OK):
         print(f"e2e: {harness.BATON} is not there; run make first")
@@ -72,10 +78,10 @@ def main(arguments):
     harness.many_descriptors()
     if harness.sanitized():
         base.set_slow(4.0)
-    for title, function in find(filters):
+    for title, function in list(find(options.filters))[part - 1 :: parts]:
         begin = time.monotonic()
         outcome, text = run(function)
-        report(counts, title, outcome, text, time.monotonic() - begin, verbose)
+        report(counts, title, outcome, text, time.monotonic() - begin, options.v)
     begin = time.monotonic()
     outcome, text = run(harness.stage_stop)
     report(
@@ -84,7 +90,7 @@ def main(arguments):
         outcome,
         text,
         time.monotonic() - begin,
-        verbose,
+        options.v,
     )
     print("e2e: {passed} passed, {failed} failed, {skipped} skipped".format(**counts))
     return 1 if counts["failed"] else 0
