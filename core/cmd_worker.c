@@ -32,7 +32,7 @@ enum {
     TICK_US = 250000,
     BUILD_US = 200,  /* of building in one turn of the loop: requests wait for some turns */
     CUT_US = 300000, /* for the last words to go out */
-    TRIAL_NICE = 5   /* it has time; who serves beside it has not */
+    TRIAL_NICE = 19  /* it has time; who serves beside it has not */
 };
 
 struct serving {
@@ -142,7 +142,7 @@ static void on_build(evutil_socket_t fd, short what, void *arg)
     else if (more == 0)
         say_loaded(s, l);
     if (unbuilt(w))
-        event_active(s->build, EV_TIMEOUT, 1);
+        worker_continue(w, s->build);
 }
 
 static int load(struct serving *s, struct span m, struct channel_message *with, struct err *err)

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TRIM_BYTES = 16 << 20 };
+enum { TRIM_BYTES = 16 << 20, CHORE_PAUSE_US = 2000 };
 
 /* ---- generations that nobody uses any more are closed a little at a time ---- */
 
@@ -24,6 +24,24 @@ static void give_back(struct worker *w)
     if (w->buried > TRIM_BYTES)
         malloc_trim(0);
     w->buried = 0;
+}
+
+static bool is_busy(const struct worker *w)
+{
+    for (const struct list *n = w->loads.next; n != &w->loads; n = n->next) {
+        const struct load *l = LIST_ENTRY(n, struct load, node);
+        if (l->g && !list_empty(&l->g->tasks))
+            return true;
+    }
+    return false;
+}
+
+void worker_continue(struct worker *w, struct event *e)
+{
+    if (is_busy(w))
+        event_add(e, &(struct timeval){0, CHORE_PAUSE_US});
+    else
+        event_active(e, EV_TIMEOUT, 1);
 }
 
 static void on_undertake(evutil_socket_t fd, short what, void *arg)
@@ -40,7 +58,7 @@ static void on_undertake(evutil_socket_t fd, short what, void *arg)
     if (generation_bury_step(g))
         list_append(&w->graves, first);
     if (!list_empty(&w->graves))
-        event_active(w->undertaker, EV_TIMEOUT, 1);
+        worker_continue(w, w->undertaker);
     else
         give_back(w);
 }

@@ -68,4 +68,8 @@ struct worker_job {
 };
 int worker_run(struct worker *w, const struct worker_job *job, struct err *err);
 
+/* More of a chore that is done in slices (a load is built, a generation buried): in the next turn of the loop, or after
+ * a pause while requests are in flight. A worker that never sleeps would keep its core from all that serve them. */
+void worker_continue(struct worker *w, struct event *chore);
+
 #endif
