@@ -8,7 +8,7 @@
 local json = require "json"
 local errors = require "errors"
 local provider = require "provider"
-local retry_after = require "retry_after"
+local refusal = require "refusal"
 
 local codec = {
    name = "openai",
@@ -94,73 +94,14 @@ end
 
 -- ---- errors ----
 
-local by_status = {
-   [400] = "bad_request", [401] = "auth", [402] = "auth", [403] = "auth", [404] = "not_found",
-   [405] = "bad_request", [408] = "timeout", [409] = "unavailable", [410] = "not_found",
-   [413] = "bad_request", [415] = "bad_request", [422] = "bad_request", [424] = "unavailable",
-   [429] = "rate_limited", [503] = "overloaded", [504] = "timeout", [522] = "unavailable",
-   [524] = "timeout", [529] = "overloaded",
-}
-
--- Words that providers use in error.code and error.type, inside streams too.
-local by_word = {
-   context_length_exceeded = "context_length", string_above_max_length = "context_length",
-   content_filter = "content_filter", content_policy_violation = "content_filter",
-   rate_limit_exceeded = "rate_limited", rate_limit_error = "rate_limited",
-   insufficient_quota = "rate_limited",
-   invalid_api_key = "auth", authentication_error = "auth", permission_error = "auth",
-   overloaded_error = "overloaded", overloaded = "overloaded", server_error = "unavailable",
-   model_not_found = "not_found", timeout = "timeout",
-}
-
-local function text(value)
-   return type(value) == "string" and value or nil
-end
-
--- The error object in a body, however the server wraps it: {error = {...}}, {error = "text"},
--- {message = "text"}.
-local function error_object(body)
-   local decoded = json.decode(body)
-   if type(decoded) ~= "table" then return {} end
-   local object = decoded.error
-   if type(object) == "table" then return object end
-   return { message = text(object) or text(decoded.message) or text(decoded.detail) }
-end
-
-local function code_of(status, object)
-   local word = by_word[object.code] or by_word[object.type]
-   local message = text(object.message) or ""
-   if status == 200 and type(object.code) == "number" then status = object.code end
-   local code = by_status[status] or (status >= 500 and "unavailable") or word
-      or (status >= 400 and "bad_request") or (status == 200 and "unavailable") or "bad_response"
-   if word and (status == 200 or code == "bad_request") then code = word end
-   if code == "bad_request" and message:find("maximum context length", 1, true) then
-      return "context_length"
-   end
-   return code
-end
-
--- Some providers know whether trying again may help.
-local said_retryable = { ["true"] = true, ["false"] = false }
-
 -- The error behind an answer that is none: status, body (text), and a function that gives a header
 -- of it.
 function codec.error(status, body, header)
-   local object = error_object(body)
-   local code = code_of(status, object)
-   local message = text(object.message) or ("status " .. status)
-   if code == "auth" then -- a provider may quote a part of the key
-      message = "the engine's credentials were refused (status " .. status .. ")"
-   end
-   local retryable = said_retryable[header("x-should-retry") or ""]
-   if object.code == "insufficient_quota" or message:find "^Request too large" then retryable = false end
-   return errors.new {
-      code = code, message = message, status = status, retryable = retryable,
-      type = code ~= "auth" and text(object.type) or nil, param = text(object.param),
-      provider_code = code ~= "auth" and text(object.code) or nil,
-      retry_after = retry_after.read(header),
-      scope = object.code == "insufficient_quota" and "key" or nil, -- whom a limit stops: see blame.lua
-   }
+   return refusal.read { status = status, header = header, object = refusal.object(body) }
+end
+
+local function text(value)
+   return type(value) == "string" and value or nil
 end
 
 -- ---- answers of providers ----

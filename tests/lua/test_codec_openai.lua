@@ -65,7 +65,10 @@ t.case("error: bodies of all kinds", function()
       ['{"error":{"message":"m"}}'] = "m", ['{"error":"m"}'] = "m", ['{"message":"m"}'] = "m",
       ['{"detail":"m"}'] = "m", [""] = "status 500", ["<html>"] = "status 500", ["[]"] = "status 500",
       ['{"error":null}'] = "status 500", ['{"error":{"message":7}}'] = "status 500", ["7"] = "status 500",
-      ['{"error":{}}'] = "status 500", ['[{"error":{"message":"m"}}]'] = "status 500",
+      ['{"error":{}}'] = "status 500", ['[{"error":{"message":"m"}}]'] = "m", -- Google, streaming
+      ['{"object":"error","message":"m","code":400}'] = "m", ['[7]'] = "status 500",
+      ['{"detail":[{"loc":["body","top_p"],"msg":"m"}]}'] = "m", ['{"detail":[7]}'] = "status 500",
+      ['{"object":"error","message":{"detail":[{"msg":"m"}]}}'] = "m",
    } do
       local err = codec.error(500, body, no_headers)
       t.equal(err.code, "unavailable")
