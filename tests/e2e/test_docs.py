@@ -240,7 +240,7 @@ end
 """
 MODULES = (
     "llm task errors models policy classify judge consensus schema text json trace log clock random fs "
-    "terminal provider retry_after timer blame health"
+    "terminal provider retry_after timer blame health hub"
 ).split()
 
 

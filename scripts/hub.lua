@@ -1,0 +1,352 @@
+-- hub: what the doors and the codecs share: parts, data URLs, ids, opaque reasoning, turns, warnings.
+-- SPDX-License-Identifier: MIT
+--
+-- The hub is a request in the shape of OpenAI Chat Completions (scripts/README.md, "Doors"). A door turns a
+-- client's request into it, a codec turns it into a provider's. Nothing here raises on any decoded JSON:
+-- every value that comes from outside is looked at through hub.member, hub.text or hub.list.
+
+local json = require "json"
+
+local hub = {}
+
+-- ---- values from outside ----
+
+-- value[name] of a table; nil for anything else, and for null.
+function hub.member(value, name)
+   if type(value) ~= "table" then return nil end
+   local found = value[name]
+   if found == json.null then return nil end
+   return found
+end
+
+-- A string, or nil.
+function hub.text(value)
+   return type(value) == "string" and value or nil
+end
+
+-- A string that says something, or nil.
+function hub.full(value)
+   return type(value) == "string" and value ~= "" and value or nil
+end
+
+-- A table, or {}: to go through with ipairs.
+function hub.list(value)
+   return type(value) == "table" and value or {}
+end
+
+-- Is there a value? Neither nil nor null.
+function hub.has(value)
+   return value ~= nil and value ~= json.null
+end
+
+-- ---- warnings ----
+
+-- warn(text), list: texts are kept once each, in their order.
+function hub.warnings()
+   local list, seen = {}, {}
+   return function(text)
+      if seen[text] then return end
+      seen[text] = true
+      list[#list + 1] = text
+   end, list
+end
+
+-- Warns about every member of a request that 'known' (a set of names) does not hold.
+function hub.leftovers(req, known, warn)
+   for name, value in pairs(req) do
+      if not known[name] and hub.has(value) then warn("dropped: " .. name) end
+   end
+end
+
+-- ---- content ----
+
+-- A message's content as a list of parts: a string becomes one text part, "" and null none, parts that are
+-- none are left out.
+function hub.parts(content)
+   if type(content) == "string" then
+      return content ~= "" and { { type = "text", text = content } } or {}
+   end
+   local parts = {}
+   for _, part in ipairs(hub.list(content)) do
+      if type(part) == "string" then part = { type = "text", text = part } end
+      if type(part) == "table" then parts[#parts + 1] = part end
+   end
+   return parts
+end
+
+-- The texts of a message's content, joined; "" where there is none.
+function hub.plain(content, separator)
+   if type(content) == "string" then return content end
+   local out = {}
+   for _, part in ipairs(hub.parts(content)) do out[#out + 1] = hub.text(part.text) end
+   return table.concat(out, separator or "")
+end
+
+-- Parts as content: a string where they are one plain text, nil where there is none.
+function hub.content(parts)
+   if #parts == 0 then return nil end
+   local only = #parts == 1 and parts[1]
+   if only and only.type == "text" and only.cache_control == nil then return only.text end
+   return json.array(parts)
+end
+
+-- The instructions of a conversation (system and developer messages, wherever they stand, in their order) as
+-- a list of text parts, and the other messages. A cache_control of a message goes to its last part.
+function hub.system(messages)
+   local parts, rest = {}, {}
+   for _, message in ipairs(hub.list(messages)) do
+      local role = hub.member(message, "role")
+      if role == "system" or role == "developer" then
+         local own = hub.parts(message.content)
+         for position, part in ipairs(own) do
+            if hub.full(part.text) then
+               parts[#parts + 1] = { type = "text", text = part.text,
+                  cache_control = hub.member(part, "cache_control")
+                     or (position == #own and hub.member(message, "cache_control") or nil) }
+            end
+         end
+      elseif type(message) == "table" then
+         rest[#rest + 1] = message
+      end
+   end
+   return parts, rest
+end
+
+-- Neighbours of one role become one: turns = list of { role =, NAME = list of parts }; 'name' is where a turn
+-- keeps its parts ("content" for Anthropic, "parts" for Gemini). A turn without parts is left out.
+function hub.merge(turns, name)
+   local merged = {}
+   for _, turn in ipairs(turns) do
+      local last = merged[#merged]
+      if last and last.role == turn.role then
+         for _, part in ipairs(turn[name]) do last[name][#last[name] + 1] = part end
+      elseif #turn[name] > 0 then
+         merged[#merged + 1] = turn
+      end
+   end
+   return merged
+end
+
+-- ---- data URLs ----
+
+local DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+-- Bytes as base64 (RFC 4648), padded. Only for the rare data URL that is none.
+function hub.base64(bytes)
+   local out = {}
+   for i = 1, #bytes, 3 do
+      local a, b, c = bytes:byte(i, i + 2)
+      local n = a << 16 | (b or 0) << 8 | (c or 0)
+      for k = 0, 3 do
+         local digit = n >> (18 - 6 * k) & 63
+         out[#out + 1] = (k == 2 and not b or k == 3 and not c) and "=" or DIGITS:sub(digit + 1, digit + 1)
+      end
+   end
+   return table.concat(out)
+end
+
+-- "data:image/png;base64,AAAA" -> "image/png", "AAAA"; nil for any other URL. Source: RFC 2397; the type is
+-- text/plain where there is none, parameters of it are left out.
+function hub.split_data_url(url)
+   if type(url) ~= "string" then return nil end
+   local head = url:match "^[Dd][Aa][Tt][Aa]:([^,]*),"
+   if not head or #head > 256 then return nil end
+   local data = url:sub(#head + 7)
+   local mime = head:match "^[^;]*"
+   if not head:lower():find ";base64$" then
+      data = hub.base64((data:gsub("%%(%x%x)", function(code) return string.char(tonumber(code, 16)) end)))
+   end
+   return mime ~= "" and mime:lower() or "text/plain", data
+end
+
+-- The data URL of base64 data.
+function hub.data_url(mime, data)
+   return "data:" .. mime .. ";base64," .. data
+end
+
+-- ---- tool calls ----
+
+-- FNV-1a, 32 bits, as 8 hexadecimal digits.
+local function fingerprint(text)
+   local hash = 0x811c9dc5
+   for i = 1, #text do hash = (hash ~ text:byte(i)) * 0x01000193 & 0xffffffff end
+   return ("%08x"):format(hash)
+end
+
+local ID_MAX = 64 -- characters; what OpenAI and Anthropic take
+
+-- A call's id: letters, digits, "_" and "-" only (^[a-zA-Z0-9_-]+$, the rule of Anthropic). One that is fine
+-- stays; of another the same id is made every time, so that call, result and the next turn still match.
+function hub.clean_id(id)
+   if #id <= ID_MAX and id:find "^[%w_-]+$" then return id end
+   return id:gsub("[^%w_-]", "_"):sub(1, ID_MAX - 9) .. "_" .. fingerprint(id)
+end
+
+-- An id for a call that came without one: the same for the same place ('seed' names the answer).
+function hub.mint_id(seed, index)
+   return ("call_%s%d"):format(fingerprint(seed), index)
+end
+
+-- Gives every tool call of a conversation an id and every result the id of its call, where the client sent
+-- none: a copy of the messages. Results without an id answer the calls before them in order, by name where
+-- they have one.
+function hub.with_ids(messages)
+   local out, open = {}, {}
+   for position, message in ipairs(hub.list(messages)) do
+      local calls = hub.member(message, "tool_calls")
+      local copy = message
+      if type(calls) == "table" then
+         copy, open = {}, {}
+         for name, value in pairs(message) do copy[name] = value end
+         copy.tool_calls = json.array {}
+         for index, call in ipairs(calls) do
+            if type(call) == "table" then
+               if not hub.full(call.id) then
+                  local own = {}
+                  for name, value in pairs(call) do own[name] = value end
+                  own.id = hub.mint_id("turn " .. position, index - 1)
+                  call = own
+               end
+               copy.tool_calls[#copy.tool_calls + 1] = call
+               open[#open + 1] = { id = call.id, name = hub.member(hub.member(call, "function"), "name") }
+            end
+         end
+      elseif hub.member(message, "role") == "tool" then
+         local id, name = hub.full(message.tool_call_id), hub.full(message.name)
+         local found
+         for at, call in ipairs(open) do
+            if call.id == id or (not id and (not name or call.name == name)) then
+               found = at
+               break
+            end
+         end
+         local call = found and table.remove(open, found)
+         if call and not id then
+            copy = {}
+            for key, value in pairs(message) do copy[key] = value end
+            copy.tool_call_id = call.id
+         end
+      end
+      out[#out + 1] = copy
+   end
+   return out
+end
+
+-- The names of the functions that were called: { [id] = name }.
+function hub.call_names(messages)
+   local names = {}
+   for _, message in ipairs(hub.list(messages)) do
+      for _, call in ipairs(hub.list(hub.member(message, "tool_calls"))) do
+         local id = hub.full(hub.member(call, "id"))
+         if id then names[id] = hub.text(hub.member(hub.member(call, "function"), "name")) end
+      end
+   end
+   return names
+end
+
+-- A call's arguments (JSON text, or the object some clients send) as an object, and whether they were one.
+-- "" and null are {}. What is no JSON object comes as { raw = the text }.
+function hub.arguments(value)
+   if not hub.has(value) then return json.object {}, true end
+   if type(value) == "table" then return value, not json.is_array(value) end
+   if type(value) ~= "string" then return json.object { raw = tostring(value) }, false end
+   if not value:find "%S" then return json.object {}, true end
+   local decoded = json.decode(value)
+   if type(decoded) == "table" and not json.is_array(decoded) then return decoded, true end
+   if decoded == json.null then return json.object {}, true end
+   return json.object { raw = value }, false
+end
+
+-- An object as a call's arguments: JSON text.
+function hub.arguments_text(value)
+   if type(value) == "string" then return value ~= "" and value or "{}" end
+   if type(value) ~= "table" then return "{}" end
+   return json.encode(next(value) == nil and json.object {} or value)
+end
+
+-- ---- opaque reasoning ----
+
+local PREFIX = "baton:"
+
+local function escape(id)
+   return (id:gsub("[:%%]", { [":"] = "%3A", ["%"] = "%25" }))
+end
+
+-- An opaque string of another provider, for a door whose format cannot say whose it is.
+--   detail: an entry of reasoning_details;  own: the door's own format, which goes unstamped
+function hub.stamp(detail, own)
+   local data = hub.text(detail.signature) or hub.text(detail.data) or ""
+   local format = hub.text(detail.format) or "unknown"
+   if format == own then return data end
+   return PREFIX .. format .. ":" .. escape(hub.text(detail.id) or "") .. ":" .. data
+end
+
+-- The reverse: format, data, id (nil where there is none). What is not stamped is of the door's own format.
+function hub.unstamp(text, own)
+   if type(text) ~= "string" then return own, "" end
+   if text:sub(1, #PREFIX) ~= PREFIX then return own, text end
+   local format, id, data = text:match("^baton:([^:]*):([^:]*):(.*)$")
+   if not format then return own, text end
+   id = id:gsub("%%3A", ":"):gsub("%%25", "%%")
+   return format, data, id ~= "" and id or nil
+end
+
+-- The entries of a message's reasoning_details that are of one format, in their order, and how many are not.
+-- Of another are not those that are plain text: they say what reasoning_content says.
+function hub.own_details(message, format)
+   local own, foreign = {}, 0
+   for _, detail in ipairs(hub.list(hub.member(message, "reasoning_details"))) do
+      if type(detail) == "table" then
+         if detail.format == format then
+            own[#own + 1] = detail
+         elseif hub.full(detail.signature) or hub.full(detail.data) then
+            foreign = foreign + 1
+         end
+      end
+   end
+   return own, foreign
+end
+
+hub.FOREIGN_REASONING = "reasoning of another provider dropped"
+
+-- ---- how much to think ----
+
+-- Tokens to think with, and the word for them, where a provider knows only one of the two. No provider says
+-- how they compare; these are the doublings that most gateways use, from Anthropic's least budget on.
+local BUDGETS = {
+   { "minimal", 1024 }, { "low", 2048 }, { "medium", 8192 }, { "high", 16384 }, { "xhigh", 32768 },
+   { "max", 65536 },
+}
+
+-- reasoning_effort -> tokens; 0 for "none", nil for an unknown word.
+function hub.budget_of(effort)
+   if effort == "none" then return 0 end
+   for _, pair in ipairs(BUDGETS) do
+      if pair[1] == effort then return pair[2] end
+   end
+end
+
+-- Tokens -> reasoning_effort: the least word that gives as many. 0 is "none", -1 (any) "medium".
+function hub.effort_of(budget)
+   if type(budget) ~= "number" or budget < 0 then return "medium" end
+   if budget == 0 then return "none" end
+   for _, pair in ipairs(BUDGETS) do
+      if budget <= pair[2] then return pair[1] end
+   end
+   return "max"
+end
+
+-- What a request says of thinking: effort (a word, or nil), budget (tokens, or nil), on (false: explicitly
+-- none; true; nil: not said).
+function hub.thinking(req)
+   local reasoning = hub.member(req, "reasoning")
+   local budget = hub.member(reasoning, "max_tokens")
+   if type(budget) ~= "number" or budget ~= budget then budget = nil end
+   local effort = hub.text(hub.member(req, "reasoning_effort")) or hub.text(hub.member(reasoning, "effort"))
+   if effort == "none" or hub.member(reasoning, "enabled") == false or budget == 0 then
+      return nil, nil, false
+   end
+   if effort or budget or hub.member(reasoning, "enabled") == true then return effort, budget, true end
+end
+
+return hub
