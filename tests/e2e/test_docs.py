@@ -239,7 +239,7 @@ for _, name in ipairs(arg) do
 end
 """
 MODULES = (
-    "llm task errors models policy classify judge consensus schema text json trace log clock random fs "
+    "llm task errors models usage policy classify judge consensus schema text json trace log clock random fs "
     "terminal provider retry_after timer blame health hub"
 ).split()
 

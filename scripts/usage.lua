@@ -1,0 +1,235 @@
+-- usage: tokens as each provider counts them, in one way of counting; and back, for each door.
+-- SPDX-License-Identifier: MIT
+--
+-- Canonical usage, whole numbers: { input_tokens = all input, what was read from and written to the
+-- provider's cache included; cached_tokens = read from it; cache_write_tokens = written to it;
+-- cache_write_1h_tokens = the part of that kept for an hour; output_tokens = all output, reasoning
+-- included; reasoning_tokens =; audio_input_tokens =, audio_output_tokens = (parts of input and
+-- output), requests = (searches and other tools that the provider ran): nil where not told }.
+-- Parts never exceed their whole. A number that is absent or absurd counts 0.
+--
+-- Who counts how: OpenAI and Gemini's input includes the cache, Anthropic's does not; OpenAI's output
+-- includes reasoning, Gemini's does not, and xAI's does or does not: the total tells.
+
+local usage = { from = {}, to = {} }
+
+local LIMIT <const> = 1e12
+
+local function is_count(value)
+   return type(value) == "number" and value >= 0 and value <= LIMIT
+end
+
+local function count(value)
+   return is_count(value) and math.floor(value) or 0
+end
+
+local function member(value, name)
+   if type(value) == "table" then return value[name] end
+end
+
+-- The first that is a count, else 0.
+local function first(a, b)
+   return count(is_count(a) and a or b)
+end
+
+local function has_any(object, ...)
+   for _, name in ipairs { ... } do
+      if is_count(object[name]) then return true end
+   end
+   return false
+end
+
+local function some(value)
+   return value > 0 and value or nil
+end
+
+-- Parts that exceed their whole: a server that counts the cache beside its input, say. The whole is
+-- at least its parts then.
+local function settled(c)
+   c.input_tokens = math.max(c.input_tokens, c.cached_tokens + c.cache_write_tokens)
+   c.cache_write_1h_tokens = math.min(c.cache_write_1h_tokens, c.cache_write_tokens)
+   c.output_tokens = math.max(c.output_tokens, c.reasoning_tokens)
+   c.audio_input_tokens = c.audio_input_tokens and math.min(c.audio_input_tokens, c.input_tokens)
+   c.audio_output_tokens = c.audio_output_tokens and math.min(c.audio_output_tokens, c.output_tokens)
+   return c
+end
+
+-- usage.none: where nothing is known but a number must be shown.
+usage.none = {
+   input_tokens = 0, cached_tokens = 0, cache_write_tokens = 0, cache_write_1h_tokens = 0,
+   output_tokens = 0, reasoning_tokens = 0,
+}
+
+-- ---- from providers; each: canonical | nil where there are no counts ----
+
+-- xAI leaves reasoning out of the completion; its total has it.
+local function output_of(input, output, reasoning, total)
+   if reasoning > output or reasoning > 0 and total == input + output + reasoning then
+      return output + reasoning
+   end
+   return output
+end
+
+-- usage.from.openai(object): Chat Completions, completions, embeddings, Responses, and the servers
+-- that speak these: DeepSeek (prompt_cache_hit_tokens, _miss_), Moonshot (cached_tokens), xAI.
+function usage.from.openai(u)
+   if type(u) ~= "table" then return nil end
+   if not has_any(u, "prompt_tokens", "completion_tokens", "input_tokens", "output_tokens",
+      "total_tokens") then
+      return nil
+   end
+   local into = member(u, "prompt_tokens_details") or member(u, "input_tokens_details")
+   local out = member(u, "completion_tokens_details") or member(u, "output_tokens_details")
+   local hit = count(u.prompt_cache_hit_tokens)
+   local input = first(u.prompt_tokens, u.input_tokens)
+   local output = first(u.completion_tokens, u.output_tokens)
+   local reasoning = first(member(out, "reasoning_tokens"), u.reasoning_tokens)
+   input = math.max(input, hit + count(u.prompt_cache_miss_tokens))
+   return settled {
+      input_tokens = input,
+      cached_tokens = math.max(first(member(into, "cached_tokens"), u.cached_tokens), hit),
+      cache_write_tokens = first(member(into, "cache_write_tokens"), member(into, "cache_creation_tokens")),
+      cache_write_1h_tokens = 0,
+      output_tokens = output_of(input, output, reasoning, count(u.total_tokens)),
+      reasoning_tokens = reasoning,
+      audio_input_tokens = some(count(member(into, "audio_tokens"))),
+      audio_output_tokens = some(count(member(out, "audio_tokens"))),
+      requests = some(count(u.num_server_side_tools_used)),
+   }
+end
+
+usage.from.responses = usage.from.openai
+
+-- usage.from.anthropic(start, delta): the usage of message_start (or of a whole answer) and the last
+-- message_delta's; either may be missing. Both are running totals: the higher one counts.
+function usage.from.anthropic(start, delta)
+   start = type(start) == "table" and start or {}
+   delta = type(delta) == "table" and delta or {}
+   local names = { "input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens" }
+   if not has_any(start, table.unpack(names)) and not has_any(delta, table.unpack(names)) then return nil end
+   local function highest(group, name)
+      local a, b = start, delta
+      if group then a, b = member(a, group), member(b, group) end
+      return math.max(count(member(a, name)), count(member(b, name)))
+   end
+   local short = highest("cache_creation", "ephemeral_5m_input_tokens")
+   local hour = highest("cache_creation", "ephemeral_1h_input_tokens")
+   local read = highest(nil, "cache_read_input_tokens")
+   local written = math.max(highest(nil, "cache_creation_input_tokens"), short + hour)
+   return settled {
+      input_tokens = highest(nil, "input_tokens") + read + written,
+      cached_tokens = read,
+      cache_write_tokens = written,
+      cache_write_1h_tokens = hour,
+      output_tokens = highest(nil, "output_tokens"),
+      reasoning_tokens = highest("output_tokens_details", "thinking_tokens"),
+      requests = some(highest("server_tool_use", "web_search_requests")),
+   }
+end
+
+-- The tokens of one kind ("AUDIO") in a list of { modality =, tokenCount = }.
+local function of_modality(list, modality)
+   local sum = 0
+   for _, part in ipairs(type(list) == "table" and list or {}) do
+      if member(part, "modality") == modality then sum = sum + count(part.tokenCount) end
+   end
+   return some(sum)
+end
+
+-- usage.from.gemini(usageMetadata): the last frame's. What tools put into the prompt is input too.
+function usage.from.gemini(u)
+   if type(u) ~= "table" then return nil end
+   if not has_any(u, "promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount", "totalTokenCount") then
+      return nil
+   end
+   local thoughts = count(u.thoughtsTokenCount)
+   return settled {
+      input_tokens = count(u.promptTokenCount) + count(u.toolUsePromptTokenCount),
+      cached_tokens = count(u.cachedContentTokenCount),
+      cache_write_tokens = 0, cache_write_1h_tokens = 0,
+      output_tokens = count(u.candidatesTokenCount) + thoughts,
+      reasoning_tokens = thoughts,
+      audio_input_tokens = of_modality(u.promptTokensDetails, "AUDIO"),
+      audio_output_tokens = of_modality(u.candidatesTokensDetails, "AUDIO"),
+   }
+end
+
+-- usage.from.ollama(event): the last line of an answer. Older servers leave prompt_eval_count out when
+-- the prompt was in their cache.
+function usage.from.ollama(event)
+   if type(event) ~= "table" or not has_any(event, "prompt_eval_count", "eval_count") then return nil end
+   return settled {
+      input_tokens = count(event.prompt_eval_count), cached_tokens = 0, cache_write_tokens = 0,
+      cache_write_1h_tokens = 0, output_tokens = count(event.eval_count), reasoning_tokens = 0,
+   }
+end
+
+-- ---- to clients; each: the object that a door shows, or nil for nil. Counts may be left out. ----
+
+-- usage.to.openai(c) -> { prompt_tokens =, completion_tokens =, total_tokens =, ... }
+function usage.to.openai(c)
+   if not c then return nil end
+   local input, output = c.input_tokens or 0, c.output_tokens or 0
+   return {
+      prompt_tokens = input, completion_tokens = output, total_tokens = input + output,
+      prompt_tokens_details = { cached_tokens = c.cached_tokens or 0,
+         cache_write_tokens = some(c.cache_write_tokens or 0), audio_tokens = c.audio_input_tokens },
+      completion_tokens_details = { reasoning_tokens = c.reasoning_tokens or 0,
+         audio_tokens = c.audio_output_tokens },
+   }
+end
+
+-- usage.to.responses(c) -> { input_tokens =, output_tokens =, total_tokens =, ... }
+function usage.to.responses(c)
+   if not c then return nil end
+   local input, output = c.input_tokens or 0, c.output_tokens or 0
+   return {
+      input_tokens = input, output_tokens = output, total_tokens = input + output,
+      input_tokens_details = { cached_tokens = c.cached_tokens or 0,
+         cache_write_tokens = c.cache_write_tokens or 0 },
+      output_tokens_details = { reasoning_tokens = c.reasoning_tokens or 0 },
+   }
+end
+
+-- usage.to.anthropic(c) -> { input_tokens = (what was not in the cache), output_tokens =, ... }
+function usage.to.anthropic(c)
+   if not c then return nil end
+   local read, written = c.cached_tokens or 0, c.cache_write_tokens or 0
+   local hour = c.cache_write_1h_tokens or 0
+   return {
+      input_tokens = math.max(0, (c.input_tokens or 0) - read - written),
+      cache_creation_input_tokens = written, cache_read_input_tokens = read,
+      cache_creation = { ephemeral_5m_input_tokens = written - hour, ephemeral_1h_input_tokens = hour },
+      output_tokens = c.output_tokens or 0,
+      output_tokens_details = some(c.reasoning_tokens or 0) and { thinking_tokens = c.reasoning_tokens },
+      server_tool_use = c.requests and { web_search_requests = c.requests, web_fetch_requests = 0 },
+   }
+end
+
+local function gemini_details(all, audio)
+   if not audio then return nil end
+   local list = { { modality = "AUDIO", tokenCount = audio } }
+   if all > audio then table.insert(list, 1, { modality = "TEXT", tokenCount = all - audio }) end
+   return list
+end
+
+-- usage.to.gemini(c) -> { promptTokenCount =, candidatesTokenCount = (without thoughts), ... }
+function usage.to.gemini(c)
+   if not c then return nil end
+   local input, output, thoughts = c.input_tokens or 0, c.output_tokens or 0, c.reasoning_tokens or 0
+   return {
+      promptTokenCount = input, cachedContentTokenCount = some(c.cached_tokens or 0),
+      candidatesTokenCount = math.max(0, output - thoughts), thoughtsTokenCount = some(thoughts),
+      totalTokenCount = input + output,
+      promptTokensDetails = gemini_details(input, c.audio_input_tokens),
+      candidatesTokensDetails = gemini_details(output - thoughts, c.audio_output_tokens),
+   }
+end
+
+-- usage.to.ollama(c) -> { prompt_eval_count =, eval_count = }
+function usage.to.ollama(c)
+   if not c then return nil end
+   return { prompt_eval_count = c.input_tokens or 0, eval_count = c.output_tokens or 0 }
+end
+
+return usage
