@@ -144,6 +144,25 @@ end
 local seconds = number_in(0.001, 86400, "seconds")
 local timeouts = record { connect = seconds, first_byte = seconds, stall = seconds, total = seconds }
 local price = number_in(0, 1e6, "USD per million tokens")
+local usd = number_in(0, 1e6, "USD")
+local above_fields = {
+   tokens = number_in(1, 1e9, "tokens"), input = price, cached_input = price, cache_write = price,
+   cache_write_1h = price, output = price, reasoning = price, audio_input = price, audio_output = price,
+}
+
+-- Prices above so many input tokens: one record, or a list of them by rising tokens.
+local function above(place, value)
+   is "table"(place, value)
+   if #value == 0 then value = { value } end
+   local last = 0
+   for i, tier in ipairs(value) do
+      local there = #value > 1 and at(place, i) or place
+      record(above_fields)(there, tier)
+      if not tier.tokens then fail(at(there, "tokens"), "is missing") end
+      if tier.tokens <= last then fail(at(there, "tokens"), "must be more than the one before") end
+      last = tier.tokens
+   end
+end
 
 local check_config = record {
    listen = address,
@@ -180,9 +199,13 @@ local check_config = record {
       timeouts = timeouts, headers = map_of(header_text),
    }),
    models = map_of(record {
-      tier = is "string", input = price, cached_input = price, output = price,
+      tier = is "string", input = price, cached_input = price, cache_write = price, cache_write_1h = price,
+      output = price, reasoning = price, audio_input = price, audio_output = price, request = usd,
+      search = usd, above = above,
       context = number_in(1, 1e9, "tokens"), max_output = number_in(1, 1e9, "tokens"),
+      mode = one_of("chat", "embedding"), dimensions = number_in(1, 1e6),
       capabilities = list_of(is "string"), good_at = list_of(is "string"), where = one_of("local", "cloud"),
+      dialect = list_of(is "string"),
       requests_per_minute = number_in(0.01, 1e9), tokens_per_minute = number_in(1, 1e12),
    }),
    aliases = map_of(function(place, value)

@@ -2,9 +2,8 @@
 -- SPDX-License-Identifier: MIT
 --
 -- An entry: { name = "openai/gpt-4o-mini", provider = "openai", model = "gpt-4o-mini", tier =,
--- input =, cached_input =, output = (USD per million tokens; nil where unknown), context =,
--- max_output = (tokens), capabilities = { "tools", ... }, good_at = { "code", ... }, where =
--- "local" | "cloud" }.
+-- context =, max_output = (tokens), capabilities = { "tools", ... }, good_at = { "code", ... }, where =
+-- "local" | "cloud", and prices (models.price), nil where unknown }.
 
 local catalog = require "catalog"
 local config = require "config"
@@ -195,13 +194,54 @@ if config.default_model ~= nil then
    if not entry then error("configuration: default_model: " .. err.message, 0) end
 end
 
--- models.price(entry, usage) -> USD. usage: { input_tokens, cached_tokens, output_tokens } (as
--- reply.usage). 0 where the prices are unknown.
+-- ---- what it costs ----
+
+-- The prices for so many input tokens: { tokens = 200000, input =, ... } in 'above', one or a list by
+-- rising tokens, replaces prices of the whole request when all its input exceeds that.
+local function prices_for(entry, input_tokens)
+   local above = entry.above
+   if not above then return entry end
+   local chosen
+   for _, tier in ipairs(above.tokens and { above } or above) do
+      if input_tokens > tier.tokens then chosen = tier end
+   end
+   if not chosen then return entry end
+   local prices = {}
+   for key, value in pairs(entry) do prices[key] = value end
+   for key, value in pairs(chosen) do prices[key] = value end
+   return prices
+end
+
+-- USD per million for the input: cache reads and writes, audio, the rest.
+local function price_of_input(prices, usage)
+   local cached, written = usage.cached_tokens or 0, usage.cache_write_tokens or 0
+   local hour = math.min(usage.cache_write_1h_tokens or 0, written)
+   local plain = math.max(0, usage.input_tokens - cached - written)
+   local audio = math.min(usage.audio_input_tokens or 0, plain)
+   local write = prices.cache_write or prices.input
+   return (plain - audio) * prices.input + audio * (prices.audio_input or prices.input)
+      + cached * (prices.cached_input or prices.input)
+      + (written - hour) * write + hour * (prices.cache_write_1h or write)
+end
+
+local function price_of_output(prices, usage)
+   local reasoning = math.min(usage.reasoning_tokens or 0, usage.output_tokens)
+   local audio = math.min(usage.audio_output_tokens or 0, usage.output_tokens - reasoning)
+   return (usage.output_tokens - reasoning - audio) * prices.output
+      + reasoning * (prices.reasoning or prices.output) + audio * (prices.audio_output or prices.output)
+end
+
+-- models.price(entry, usage) -> USD for one call. usage: as reply.usage (the module usage); only
+--   input_tokens and output_tokens are needed. 0 where the prices are unknown, or usage is nil.
+--   Prices of an entry, in USD per million tokens, and what holds where one is missing: input, output
+--   (both needed); cached_input, cache_write, audio_input (input's); cache_write_1h (cache_write's);
+--   reasoning, audio_output (output's). In USD: request, per call; search, per search that the
+--   provider ran. above: see prices_for.
 function models.price(entry, usage)
    if not usage or not entry.input or not entry.output then return 0 end
-   local cached = usage.cached_tokens
-   return ((usage.input_tokens - cached) * entry.input + cached * (entry.cached_input or entry.input)
-      + usage.output_tokens * entry.output) / 1e6
+   local prices = prices_for(entry, usage.input_tokens)
+   return (price_of_input(prices, usage) + price_of_output(prices, usage)) / 1e6
+      + (prices.request or 0) + (prices.search or 0) * (usage.requests or 0)
 end
 
 return models

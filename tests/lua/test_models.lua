@@ -102,6 +102,47 @@ t.case("price", function()
    t.equal(models.price(small, { input_tokens = 0, cached_tokens = 0, output_tokens = 0 }), 0)
 end)
 
+local function cost(entry, usage)
+   local all = { input_tokens = 0, output_tokens = 0 }
+   for name, value in pairs(usage) do all[name] = value end
+   return load().price(entry, all) * 1e6
+end
+
+t.case("price: the provider's cache, for five minutes and for an hour", function()
+   local entry = { input = 3, cached_input = 0.3, cache_write = 3.75, cache_write_1h = 6, output = 15 }
+   local usage = { input_tokens = 4676, cached_tokens = 1150, cache_write_tokens = 3522,
+      cache_write_1h_tokens = 522, output_tokens = 113 }
+   t.equal(cost(entry, usage), 4 * 3 + 1150 * 0.3 + 3000 * 3.75 + 522 * 6 + 113 * 15)
+   entry.cache_write_1h = nil
+   t.equal(cost(entry, usage), 4 * 3 + 1150 * 0.3 + 3522 * 3.75 + 113 * 15)
+   t.equal(cost({ input = 3, output = 15 }, usage), 4676 * 3 + 113 * 15)
+   usage.cached_tokens = 9999 -- more than there is: never less than nothing
+   t.ok(cost(entry, usage) > 0)
+end)
+
+t.case("price: reasoning, audio, calls, searches", function()
+   local entry = { input = 1, output = 2, reasoning = 3, audio_input = 10, audio_output = 20 }
+   t.equal(cost(entry, { output_tokens = 100, reasoning_tokens = 60 }), 40 * 2 + 60 * 3)
+   t.equal(cost(entry, { input_tokens = 100, audio_input_tokens = 30, output_tokens = 50,
+      audio_output_tokens = 50 }), 70 * 1 + 30 * 10 + 50 * 20)
+   t.equal(cost({ input = 1, output = 2 }, { output_tokens = 100, reasoning_tokens = 60 }), 200)
+   t.equal(cost({ input = 0, output = 0, request = 0.005 }, {}), 5000)
+   t.equal(cost({ input = 0, output = 0, search = 0.01 }, { requests = 3 }), 30000)
+   t.equal(cost({ input = 0, output = 0, search = 0.01 }, {}), 0)
+end)
+
+t.case("price: above a threshold the whole request is dearer", function()
+   local entry = { input = 1.25, cached_input = 0.125, output = 10,
+      above = { tokens = 200000, input = 2.5, output = 15 } }
+   t.equal(cost(entry, { input_tokens = 200000, output_tokens = 10 }), 200000 * 1.25 + 100)
+   t.equal(cost(entry, { input_tokens = 200001, output_tokens = 10 }), 200001 * 2.5 + 150)
+   t.equal(cost(entry, { input_tokens = 200001, cached_tokens = 200001 }), 200001 * 0.125)
+   entry.above = { { tokens = 10, input = 2 }, { tokens = 20, input = 3 } }
+   t.equal(cost(entry, { input_tokens = 10 }), 12.5)
+   t.equal(cost(entry, { input_tokens = 11 }), 22)
+   t.equal(cost(entry, { input_tokens = 21 }), 63)
+end)
+
 t.case("entries and the catalogue are read-only, or changes stay one's own", function()
    local models = require "models"
    t.raises(function() models.resolve = nil end, "read-only")
