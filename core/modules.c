@@ -15,6 +15,7 @@
 #include <string.h>
 
 static const luaL_Reg modules[] = {
+    {"base64", luaopen_baton_base64},
     {"cache", luaopen_baton_cache},
     {"clock", luaopen_baton_clock},
     {"errors", luaopen_baton_errors},

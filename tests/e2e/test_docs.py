@@ -240,7 +240,8 @@ end
 """
 MODULES = (
     "llm task errors models usage policy classify judge consensus schema text json trace log clock random fs "
-    "terminal provider retry_after timer blame health hub"
+    "terminal provider retry_after timer blame health hub "
+    "media base64"
 ).split()
 
 
