@@ -13,7 +13,7 @@ return policy.define {
    params = { model = "" },
    run = function(req, p)
       local target = p.model
-      if target == "" then target = config.default_model or (models.all()[1] or {}).name end
+      if target == "" then target = config.default_model or (models.find {}[1] or {}).name end
       if not target then
          return llm.fail("no_candidate", "no model is known: name one, or set default_model")
       end

@@ -1,34 +1,33 @@
 -- catalog: models of known providers, with prices, windows and capabilities.
 -- SPDX-License-Identifier: MIT
 --
--- USD per million tokens. Entries of the configuration's 'models' come before these. Dated: prices
--- move; what you are billed is your provider's word. tier: "fast" | "standard" | "expert" |
--- "specialist".
+-- One file a provider in scripts/catalog/, each with where its prices stand and the day they were read;
+-- entries of the configuration's 'models', and an imported catalogue, come before these. Prices move;
+-- what you are billed is your provider's word. What could not be read at a provider is left out.
+--
+-- USD per million tokens (models.price says which there are). tier: "fast" | "standard" | "expert" |
+-- "specialist". ends: the day from which the provider serves the model no more. dialect: what it needs
+-- other than its provider's usual form (scripts/README.md, models).
 
-return {
-   dated = "2026-11-01",
-   source = "the providers' public price pages",
-   models = {
-      ["openai/gpt-4o-mini"] = { tier = "fast", input = 0.15, cached_input = 0.075, output = 0.60,
-         context = 128000, max_output = 16384, capabilities = { "tools", "vision", "json" } },
-      ["openai/gpt-4o"] = { tier = "standard", input = 2.50, cached_input = 1.25, output = 10.00,
-         context = 128000, max_output = 16384, capabilities = { "tools", "vision", "json" } },
-      ["openai/gpt-4.1-nano"] = { tier = "fast", input = 0.10, cached_input = 0.025, output = 0.40,
-         context = 1047576, max_output = 32768, capabilities = { "tools", "vision", "json" } },
-      ["openai/gpt-4.1-mini"] = { tier = "standard", input = 0.40, cached_input = 0.10, output = 1.60,
-         context = 1047576, max_output = 32768, capabilities = { "tools", "vision", "json" } },
-      ["openai/gpt-4.1"] = { tier = "expert", input = 2.00, cached_input = 0.50, output = 8.00,
-         context = 1047576, max_output = 32768, capabilities = { "tools", "vision", "json" } },
-      ["sim/mini"] = { tier = "fast", input = 0.15, output = 0.60, context = 32000, max_output = 4096,
-         capabilities = { "tools", "json" }, where = "local" },
-      ["sim/base"] = { tier = "standard", input = 0.80, output = 3.20, context = 64000, max_output = 8192,
-         capabilities = { "tools", "json" }, where = "local" },
-      ["sim/pro"] = { tier = "expert", input = 5.00, output = 20.00, context = 128000, max_output = 16384,
-         capabilities = { "tools", "json" }, where = "local" },
-      ["sim/coder"] = { tier = "specialist", good_at = { "code" }, input = 0.90, output = 3.60,
-         context = 64000, max_output = 8192, capabilities = { "tools", "json" }, where = "local" },
-      ["sim/math"] = { tier = "specialist", good_at = { "mathematics", "reasoning" },
-         input = 1.10, output = 4.40, context = 64000, max_output = 8192,
-         capabilities = { "tools", "json" }, where = "local" },
-   },
+local catalog = { dated = "", models = {} }
+
+-- Models of these providers that are not listed: yours, on your machines.
+catalog.unlisted = {
+   ollama = { input = 0, output = 0, where = "local" },
+   vllm = { input = 0, output = 0, where = "local" },
 }
+
+local files = { "anthropic", "cerebras", "deepseek", "fireworks", "gemini", "groq", "mistral", "openai",
+   "openrouter", "sim", "together", "xai" }
+
+for _, provider in ipairs(files) do
+   local file = require("catalog." .. provider)
+   if file.dated > catalog.dated then catalog.dated = file.dated end
+   for model, facts in pairs(file.models) do
+      local entry = { source = file.source, dated = file.dated }
+      for key, value in pairs(facts) do entry[key] = value end
+      catalog.models[provider .. "/" .. model] = entry
+   end
+end
+
+return catalog

@@ -15,6 +15,9 @@ local models = {}
 
 local entries, by_name, by_model = {}, {}, {}
 
+local PRICES <const> = { "input", "cached_input", "cache_write", "cache_write_1h", "output", "reasoning",
+   "audio_input", "audio_output", "request", "search", "above", "source", "dated" }
+
 local function split(name)
    return name:match("^([^/]+)/(.+)$")
 end
@@ -30,7 +33,23 @@ local function add(name, facts)
    by_model[model] = by_model[model] == nil and entry or false -- false: more than one provider has it
 end
 
+-- What an imported catalogue says of a model, over what we ship: all prices or none, and other facts
+-- where it has them.
+local function merged(imported, shipped)
+   if not shipped then return imported end
+   local facts = {}
+   for key, value in pairs(shipped) do facts[key] = value end
+   if imported.input then
+      for _, key in ipairs(PRICES) do facts[key] = nil end
+   end
+   for key, value in pairs(imported) do facts[key] = value end
+   return facts
+end
+
+local imported = config.catalogue and config.catalogue.models or {}
+
 for name, facts in pairs(config.models) do add(name, facts) end
+for name, facts in pairs(imported) do add(name, merged(facts, catalog.models[name])) end
 for name, facts in pairs(catalog.models) do add(name, facts) end
 
 local function price(entry)
@@ -51,7 +70,7 @@ end
 
 local selector_keys = {
    tier = "string", needs = "table", good_at = "string", max_price = "number", where = "string",
-   provider = "string",
+   provider = "string", mode = "string",
 }
 
 -- What is wrong with a selector, or nil. A false value is one that is left out.
@@ -59,7 +78,7 @@ local function selector_fault(selector)
    for key, value in pairs(selector) do
       local wanted = selector_keys[key]
       if not wanted then
-         local known = "good_at, max_price, needs, provider, tier, where"
+         local known = "good_at, max_price, mode, needs, provider, tier, where"
          return ("unknown key '%s' (known: %s)"):format(tostring(key), known)
       end
       if value and type(value) ~= wanted then
@@ -68,7 +87,14 @@ local function selector_fault(selector)
    end
 end
 
+-- Models that only the Responses API serves cannot be called in another format.
+local function is_callable(entry)
+   return not has(entry.dialect, "responses") or config.providers[entry.provider].codec == "openai_responses"
+end
+
 local function fits(entry, selector)
+   local mode = selector.mode or has(selector.needs, "embeddings") and "embedding" or "chat"
+   if (entry.mode or "chat") ~= mode or not is_callable(entry) then return false end
    if selector.tier and entry.tier ~= selector.tier then return false end
    if selector.where and (entry.where or "cloud") ~= selector.where then return false end
    if selector.provider and entry.provider ~= selector.provider then return false end
@@ -96,9 +122,9 @@ function models.find(selector)
    return found
 end
 
--- models.all() -> every entry, cheapest first.
+-- models.all() -> every entry of any mode, cheapest first.
 function models.all()
-   return models.find {}
+   return table.move(entries, 1, #entries, 1, {})
 end
 
 local function describe(selector)
@@ -129,6 +155,16 @@ local function preferred(found)
    return found[1]
 end
 
+-- An entry for a model that no catalogue has.
+local function unlisted(name, provider, model)
+   local entry = { name = name, provider = provider, model = model }
+   local codec = config.providers[provider].codec
+   for key, value in pairs(catalog.unlisted[provider] or catalog.unlisted[codec] or {}) do
+      entry[key] = value
+   end
+   return entry
+end
+
 -- models.resolve(target) -> entry | nil, err.
 --   target: "provider/model" (it need not be in the catalogue), an alias of the configuration, the
 --   bare name of a model that one provider has, a selector (the cheapest model that
@@ -153,7 +189,7 @@ function models.resolve(target)
    if entry then return entry end
    local provider, model = split(target)
    if provider and config.providers[provider] then
-      return { name = target, provider = provider, model = model }
+      return unlisted(target, provider, model)
    end
    return nil, errors.new { code = "not_found", message = ("the model '%s' does not exist"):format(target),
       param = "model", provider_code = "model_not_found", type = "invalid_request_error" }

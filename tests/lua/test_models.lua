@@ -17,8 +17,8 @@ local function load(more)
       aliases = { quick = "a/small", fast = "quick", best = { tier = "expert" } },
    }
    for name, value in pairs(more or {}) do config[name] = value end
-   local catalog = { models = { ["a/small"] = { tier = "wrong" }, ["a/old"] = { tier = "standard", input = 2,
-      output = 2 }, ["c/other"] = { tier = "fast" } } }
+   local catalog = { unlisted = {}, models = { ["a/small"] = { tier = "wrong" },
+      ["a/old"] = { tier = "standard", input = 2, output = 2 }, ["c/other"] = { tier = "fast" } } }
    local models
    t.with({ config = config, catalog = catalog }, function() models = t.load("scripts/models.lua") end)
    return models
@@ -158,6 +158,66 @@ t.case("entries and the catalogue are read-only, or changes stay one's own", fun
    t.equal(table.concat(names_, " "), "sim/mini sim/pro")
 end)
 
+t.case("embeddings are asked for by name, and no answer to a question", function()
+   local models = load { models = {
+      ["a/embed"] = { mode = "embedding", input = 0.01, output = 0, capabilities = { "embeddings" } },
+      ["a/chat"] = { input = 1, output = 1 },
+      ["a/pro"] = { input = 2, output = 2, dialect = { "responses" } },
+   } }
+   t.equal(models.find({})[1].name, "a/chat")
+   t.equal(names(models.find { mode = "embedding" }), "a/embed")
+   t.equal(names(models.find { needs = { "embeddings" } }), "a/embed")
+   t.equal(names(models.find { mode = "chat", provider = "a" }), "a/chat a/old a/small")
+   t.equal(#models.all(), 5)
+   models = load { providers = { a = { codec = "openai_responses" } },
+      models = { ["a/pro"] = { input = 2, output = 2, dialect = { "responses" } } } }
+   t.equal(names(models.find {}), "a/old a/pro a/small")
+end)
+
+t.case("an imported catalogue comes before ours and after the configuration", function()
+   local models = load { catalogue = { dated = "2026-11-01", models = {
+      ["a/small"] = { input = 99, output = 99 },
+      ["a/old"] = { input = 7, output = 8, dated = "2026-11-01" },
+      ["a/new"] = { input = 1, output = 1 },
+   } } }
+   t.equal(models.resolve("a/small").input, 1)
+   local old = models.resolve "a/old"
+   t.equal({ old.input, old.output, old.tier, old.cached_input }, { 7, 8, "standard", nil })
+   t.equal(models.resolve("a/new").input, 1)
+end)
+
+t.case("models of one's own machine cost nothing, listed or not", function()
+   local catalog = { unlisted = { ollama = { input = 0, output = 0, where = "local" } }, models = {} }
+   local config = { providers = { home = { codec = "ollama" }, a = { codec = "openai" } }, models = {},
+      aliases = {} }
+   t.with({ config = config, catalog = catalog }, function()
+      local models = t.load "scripts/models.lua"
+      local entry = models.resolve "home/llama3.2"
+      t.equal({ entry.input, entry.output, entry.where }, { 0, 0, "local" })
+      t.equal(models.resolve("a/x").input, nil)
+   end)
+end)
+
+local CAPABILITIES = { tools = 1, vision = 1, json = 1, json_schema = 1, reasoning = 1, prefill = 1,
+   files = 1, audio = 1, embeddings = 1, cache = 1, search = 1 }
+local DIALECT = { responses = 1, max_completion_tokens = 1, no_sampling = 1, adaptive_thinking = 1,
+   always_thinks = 1, no_forced_tool = 1 }
+
+local function check_words(name, list, known)
+   for _, word in ipairs(list or {}) do t.ok(known[word], name .. ": " .. word) end
+end
+
+local function check_prices(name, facts)
+   t.ok(facts.input >= 0 and facts.output >= 0, name)
+   t.ok(facts.mode == "embedding" or facts.output >= facts.input, name)
+   t.ok((facts.cached_input or 0) <= facts.input, name .. ": cached input costs no more")
+   t.ok((facts.cache_write or facts.input) >= facts.input, name .. ": nor does writing cost less")
+   t.ok((facts.cache_write_1h or 1e9) >= (facts.cache_write or 0), name)
+   if not facts.above then return end
+   t.ok(facts.above.tokens >= 100000 and facts.above.tokens < facts.context, name)
+   t.ok(facts.above.input > facts.input and facts.above.output >= facts.output, name)
+end
+
 t.case("the shipped catalogue", function()
    local catalog = require "catalog"
    local tiers = { fast = true, standard = true, expert = true, specialist = true }
@@ -165,10 +225,13 @@ t.case("the shipped catalogue", function()
    for name, facts in pairs(catalog.models) do
       n = n + 1
       t.ok(name:find("^[%w_-]+/.+$"), name)
-      t.ok(tiers[facts.tier], name .. " has a tier")
-      t.ok(facts.input >= 0 and facts.output >= facts.input or facts.input == facts.output, name)
-      t.ok((facts.cached_input or 0) <= facts.input, name .. ": cached input costs no more")
-      t.ok(facts.context == nil or (facts.max_output or 0) <= facts.context, name)
+      t.ok(tiers[facts.tier] or facts.mode == "embedding", name .. " has a tier")
+      check_prices(name, facts)
+      t.ok((facts.max_output or 0) <= facts.context, name .. ": " .. facts.context)
+      check_words(name, facts.capabilities, CAPABILITIES)
+      check_words(name, facts.dialect, DIALECT)
+      t.ok(facts.source and facts.dated:find("^%d%d%d%d%-%d%d%-%d%d$"), name .. ": where from?")
+      t.ok((facts.ends or "9") > facts.dated, name .. " is served no more")
    end
-   t.ok(n > 0)
+   t.ok(n > 100, n)
 end)

@@ -1,0 +1,36 @@
+-- catalog.xai: xAI's models.
+-- SPDX-License-Identifier: MIT
+
+return {
+   source = "https://docs.x.ai/docs/models", dated = "2026-11-22",
+   models = {
+      ["grok-4.7"] = { tier = "expert", input = 2, cached_input = 0.5, output = 6,
+         above = { tokens = 200000, input = 4, cached_input = 1, output = 12 }, context = 500000,
+         max_output = 500000,
+         capabilities = { "tools", "vision", "json", "json_schema", "reasoning", "cache", "search" } },
+      ["grok-4.6"] = { tier = "expert", input = 2, cached_input = 0.5, output = 6,
+         above = { tokens = 200000, input = 4, cached_input = 1, output = 12 }, context = 500000,
+         max_output = 500000,
+         capabilities = { "tools", "vision", "json", "json_schema", "reasoning", "cache", "search" } },
+      ["grok-4.5"] = { tier = "expert", input = 2, cached_input = 0.3, output = 6,
+         above = { tokens = 200000, input = 4, cached_input = 0.6, output = 12 }, context = 500000,
+         max_output = 500000,
+         capabilities = { "tools", "vision", "json", "json_schema", "reasoning", "cache", "search" } },
+      ["grok-4.3"] = { tier = "standard", input = 1.25, cached_input = 0.2, output = 2.5,
+         above = { tokens = 200000, input = 2.5, cached_input = 0.4, output = 5 }, context = 1000000,
+         max_output = 1000000,
+         capabilities = { "tools", "vision", "json", "json_schema", "reasoning", "cache", "search" } },
+      ["grok-4.20-0309-reasoning"] = { tier = "standard", input = 1.25, cached_input = 0.2, output = 2.5,
+         above = { tokens = 200000, input = 2.5, cached_input = 0.4, output = 5 }, context = 1000000,
+         max_output = 1000000,
+         capabilities = { "tools", "vision", "json", "json_schema", "reasoning", "cache", "search" } },
+      ["grok-4.20-0309-non-reasoning"] = { tier = "standard", input = 1.25, cached_input = 0.2,
+         output = 2.5, above = { tokens = 200000, input = 2.5, cached_input = 0.4, output = 5 },
+         context = 1000000, max_output = 1000000,
+         capabilities = { "tools", "vision", "json", "json_schema", "cache", "search" } },
+      ["grok-build-0.1"] = { tier = "specialist", good_at = { "code" }, input = 1, cached_input = 0.2,
+         output = 2, above = { tokens = 200000, input = 2, cached_input = 0.4, output = 4 },
+         context = 256000, max_output = 256000,
+         capabilities = { "tools", "vision", "json", "json_schema", "reasoning", "cache" } },
+   },
+}
