@@ -467,9 +467,9 @@ local function add_extras(body, config, req)
 end
 
 local known = {}
-for name in ("model messages stream stream_options tools tool_choice parallel_tool_calls response_format "
-   .. "stop logprobs top_logprobs reasoning_effort reasoning modalities web_search_options extra_body temperature "
-   .. "top_p top_k seed n presence_penalty frequency_penalty max_tokens max_completion_tokens"):gmatch "%S+" do
+for name in ([[model messages stream stream_options tools tool_choice parallel_tool_calls response_format stop
+   logprobs top_logprobs reasoning_effort reasoning modalities web_search_options extra_body temperature top_p
+   top_k seed n presence_penalty frequency_penalty max_tokens max_completion_tokens]]):gmatch "%S+" do
    known[name] = true
 end
 
