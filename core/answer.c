@@ -136,6 +136,19 @@ static int l_send(lua_State *L)
     return task_wait(L, 0, after_room);
 }
 
+/* answer:keep_alive(content_type, ping): the client waits for a stream. When it has heard nothing for keepalive_after
+ * it gets 'ping', a piece of a stream that says nothing. */
+static int l_keep_alive(lua_State *L)
+{
+    struct answer_box *a = check(L, FRESH);
+    struct span ping;
+    const char *type = luaL_checkstring(L, 2);
+
+    ping.p = luaL_checklstring(L, 3, &ping.n);
+    a->sink->keep_alive(a->sink, type, ping);
+    return 0;
+}
+
 /* answer:finish(): the end of a streamed answer. */
 static int l_finish(lua_State *L)
 {
@@ -192,8 +205,9 @@ static int l_fail(lua_State *L)
 
 void answer_open(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"reply", l_reply},   {"start", l_start}, {"send", l_send},
-                                       {"finish", l_finish}, {"fail", l_fail},   {NULL, NULL}};
+    static const luaL_Reg methods[] = {
+        {"reply", l_reply},   {"start", l_start}, {"send", l_send}, {"keep_alive", l_keep_alive},
+        {"finish", l_finish}, {"fail", l_fail},   {NULL, NULL}};
 
     luaL_newmetatable(L, METATABLE);
     luaL_newlib(L, methods);

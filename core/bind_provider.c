@@ -289,9 +289,12 @@ static int after_settled(lua_State *L, int status, lua_KContext ctx)
         return failed(L, &box->call.err);
     lua_settop(L, 2);
     lua_pushinteger(L, box->call.status);
-    if (box->call.error_event.len && !box->call.committed)
+    if (box->call.error_event.len && !box->call.committed) {
         lua_pushlstring(L, box->call.error_event.data, box->call.error_event.len);
-    else if (box->call.stream)
+        lua_pushboolean(L, 1);
+        return 4;
+    }
+    if (box->call.stream)
         lua_pushnil(L);
     else
         push_body(L, &box->call);
@@ -405,7 +408,7 @@ static bool admitted(lua_State *L, struct box *box, const struct provider *p,
  * catalogue?, requests_per_minute =, tokens_per_minute = }
  *   -> call, status, body     the answer is here whole (any status)
  *   -> call, status, nil      a stream that has proved alive, or is complete
- *   -> call, 200, error       the provider sent an error in its stream before any content
+ *   -> call, 200, error, true the provider sent an error in its stream before any content
  *   -> nil, err, call         no answer, or one that makes no sense
  *   -> nil, err               it was not made: err.refused says why the model is not to be called now
  * Yields. */
@@ -506,15 +509,17 @@ static int l_report(lua_State *L)
     return 0;
 }
 
-/* call:usage() -> the last usage object of the stream, decoded | nil. */
+/* call:usage() -> the last values of the stream at the wire's paths of usage, decoded, each or nil. */
 static int l_usage(lua_State *L)
 {
     struct call *c = &check(L)->call;
 
-    if (!c->usage.len)
-        return 0;
-    lua_json_push(L, buf_span(&c->usage));
-    return 1;
+    for (int i = 0; i < WIRE_USAGES; i++)
+        if (c->usage[i].len)
+            lua_json_push(L, buf_span(&c->usage[i]));
+        else
+            lua_pushnil(L);
+    return WIRE_USAGES;
 }
 
 /* call:streaming() -> is it a stream whose events are still to be taken? */
@@ -598,12 +603,13 @@ static int after_forward(lua_State *L, int status, lua_KContext ctx)
     if (box->call.failed)
         return push_stream_error(L, box);
     lua_pushboolean(L, 1);
-    return 1;
+    lua_pushboolean(L, box->call.done && !box->call.wire->end_mark[0]);
+    return 2;
 }
 
-/* call:forward(answer, strip) -> true | nil, err. Lets the events flow to the client as they come (less
- * the end mark, and less the usage that only we asked for), without running Lua for each, until the
- * end. Yields. */
+/* call:forward(answer, strip) -> true, ended | nil, err. Lets the events flow to the client as they come (less
+ * an end mark that is no JSON, and less the usage that only we asked for), without running Lua for each, until the
+ * end. ended: has the client got the event that ends a stream of this format? Yields. */
 static int l_forward(lua_State *L)
 {
     struct box *box = check(L);
@@ -662,14 +668,19 @@ static int l_request(lua_State *L)
     if (json_check(text, &err) < 0)
         return lua_err_fail(L, &err);
     luaL_argcheck(L, json_type(text) == JSON_OBJECT, 1, "not a JSON object");
-    request_view_push(L, text);
+    request_view_push(L, 1);
     return 1;
 }
 
 int luaopen_baton_provider(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"call", l_call}, {"wire", wire_new}, {"request", l_request}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"call", l_call},
+                                         {"wire", wire_new},
+                                         {"request", l_request},
+                                         {"view", request_view_new},
+                                         {"native", request_view_native},
+                                         {"changes", request_view_changes},
+                                         {NULL, NULL}};
 
     luaL_newlib(L, functions);
     return 1;

@@ -149,7 +149,7 @@ void call_pump(struct call *c)
     struct span raw, event, data;
 
     while (!c->sink->blocked(c->sink) && take_event(c, &raw, &event, &data))
-        if (!c->wire->done[0] || !span_is(data, c->wire->done))
+        if (!c->wire->end_mark[0] || !span_is(data, c->wire->end_mark))
             forward_event(c, raw, data);
     send_gathered(c);
     steer(c);
@@ -205,17 +205,18 @@ static bool on_event(void *arg, const struct sse_event *e)
             fail(c, &err);
             return false;
         }
-        if (seen.error.p || span_is(e->event, "error")) {
+        if (seen.error || span_is(e->event, "error")) {
             c->error_event.len = 0;
             buf_add_span(&c->error_event, e->data);
             err_set(&err, ERR_UNAVAILABLE, "the provider sent an error inside the stream");
             fail(c, &err);
             return false;
         }
-        if (seen.usage.p) {
-            c->usage.len = 0;
-            buf_add_span(&c->usage, seen.usage);
-        }
+        for (int i = 0; i < WIRE_USAGES; i++)
+            if (seen.usage[i].p) {
+                c->usage[i].len = 0;
+                buf_add_span(&c->usage[i], seen.usage[i]);
+            }
         if (seen.content)
             note_content(c);
         if (seen.finish)
@@ -365,7 +366,8 @@ int call_start(struct call *c, struct effect *fx, const struct ask_call *ask,
     buf_init(&c->body, ask->answer_max);
     buf_init(&c->queue, QUEUE_MAX);
     buf_init(&c->out, QUEUE_MAX);
-    buf_init(&c->usage, USAGE_MAX);
+    for (int i = 0; i < WIRE_USAGES; i++)
+        buf_init(&c->usage[i], USAGE_MAX);
     buf_init(&c->error_event, USAGE_MAX);
     c->started_us = fx->mono_us(fx);
     return fx->start(fx, &c->op, &request, err);
@@ -385,7 +387,8 @@ void call_deinit(struct call *c)
     buf_deinit(&c->body);
     buf_deinit(&c->queue);
     buf_deinit(&c->out);
-    buf_deinit(&c->usage);
+    for (int i = 0; i < WIRE_USAGES; i++)
+        buf_deinit(&c->usage[i]);
     buf_deinit(&c->error_event);
     c->fx = NULL;
 }

@@ -36,7 +36,7 @@ struct call {
     struct buf queue;               /* events not yet taken: a struct record and its bytes each */
     struct buf out;                 /* events on their way to the sink */
     size_t taken;                   /* bytes of the queue already taken */
-    struct buf usage;               /* JSON of the last usage seen */
+    struct buf usage[WIRE_USAGES];  /* JSON of the last one seen at each path */
     struct buf error_event;         /* JSON of an error the provider sent inside the stream */
     bool committed, finished, done; /* first content, finish reason, end mark were seen */
     bool ended, failed;             /* no more comes; err says why if it failed */

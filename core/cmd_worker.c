@@ -452,6 +452,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     log_flush(&s->w.log);
+    if (s->w.front)
+        request_keep_alive(&s->w);
     worker_memory_tick(&s->memory, &s->w);
     if (s->slot)
         write_slot(s);

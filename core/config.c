@@ -216,6 +216,7 @@ static void take_all(lua_State *L, struct config *c)
     c->workers = (int)take_int(L, "workers", 0);
     c->watch = take_flag(L, "watch");
     c->watchdog_ms = (int)take_int(L, "watchdog_ms", 10000);
+    c->keepalive_us = take_int(L, "keepalive_ms", 15000) * 1000;
     lua_getfield(L, -1, "admin");
     c->admin_listen = take_text(L, "listen");
     c->admin_token = take_text(L, "token");

@@ -41,7 +41,8 @@ struct config {
     char *state;        /* folder; NULL: the default */
     bool watch;         /* reload when files change */
     int watchdog_ms;
-    bool simulated; /* no provider was configured: the built-in simulator is used */
+    int64_t keepalive_us; /* a client that waits for a stream hears something at least so often */
+    bool simulated;       /* no provider was configured: the built-in simulator is used */
 };
 
 /* Does a configuration (file 'path', or NULL for "baton.lua" if it is there) name providers, or

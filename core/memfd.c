@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 enum { SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL };
+enum { SEAL_TRIES = 100, SEAL_PAUSE_US = 2000 };
 
 static int write_all(int fd, struct span bytes)
 {
@@ -25,11 +26,24 @@ static int write_all(int fd, struct span bytes)
     return 0;
 }
 
+/* The kernel refuses a seal against writing (EBUSY) while it still holds a page for a moment itself. */
+static int seal(int fd)
+{
+    for (int i = 0; i < SEAL_TRIES; i++) {
+        if (fcntl(fd, F_ADD_SEALS, SEALS) == 0)
+            return 0;
+        if (errno != EBUSY)
+            return -1;
+        usleep(SEAL_PAUSE_US);
+    }
+    return -1;
+}
+
 int memfd_make(const char *name, struct span bytes, struct err *err)
 {
     int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-    if (fd >= 0 && write_all(fd, bytes) == 0 && fcntl(fd, F_ADD_SEALS, SEALS) == 0)
+    if (fd >= 0 && write_all(fd, bytes) == 0 && seal(fd) == 0)
         return fd;
     err_set(err, ERR_OVERLOADED, "cannot put %zu bytes into shared memory: %s", bytes.n,
             strerror(errno));

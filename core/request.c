@@ -16,195 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NOTES_MAX = 64 << 10, HEADERS_MAX = SINK_FIELDS_MAX + 12 };
-
-/* ---- the answer's head ---- */
-
-/* Header lines under construction; texts that are made here live in 'text'. */
-struct head {
-    struct http_header lines[HEADERS_MAX];
-    size_t n;
-    char attempts[16], cost[32], retry[24], retry_ms[24];
-};
-
-static void add(struct head *h, const char *name, const char *value)
-{
-    if (h->n < HEADERS_MAX && *value)
-        h->lines[h->n++] = (struct http_header){name, value};
-}
-
-/* What every answer says of how it came about. Cost and attempts are known only at the end of a
- * stream. */
-static void add_story(struct request *r, struct head *h, bool whole)
-{
-    add(h, "x-request-id", r->id);
-    add(h, "x-baton-trace", r->ledger.id);
-    add(h, "x-baton-policy", r->ledger.policy);
-    add(h, "x-baton-model", r->ledger.model);
-    if (whole && r->ledger.attempts) {
-        snprintf(h->attempts, sizeof h->attempts, "%d", r->ledger.attempts);
-        snprintf(h->cost, sizeof h->cost, "%.9g", r->ledger.cost);
-        add(h, "x-baton-attempts", h->attempts);
-        add(h, "x-baton-cost-usd", h->cost);
-    }
-    if (r->ledger.simulated)
-        add(h, "x-baton-simulated", "true");
-}
-
-static void add_given(const struct sink_head *given, struct head *h)
-{
-    add(h, "content-type", given->content_type);
-    for (size_t i = 0; i < given->n; i++)
-        add(h, given->fields[i].name, given->fields[i].value);
-}
-
-/* ---- the sink ---- */
-
-static void end_exchange(struct request *r)
-{
-    r->x = NULL;
-}
-
-static void sink_reply(struct sink *s, const struct sink_head *given, struct span body)
-{
-    struct request *r = (struct request *)s;
-    struct head h = {.n = 0};
-
-    if (!r->x)
-        return;
-    r->status = given->status;
-    r->bytes = body.n;
-    add_given(given, &h);
-    add_story(r, &h, true);
-    http_reply(r->x, given->status, h.lines, h.n, body.p, body.n);
-    end_exchange(r);
-}
-
-static void sink_start(struct sink *s, const struct sink_head *given)
-{
-    struct request *r = (struct request *)s;
-    struct head h = {.n = 0};
-
-    if (!r->x)
-        return;
-    r->status = given->status;
-    r->streaming = true;
-    add_given(given, &h);
-    add(&h, "cache-control", "no-cache");
-    add(&h, "x-accel-buffering", "no"); /* proxies before us must not gather the events */
-    add_story(r, &h, false);
-    http_reply_start(r->x, given->status, h.lines, h.n);
-}
-
-static void sink_send(struct sink *s, struct span bytes)
-{
-    struct request *r = (struct request *)s;
-
-    if (!r->x)
-        return;
-    if (!r->first_us)
-        r->first_us = r->w->fx->mono_us(r->w->fx);
-    r->bytes += bytes.n;
-    http_reply_send(r->x, bytes.p, bytes.n);
-}
-
-static void sink_end(struct sink *s)
-{
-    struct request *r = (struct request *)s;
-
-    if (!r->x)
-        return;
-    http_reply_end(r->x);
-    end_exchange(r);
-}
-
-static bool sink_blocked(const struct sink *s)
-{
-    const struct request *r = (const struct request *)s;
-
-    return r->x && http_reply_blocked(r->x);
-}
-
-static void on_room(struct http_exchange *x, void *arg)
-{
-    struct request *r = arg;
-    sink_room *f = r->on_room;
-
-    (void)x;
-    r->on_room = NULL;
-    if (f)
-        f(r->room_arg);
-}
-
-static void sink_on_room(struct sink *s, sink_room *f, void *arg)
-{
-    struct request *r = (struct request *)s;
-
-    r->on_room = f;
-    r->room_arg = arg;
-    if (f && r->x)
-        http_on_room(r->x, on_room, r);
-}
-
-static void fail_in_stream(struct request *r, struct span error)
-{
-    struct buf event;
-
-    buf_init(&event, error.n + 16);
-    buf_puts(&event, "data: ");
-    buf_add_span(&event, error);
-    buf_puts(&event, "\n\n");
-    sink_send(&r->sink, buf_span(&event));
-    buf_deinit(&event);
-    sink_end(&r->sink);
-}
-
-static void fail_whole(struct request *r, const struct sink_failure *f, struct span error)
-{
-    struct head h = {.n = 0};
-
-    r->status = failure_status(f);
-    r->bytes = error.n;
-    add(&h, "content-type", "application/json");
-    if (f->retry_after >= 0) {
-        snprintf(h.retry, sizeof h.retry, "%lld", (long long)(f->retry_after + 0.999));
-        snprintf(h.retry_ms, sizeof h.retry_ms, "%lld", (long long)(f->retry_after * 1000));
-        add(&h, "retry-after", h.retry);
-        add(&h, "retry-after-ms", h.retry_ms);
-    }
-    if (!f->retryable)
-        add(&h, "x-should-retry", "false");
-    add_story(r, &h, true);
-    http_reply(r->x, r->status, h.lines, h.n, error.p, error.n);
-    end_exchange(r);
-}
-
-static void sink_fail(struct sink *s, const struct sink_failure *f)
-{
-    struct request *r = (struct request *)s;
-    struct buf error;
-
-    r->code = f->err.code;
-    if (!r->x)
-        return;
-    buf_init(&error, 16 << 10);
-    failure_write(&error, f);
-    if (r->streaming)
-        fail_in_stream(r, buf_span(&error));
-    else
-        fail_whole(r, f, buf_span(&error));
-    buf_deinit(&error);
-}
-
-static const struct sink sink_functions = {
-    .reply = sink_reply,
-    .start = sink_start,
-    .send = sink_send,
-    .end = sink_end,
-    .blocked = sink_blocked,
-    .on_room = sink_on_room,
-    .fail = sink_fail,
-};
+enum { NOTES_MAX = 64 << 10 };
 
 /* ---- the end ---- */
 
@@ -223,7 +35,7 @@ static void fail_now(struct request *r, const struct err *err, const char *param
         .err = *err, .retry_after = -1, .retryable = lua_err_retryable(err->code)};
 
     snprintf(f.param, sizeof f.param, "%s", param);
-    sink_fail(&r->sink, &f);
+    r->sink.fail(&r->sink, &f);
 }
 
 /* A policy's fault is told with the policy's name; the message has file and line. */
@@ -278,25 +90,60 @@ static int after_serve(lua_State *L, int status, lua_KContext ctx)
     return 0;
 }
 
-/* The task's body; the request comes as light userdata. */
+static void set_text(lua_State *L, const char *name, const char *text)
+{
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, name);
+}
+
+/* Header fields of the client that providers of the same format may want to see. */
+static void push_headers(lua_State *L, const struct request *r)
+{
+    static const char *const names[] = {"anthropic-version", "anthropic-beta", "openai-beta"};
+
+    lua_newtable(L);
+    for (size_t i = 0; r->x && i < sizeof names / sizeof *names; i++) {
+        const char *value = http_header(r->x, names[i]);
+        if (value)
+            set_text(L, names[i], value);
+    }
+    lua_setfield(L, -2, "headers");
+}
+
+/* What the scripts get to know besides the body. */
+static void push_route(lua_State *L, const struct request *r)
+{
+    lua_createtable(L, 0, 8);
+    set_text(L, "door", r->door.door);
+    if (r->door.page)
+        set_text(L, "page", r->door.page);
+    if (r->door.model[0])
+        set_text(L, "model", r->door.model);
+    if (r->door.action[0])
+        set_text(L, "action", r->door.action);
+    set_text(L, "path", r->path);
+    set_text(L, "query", r->x ? http_query(r->x) : "");
+    lua_pushboolean(L, r->debug);
+    lua_setfield(L, -2, "debug");
+    push_headers(L, r);
+}
+
+/* The task's body; the request comes as light userdata. serve.request(answer, route, body, view). */
 static int l_serve(lua_State *L)
 {
     struct request *r = lua_touserdata(L, 1);
     int n = 2;
 
     generation_require(L, "serve");
-    lua_getfield(L, -1, r->door ? "request" : "models");
-    if (r->door) {
-        request_view_push(L, (struct span){r->body, r->body_len});
+    lua_getfield(L, -1, r->door.page ? "page" : "request");
+    answer_push(L, &r->sink);
+    push_route(L, r);
+    if (r->body) {
+        lua_pushlstring(L, r->body, r->body_len);
         free(r->body);
         r->body = NULL;
-        answer_push(L, &r->sink);
-        lua_pushstring(L, r->door);
-        lua_pushboolean(L, r->debug);
+        request_view_push(L, -1);
         n = 4;
-    } else {
-        answer_push(L, &r->sink);
-        lua_pushstring(L, r->model_id);
     }
     lua_callk(L, n, 0, 0, after_serve);
     return 0;
@@ -312,6 +159,8 @@ static struct span who_asks(const struct request *r)
 
     if (!text && r->body)
         user = json_member((struct span){r->body, r->body_len}, "user");
+    if (!text && r->body && !user.p) /* Anthropic's */
+        user = json_path((struct span){r->body, r->body_len}, "metadata.user_id");
     if (user.p && json_type(user) == JSON_STRING)
         return user;
     for (size_t i = 0; !text && i < sizeof keys / sizeof *keys; i++)
@@ -367,10 +216,10 @@ static void refuse(struct request *r, int status, const char *field, const char 
     struct buf error;
 
     buf_init(&error, 2 << 10);
-    failure_write(&error, &f);
+    failure_write(&error, &f, r->door.form, r->id);
     head.fields[head.n++] = (struct sink_field){field, value};
     r->code = ERR_BAD_REQUEST;
-    sink_reply(&r->sink, &head, buf_span(&error));
+    r->sink.reply(&r->sink, &head, buf_span(&error));
     buf_deinit(&error);
     request_free(r);
 }
@@ -397,63 +246,43 @@ static bool refuse_packed(struct request *r)
     return true;
 }
 
-static void handle_health(struct request *r, const char *rest)
+static void answer_health(struct request *r)
 {
     struct sink_head head = {.status = 200, .content_type = "application/json"};
 
-    (void)rest;
-    sink_reply(&r->sink, &head, SPAN("{\"status\":\"ok\"}"));
+    r->sink.reply(&r->sink, &head, SPAN("{\"status\":\"ok\"}"));
     request_free(r);
 }
 
-static void handle_chat(struct request *r, const char *rest)
+/* For load balancers and watchers; needs no key. */
+static bool is_health(const char *path)
+{
+    static const char *const paths[] = {"/livez", "/healthz", "/health", "/health/liveliness",
+                                        "/health/readiness"};
+
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        if (strcmp(path, paths[i]) == 0)
+            return true;
+    return false;
+}
+
+/* A request with a body: JSON, an object. */
+static bool take_body(struct request *r)
 {
     struct err err;
     struct span body;
 
-    (void)rest;
-    if (refuse_packed(r))
-        return;
-    r->door = "openai";
     r->body = http_take_body(r->x, &r->body_len);
     body = (struct span){r->body ? r->body : "", r->body_len};
     if (json_check(body, &err) < 0) {
         reject(r, ERR_BAD_REQUEST, "", "the request's body is not valid JSON: %s", err.message);
-        return;
+        return false;
     }
     if (json_type(body) != JSON_OBJECT) {
         reject(r, ERR_BAD_REQUEST, "", "the request's body must be a JSON object%s", "");
-        return;
+        return false;
     }
-    start_task(r);
-}
-
-static void handle_models(struct request *r, const char *rest)
-{
-    http_decode_percent(*rest == '/' ? rest + 1 : rest, r->model_id, sizeof r->model_id);
-    start_task(r);
-}
-
-struct route {
-    const char *method,
-        *path; /* without /v1; a path that ends in '/' also stands for all below it */
-    bool open; /* needs no key */
-    void (*handle)(struct request *r, const char *rest);
-};
-
-static const struct route routes[] = {
-    {"POST", "/chat/completions", false, handle_chat}, {"GET", "/models", false, handle_models},
-    {"GET", "/models/", false, handle_models},         {"GET", "/livez", true, handle_health},
-    {"GET", "/healthz", true, handle_health},          {"GET", "/health", true, handle_health},
-};
-
-static const char *match(const struct route *route, const char *path)
-{
-    size_t n = strlen(route->path);
-
-    if (route->path[n - 1] == '/')
-        return strncmp(path, route->path, n) == 0 && path[n] ? path + n : NULL;
-    return strcmp(path, route->path) == 0 ? "" : NULL;
+    return true;
 }
 
 static bool has_key(const struct request *r)
@@ -479,47 +308,56 @@ static bool has_key(const struct request *r)
 
 static void refuse_key(struct request *r)
 {
-    struct sink_failure f = {
-        .retry_after = -1, .type = "invalid_request_error", .provider_code = "invalid_api_key"};
+    struct sink_failure f = {.retry_after = -1,
+                             .type = "invalid_request_error",
+                             .provider_code = "invalid_api_key",
+                             .clients_key = true};
     struct buf error;
 
     err_set(&f.err, ERR_AUTH,
-            "a valid API key is needed: send it as \"Authorization: Bearer KEY\"");
+            "a valid API key is needed: send it as \"Authorization: Bearer KEY\" (or in x-api-key, "
+            "x-goog-api-key, api-key)");
     buf_init(&error, 1 << 10);
-    failure_write(&error, &f);
+    failure_write(&error, &f, r->door.form, r->id);
     struct sink_head head = {.status = 401, .content_type = "application/json"};
     head.fields[head.n++] = (struct sink_field){"www-authenticate", "Bearer"};
     head.fields[head.n++] = (struct sink_field){"x-should-retry", "false"};
     r->code = ERR_AUTH;
-    sink_reply(&r->sink, &head, buf_span(&error));
+    r->sink.reply(&r->sink, &head, buf_span(&error));
     buf_deinit(&error);
     request_free(r);
 }
 
 static void dispatch(struct request *r, const char *path)
 {
-    const char *allowed = NULL;
+    bool get = strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0;
 
-    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
-        const char *rest = match(&routes[i], path);
-        if (!rest)
-            continue;
-        allowed = routes[i].method;
-        bool head = strcmp(r->method, "HEAD") == 0 && strcmp(routes[i].method, "GET") == 0;
-        if (!head && strcmp(r->method, routes[i].method) != 0)
-            continue;
-        if (!routes[i].open && !has_key(r)) {
-            refuse_key(r);
-            return;
-        }
-        routes[i].handle(r, rest);
+    if (is_health(path)) {
+        if (get)
+            answer_health(r);
+        else
+            refuse_method(r, "GET");
         return;
     }
-    if (allowed)
-        refuse_method(r, allowed);
-    else
+    door_find(r->method, path, http_header(r->x, "anthropic-version"), &r->door);
+    if (!r->door.door) {
         reject(r, ERR_NOT_FOUND, "",
-               "there is nothing at %s; try /v1/chat/completions or /v1/models", r->path);
+               "there is nothing at %s; try /v1/chat/completions, /v1/responses, /v1/messages or "
+               "/v1/models",
+               r->path);
+        return;
+    }
+    if (!get != (strcmp(r->door.allowed, "POST") == 0) ||
+        (!get && strcmp(r->method, "POST") != 0)) {
+        refuse_method(r, r->door.allowed);
+        return;
+    }
+    if (!has_key(r)) {
+        refuse_key(r);
+        return;
+    }
+    if (get || (!refuse_packed(r) && take_body(r)))
+        start_task(r);
 }
 
 /* ---- the beginning ---- */
@@ -549,7 +387,7 @@ void request_handle(struct http_exchange *x, void *arg)
         http_reply(x, 503, NULL, 0, "", 0);
         return;
     }
-    r->sink = sink_functions;
+    r->sink = request_sink;
     list_append(&w->requests, &r->node);
     r->w = w;
     r->x = x;
@@ -565,5 +403,5 @@ void request_handle(struct http_exchange *x, void *arg)
         reject(r, ERR_OVERLOADED, "", "too many requests are waiting; try again in a moment%s", "");
         return;
     }
-    dispatch(r, strncmp(path, "/v1/", 4) == 0 ? path + 3 : path);
+    dispatch(r, path);
 }

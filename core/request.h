@@ -14,4 +14,7 @@ void request_list(const struct worker *w, struct buf *out);
 int request_cancel(struct worker *w, const char *id);
 void request_cancel_all(struct worker *w, const char *why);
 
+/* Call it a few times a second: clients that wait for a stream and have heard nothing for a while get a sign of life. */
+void request_keep_alive(struct worker *w);
+
 #endif

@@ -90,7 +90,7 @@ void request_note(struct request *r)
     double seconds = seconds_since(r, r->w->fx->mono_us(r->w->fx));
 
     write_log(r);
-    if (!r->door)
+    if (!r->door.door || r->door.page)
         return;
     count(r, seconds);
     tell_canary(r, seconds);

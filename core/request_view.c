@@ -14,10 +14,9 @@
 #define METATABLE "baton.request"
 
 enum { EDITS_MAX = 128, BODY_MAX = 256 << 20, MEMBERS_MAX = 32 };
-enum {
-    READ = 1,
-    SET = 2
-}; /* user values: members as decoded; members as assigned (&gone: taken out) */
+/* User values: members as decoded; members as assigned (&gone: taken out); the body, a string, or the function that
+ * makes it; the request in the client's own format and what is known of it, nil when this is it. */
+enum { READ = 1, SET, BODY, NATIVE, ABOUT, USER_VALUES = ABOUT };
 
 static const char gone = 0;
 
@@ -29,14 +28,49 @@ struct request_view {
     struct member
         members[MEMBERS_MAX]; /* of the body, found in one pass when the first is asked for */
     int count;                /* -1: not yet; MEMBERS_MAX + 1: too many, look them up one by one */
-    size_t n;
-    char body[]; /* in Lua's memory: it counts there, and goes when nobody needs it; without a
-                    finalizer, or a collection for want of memory would leave it */
+    struct span body;         /* of the string; p NULL: not made yet */
 };
+
+static void set_body(lua_State *L, struct request_view *v, int view, int index)
+{
+    v->body.p = lua_tolstring(L, index, &v->body.n);
+    lua_pushvalue(L, index);
+    lua_setiuservalue(L, view, BODY);
+}
+
+/* The body that view_of is given: checked, unless a view has it. */
+static void check_text(lua_State *L, int index)
+{
+    struct span text;
+    struct err err;
+
+    text.p = lua_tolstring(L, index, &text.n);
+    if (json_check(text, &err) < 0)
+        luaL_error(L, "provider.view: %s", err.message);
+    luaL_argcheck(L, json_type(text) == JSON_OBJECT, 1, "not a JSON object");
+}
+
+/* Runs the function that makes the body: -> text | nil, err, which is raised. */
+static void make_body(lua_State *L, struct request_view *v, int view)
+{
+    lua_getiuservalue(L, view, BODY);
+    lua_call(L, 0, 2);
+    if (lua_isnil(L, -2))
+        lua_error(L);
+    lua_pop(L, 1);
+    luaL_checktype(L, -1, LUA_TSTRING);
+    check_text(L, lua_gettop(L));
+    set_body(L, v, view, lua_gettop(L));
+    lua_pop(L, 1);
+}
 
 static struct request_view *check(lua_State *L, int index)
 {
-    return luaL_checkudata(L, index, METATABLE);
+    struct request_view *v = luaL_checkudata(L, index, METATABLE);
+
+    if (!v->body.p)
+        make_body(L, v, lua_absindex(L, index));
+    return v;
 }
 
 bool request_view_is(lua_State *L, int index)
@@ -44,19 +78,57 @@ bool request_view_is(lua_State *L, int index)
     return luaL_testudata(L, index, METATABLE) != NULL;
 }
 
-void request_view_push(lua_State *L, struct span body)
+static struct request_view *push_empty(lua_State *L)
 {
-    struct request_view *v = lua_newuserdatauv(L, sizeof *v + body.n, 2);
+    struct request_view *v = lua_newuserdatauv(L, sizeof *v, USER_VALUES);
 
-    v->n = body.n;
+    v->body = (struct span){NULL, 0};
     v->count = -1;
-    memcpy(v->body, body.p, body.n);
     luaL_setmetatable(L, METATABLE);
+    return v;
 }
 
-static struct span body_of(const struct request_view *v)
+void request_view_push(lua_State *L, int index)
 {
-    return (struct span){v->body, v->n};
+    index = lua_absindex(L, index);
+    struct request_view *v = push_empty(L);
+    set_body(L, v, lua_gettop(L), index);
+}
+
+int request_view_new(lua_State *L)
+{
+    int type = lua_type(L, 1);
+
+    lua_settop(L, 3);
+    if (type == LUA_TUSERDATA) {
+        luaL_checkudata(L, 1, METATABLE);
+        lua_getiuservalue(L, 1, BODY);
+        lua_replace(L, 1);
+    } else if (type == LUA_TSTRING) {
+        check_text(L, 1);
+    } else {
+        luaL_checktype(L, 1, LUA_TFUNCTION);
+    }
+    struct request_view *v = push_empty(L);
+    if (lua_isstring(L, 1)) {
+        set_body(L, v, 4, 1);
+    } else {
+        lua_pushvalue(L, 1);
+        lua_setiuservalue(L, 4, BODY);
+    }
+    for (int slot = NATIVE; slot <= ABOUT; slot++) {
+        lua_pushvalue(L, slot - NATIVE + 2);
+        lua_setiuservalue(L, 4, slot);
+    }
+    return 1;
+}
+
+int request_view_native(lua_State *L)
+{
+    luaL_checkudata(L, 1, METATABLE);
+    lua_getiuservalue(L, 1, NATIVE);
+    lua_getiuservalue(L, 1, ABOUT);
+    return 2;
 }
 
 static void find_members(struct request_view *v)
@@ -65,7 +137,7 @@ static void find_members(struct request_view *v)
     struct member m;
 
     v->count = 0;
-    while (v->count <= MEMBERS_MAX && json_next(body_of(v), &it, &m.key, &m.value)) {
+    while (v->count <= MEMBERS_MAX && json_next(v->body, &it, &m.key, &m.value)) {
         if (v->count < MEMBERS_MAX)
             v->members[v->count] = m;
         v->count++;
@@ -78,7 +150,7 @@ static struct span member_of(struct request_view *v, const char *name)
     if (v->count < 0)
         find_members(v);
     if (v->count > MEMBERS_MAX)
-        return json_member(body_of(v), name);
+        return json_member(v->body, name);
     for (int i = v->count - 1; i >= 0; i--)
         if (json_is_text(v->members[i].key, name))
             return v->members[i].value;
@@ -323,7 +395,7 @@ static int add_removed(lua_State *L, int removed, struct edits *e, struct err *e
 int request_view_compose(lua_State *L, int index, int edits, int removed, struct buf *out,
                          struct err *err)
 {
-    struct request_view *v = lua_touserdata(L, index);
+    struct request_view *v = check(L, index);
     struct edits e = {.n = 0};
     int top = lua_gettop(L), result = -1;
 
@@ -344,13 +416,44 @@ int request_view_compose(lua_State *L, int index, int edits, int removed, struct
     for (size_t i = 0; i < e.n; i++)
         if (e.list[i].value.p)
             e.list[i].value.p = e.scratch->data + e.start[i];
-    result = json_splice(body_of(v), e.list, e.n, out);
+    result = json_splice(v->body, e.list, e.n, out);
     if (result < 0)
         err_set(err, ERR_BUDGET, "the request's body is larger than %zu bytes", out->max);
 out:
     buf_deinit(e.scratch);
     lua_settop(L, top);
     return result;
+}
+
+/* Appends the keys of the table on top of the stack to the sequence at 'list'. */
+static void add_names(lua_State *L, int list)
+{
+    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+        lua_pushvalue(L, -2);
+        lua_rawseti(L, list, (lua_Integer)lua_rawlen(L, list) + 1);
+    }
+}
+
+int request_view_changes(lua_State *L)
+{
+    struct request_view *v = luaL_checkudata(L, 1, METATABLE);
+
+    lua_settop(L, 1);
+    lua_newtable(L);
+    if (lua_getiuservalue(L, 1, SET) == LUA_TTABLE)
+        add_names(L, 2);
+    lua_settop(L, 2);
+    if (!v->body.p || lua_getiuservalue(L, 1, READ) != LUA_TTABLE) {
+        lua_settop(L, 2);
+        return 1;
+    }
+    for (lua_pushnil(L); lua_next(L, 3); lua_pop(L, 1))
+        if (lua_istable(L, -1) && !lua_json_same(L, -1, member_of(v, lua_tostring(L, -2)))) {
+            lua_pushvalue(L, -2);
+            lua_rawseti(L, 2, (lua_Integer)lua_rawlen(L, 2) + 1);
+        }
+    lua_settop(L, 2);
+    return 1;
 }
 
 /* ---- methods ---- */
@@ -369,8 +472,12 @@ static int l_with(lua_State *L)
     struct buf *body = lua_buf_push(L, BODY_MAX);
     if (request_view_compose(L, 1, 2, lua_isnil(L, 3) ? 0 : 3, body, &err) < 0)
         return luaL_error(L, "req:with: %s", err.message);
-    request_view_push(L, buf_span(body));
+    struct span text = buf_span(body);
+    lua_pushlstring(L, text.p, text.n);
     buf_deinit(body);
+    request_view_push(L, -1);
+    lua_getiuservalue(L, 1, ABOUT); /* it was translated; the client's own bytes do not say this */
+    lua_setiuservalue(L, -2, ABOUT);
     return 1;
 }
 

@@ -29,7 +29,8 @@ struct sink_failure {
     int status;         /* the provider's, 0 without */
     double retry_after; /* seconds, -1 without */
     bool retryable;
-    char type[64]; /* the provider's own words, as it sent them */
+    bool clients_key; /* the client's own key is missing or wrong */
+    char type[64];    /* the provider's own words, as it sent them */
     char param[128];
     char provider_code[64];
 };
@@ -47,6 +48,9 @@ struct sink {
     /* The error in the door's own form: as a whole answer, or inside a stream that has begun (which
      * it ends). */
     void (*fail)(struct sink *s, const struct sink_failure *failure);
+    /* From now on a client that hears nothing for a while gets 'ping', a part of a stream that says nothing; before the
+     * answer has begun it then begins, with status 200. */
+    void (*keep_alive)(struct sink *s, const char *content_type, struct span ping);
 };
 
 #endif

@@ -64,38 +64,35 @@ struct span wire_find(struct span doc, const char *path)
 
 /* ---- one pass over an event ---- */
 
-static const char *end_path(const struct wire *w, int i)
-{
-    return i == WIRE_FINISH ? w->finish : i == WIRE_USAGE ? w->usage : w->error;
-}
-
 void wire_prepare(struct wire *w)
 {
-    for (int i = 0; i < WIRE_ENDS; i++) {
-        const char *path = end_path(w, i), *dot = strrchr(path, '.'), *name = dot ? dot + 1 : path;
-        struct wire_end *end = &w->ends[i];
-        end->levels = *path ? 1 : 0;
-        for (const char *p = path; *p; p++)
-            end->levels += *p == '.';
-        end->name.at = (unsigned char)(name - path);
-        end->name.n = (unsigned char)strlen(name);
+    for (int i = 0; i < WIRE_MARKS; i++) {
+        struct wire_mark *m = &w->marks[i];
+        size_t n = strcspn(m->path, "=");
+        m->levels = n && strcmp(m->path, ".") != 0 ? 1 : 0;
+        m->name.values = m->path[n] ? (unsigned char)(n + 1) : 0;
+        m->path[n] = 0; /* the path ends where its values begin */
+        const char *dot = strrchr(m->path, '.'), *name = dot ? dot + 1 : m->path;
+        for (const char *p = m->path; m->levels && *p; p++)
+            m->levels += *p == '.';
+        m->name.at = (unsigned char)(name - m->path);
+        m->name.n = (unsigned char)strlen(name);
     }
 }
 
-/* Could this value be the one at the end of path i? Only wire_find knows the whole path, and which
+/* Could this value be the one at the end of the path? Only wire_find knows the whole path, and which
  * one of several equal names counts. */
-static bool may_end(const struct wire *w, int i, int levels, struct span key, bool escaped)
+static bool may_end(const struct wire_mark *m, int levels, struct span key, bool escaped)
 {
-    const struct wire_end *end = &w->ends[i];
-    const char *name = end_path(w, i) + end->name.at;
+    const char *name = m->path + m->name.at;
 
-    if (levels != end->levels)
+    if (levels != m->levels)
         return false;
     if (!key.p) /* an array's element */
-        return end->name.n == 1 && *name == '*';
+        return m->name.n == 1 && *name == '*';
     if (escaped) /* the name may be spelled in another way */
         return true;
-    return key.n == (size_t)end->name.n + 2 && memcmp(key.p + 1, name, end->name.n) == 0;
+    return key.n == (size_t)m->name.n + 2 && memcmp(key.p + 1, name, m->name.n) == 0;
 }
 
 /* json_check, which also says in bits what is worth looking for: a path that ends at a value which
@@ -130,15 +127,15 @@ static int check(const struct wire *w, struct span data, unsigned *worth, struct
         default:
             levels = 0;
         }
-        for (int i = 0; levels && i < WIRE_ENDS; i++)
-            if (may_end(w, i, levels, key, escaped))
+        for (int i = 0; levels && i < WIRE_MARKS; i++)
+            if (may_end(&w->marks[i], levels, key, escaped))
                 *worth |= 1u << i;
         key.p = NULL;
     }
 }
 
 /* The last name of a path must stand in the bytes, or looking for the path is idle: most events of
- * a stream hold neither usage nor an error. */
+ * a stream hold none of them. */
 static bool may_have(struct span data, const char *path)
 {
     const char *dot = strrchr(path, '.'), *name = dot ? dot + 1 : path;
@@ -146,16 +143,32 @@ static bool may_have(struct span data, const char *path)
     return *path && memmem(data.p, data.n, name, strlen(name));
 }
 
-static struct span look(struct span data, const char *path)
+/* Is the text one of the alternatives "a|b|c"? */
+static bool is_one_of(struct span text, const char *values)
 {
-    return may_have(data, path) ? wire_find(data, path) : (struct span){NULL, 0};
+    if (json_type(text) != JSON_STRING)
+        return false;
+    text = (struct span){text.p + 1, text.n - 2};
+    for (;;) {
+        size_t n = strcspn(values, "|");
+        if (text.n == n && memcmp(text.p, values, n) == 0)
+            return true;
+        if (!values[n])
+            return false;
+        values += n + 1;
+    }
 }
 
 static struct span look_for(const struct wire *w, int i, unsigned worth, struct span data)
 {
-    if (!w->ends[i].levels)
-        return look(data, end_path(w, i));
-    return worth & 1u << i ? wire_find(data, end_path(w, i)) : (struct span){NULL, 0};
+    const struct wire_mark *m = &w->marks[i];
+    struct span found = {NULL, 0};
+
+    if (worth & 1u << i)
+        found = wire_find(data, m->path);
+    if (found.p && m->name.values && !is_one_of(found, m->path + m->name.values))
+        found.p = NULL;
+    return found;
 }
 
 int wire_inspect(const struct wire *w, struct span data, bool want_content, struct wire_seen *seen,
@@ -164,7 +177,7 @@ int wire_inspect(const struct wire *w, struct span data, bool want_content, stru
     unsigned worth;
 
     *seen = (struct wire_seen){0};
-    if (w->done[0] && span_is(data, w->done)) {
+    if (w->end_mark[0] && span_is(data, w->end_mark)) {
         seen->done = true;
         return 0;
     }
@@ -172,28 +185,34 @@ int wire_inspect(const struct wire *w, struct span data, bool want_content, stru
         err->code = ERR_BAD_RESPONSE;
         return err_prefix(err, "an event of the stream is no JSON");
     }
+    seen->done = look_for(w, WIRE_DONE, worth, data).p;
     seen->finish = look_for(w, WIRE_FINISH, worth, data).p;
-    seen->usage = look_for(w, WIRE_USAGE, worth, data);
-    seen->error = look_for(w, WIRE_ERROR, worth, data);
+    for (int i = 0; i < WIRE_USAGES; i++)
+        seen->usage[i] = look_for(w, WIRE_USAGE + i, worth, data);
+    if (seen->finish && strcmp(w->marks[WIRE_USAGE].path, ".") == 0)
+        seen->usage[0] = data;
+    for (int i = WIRE_ERROR; i < WIRE_MARKS && !seen->error; i++)
+        seen->error = look_for(w, i, worth, data).p;
     for (int i = 0; want_content && !seen->content && i < WIRE_PATHS && w->content[i][0]; i++)
-        seen->content = look(data, w->content[i]).p;
+        seen->content = may_have(data, w->content[i]) && wire_find(data, w->content[i]).p;
     return 0;
 }
 
 uint64_t wire_finishes(const struct wire *w, struct span data)
 {
+    const char *finish = w->marks[WIRE_FINISH].path;
     size_t n = strlen(w->payload);
     struct span list = json_member(data, w->payload), key, element;
     struct json_iter it = {0};
     uint64_t mask = 0;
 
-    if (n == 0 || !list.p || strncmp(w->finish, w->payload, n) != 0 ||
-        strncmp(w->finish + n, ".*.", 3) != 0)
+    if (n == 0 || !list.p || strncmp(finish, w->payload, n) != 0 ||
+        strncmp(finish + n, ".*.", 3) != 0)
         return 1;
     for (int64_t i = 0; json_next(list, &it, &key, &element); i++) {
         struct span index = json_member(element, "index");
         int64_t at = i;
-        if (!wire_find(element, w->finish + n + 3).p)
+        if (!wire_find(element, finish + n + 3).p)
             continue;
         if (index.p)
             json_int(index, &at);
@@ -245,12 +264,13 @@ static int add_data_lines(struct span json, struct buf *out)
 
 int wire_strip_usage(const struct wire *w, struct span raw, struct span data, struct buf *out)
 {
-    struct json_edit edit = {w->usage, {NULL, 0}};
+    const char *usage = w->marks[WIRE_USAGE].path;
+    struct json_edit edit = {usage, {NULL, 0}};
     struct buf json;
 
-    if (!w->usage[0] || !may_have(data, w->usage) || !json_member(data, w->usage).p)
+    if (!may_have(data, usage) || !json_member(data, usage).p)
         return buf_add_span(out, raw);
-    if (wire_find(data, w->usage).p && !wire_find(data, w->payload).p)
+    if (wire_find(data, usage).p && !wire_find(data, w->payload).p)
         return 0;
     buf_init(&json, data.n + 1);
     int result = json_splice(data, &edit, 1, &json);

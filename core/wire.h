@@ -11,42 +11,50 @@
 
 #include <stdint.h>
 
-enum { WIRE_PATHS = 8, WIRE_PATH_MAX = 64 };
+enum { WIRE_PATHS = 12, WIRE_PATH_MAX = 80, WIRE_USAGES = 2, WIRE_ALTERNATIVES = 3 };
 
 typedef char wire_path[WIRE_PATH_MAX]; /* empty: none */
 
-/* Where a path ends: how many containers deep, and its last name. levels 0: not worked out. */
-struct wire_end {
+/* What is looked for in each event: a path, or PATH=VALUE|VALUE, which finds a text that is one of these. Prepared by
+ * wire_prepare: how many containers deep the path ends, and its last name. levels 0: there is none. */
+struct wire_mark {
+    wire_path path;
     int levels;
     struct {
-        unsigned char at, n;
+        unsigned char at, n,
+            values; /* values: where the alternatives begin; 0: any value will do */
     } name;
 };
 
-enum { WIRE_FINISH, WIRE_USAGE, WIRE_ERROR, WIRE_ENDS };
+enum {
+    WIRE_DONE,
+    WIRE_FINISH,
+    WIRE_USAGE,
+    WIRE_ERROR = WIRE_USAGE + WIRE_USAGES,
+    WIRE_MARKS = WIRE_ERROR + WIRE_ALTERNATIVES
+};
 
 struct wire {
     enum sse_framing framing;
-    wire_path done;                /* data that ends a stream: "[DONE]" */
+    wire_path end_mark;            /* data that is no JSON and ends a stream: "[DONE]" */
     wire_path content[WIRE_PATHS]; /* the provider has proved alive */
-    wire_path finish;              /* the answer is complete */
-    wire_path usage;               /* a direct member of the event */
     wire_path payload; /* an event without this member (or with it empty) is about usage only */
-    wire_path error;   /* the provider failed */
-    wire_path answer;  /* what a whole answer must have */
-    struct wire_end ends[WIRE_ENDS]; /* wire_prepare works them out */
+    wire_path answer[WIRE_ALTERNATIVES]; /* one of them a whole answer must have */
+    struct wire_mark marks
+        [WIRE_MARKS]; /* by what they mean: WIRE_DONE: the event ends the stream; WIRE_FINISH: the
+                                             answer is complete; WIRE_USAGE: what it took ("." is all of the event that
+                                             finishes); WIRE_ERROR: the provider failed */
 };
 
-/* Call it when the paths are set: an event is then looked at once, while it is checked. Without it
- * everything works, more slowly. */
+/* Call it when the paths are set, before anything else. */
 void wire_prepare(struct wire *w);
 
 /* The first value that the path finds; p NULL without one. */
 struct span wire_find(struct span doc, const char *path);
 
 struct wire_seen {
-    bool done, content, finish;
-    struct span usage, error; /* into the data */
+    bool done, content, finish, error;
+    struct span usage[WIRE_USAGES]; /* into the data */
 };
 
 /* Which answers (choices) the event says are finished: a bit for each index. */

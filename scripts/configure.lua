@@ -174,6 +174,7 @@ local check_config = record {
    state = is "string",
    watch = is "boolean",
    watchdog = seconds,
+   keepalive_after = seconds,
    tls = record { certificate = is "string", key = is "string" },
    timeouts = timeouts,
    log = one_of("debug", "info", "warn", "error", "none"),
@@ -319,6 +320,7 @@ return function(given, env, simulated)
       admin = { listen = (given.admin or {}).listen, token = (given.admin or {}).token },
       workers = given.workers, state = given.state, watch = given.watch ~= false,
       watchdog_ms = given.watchdog and ms(given.watchdog),
+      keepalive_ms = given.keepalive_after and ms(given.keepalive_after),
       limits = {
          body = limits.body, header_bytes = limits.header_bytes, headers = limits.headers,
          request_line = limits.request_line, connections = limits.connections, waiting = limits.waiting,

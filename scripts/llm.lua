@@ -12,10 +12,11 @@ local errors = require "errors"
 local json = require "json"
 local log = require "log"
 local models = require "models"
+local outgoing = require "outgoing"
 local provider = require "provider"
 local random = require "random"
+local reply = require "reply"
 local task = require "task"
-local text = require "text"
 local trace = require "trace"
 
 local llm = {}
@@ -61,57 +62,6 @@ end
 
 -- ---- replies ----
 
--- A reply decodes its body when somebody looks inside. Fields: text, message, tool_calls,
--- finish_reason, logprobs, body (all of the provider's answer); usage, cost (USD), latency, ttft
--- (seconds), model, provider, name ("provider/model"), label, confidence (where one is known).
--- Assigning one changes what the client gets.
-local Reply = { __metatable = "reply" }
-
-local function view_of(reply)
-   if not reply.view then reply.view = reply.codec.decode(reply.raw) end
-   return reply.view
-end
-
-local function text_of(message)
-   local content = text.content(message.content)
-   if content == "" and type(message.refusal) == "string" then return message.refusal end
-   return content
-end
-
--- text and tool_calls are those of the message, read and written: there is one truth.
-function Reply.__index(reply, name)
-   local view = view_of(reply)
-   if name == "text" then return text_of(view.message) end
-   if name == "tool_calls" then
-      local calls = view.message.tool_calls
-      return type(calls) == "table" and calls or nil
-   end
-   return view[name]
-end
-
-function Reply.__newindex(reply, name, value)
-   local view = view_of(reply)
-   reply.edited = true
-   if name == "text" then
-      view.message.content = value
-   elseif name == "tool_calls" then
-      view.message.tool_calls = value
-   else
-      view[name] = value
-   end
-end
-
--- Only these are kept in the reply itself; everything else is looked up in the decoded view.
-local function new_reply(fields)
-   return setmetatable({
-      raw = fields.raw or false, codec = fields.codec or false, view = fields.view or false, edited = false,
-      usage = fields.usage or false, cost = fields.cost or 0, latency = fields.latency or 0,
-      ttft = fields.ttft or false,
-      model = fields.model or false, provider = fields.provider or false, name = fields.name or false,
-      label = fields.label or false, confidence = fields.confidence or false,
-   }, Reply)
-end
-
 -- llm.reply{ text =, tool_calls =, finish_reason = "stop", model =, provider =, usage =, cost =,
 -- confidence = } -> reply. An answer made by the policy itself. from = another reply takes over
 -- whose model, usage and cost it shows.
@@ -120,7 +70,7 @@ function llm.reply(fields)
    local from = fields.from or {}
    local message = fields.message
       or { role = "assistant", content = fields.text or json.null, tool_calls = fields.tool_calls }
-   return new_reply {
+   return reply.new {
       view = { message = message, finish_reason = fields.finish_reason or "stop" },
       usage = fields.usage or from.usage, cost = fields.cost or from.cost, latency = from.latency,
       model = fields.model or from.model, provider = fields.provider or from.provider,
@@ -129,9 +79,7 @@ function llm.reply(fields)
 end
 
 -- llm.is_reply(value) -> boolean.
-function llm.is_reply(value)
-   return type(value) == "table" and getmetatable(value) == "reply"
-end
+llm.is_reply = reply.is
 
 -- ---- one attempt ----
 
@@ -154,28 +102,6 @@ local function place(err, entry)
       err.message = name .. ": " .. err.message
    end
    return err
-end
-
--- The body: a client's request of the provider's format is edited as bytes; anything else is
--- encoded.
-local function body_of(req, entry, codec, stream, settings)
-   if type(req) == "userdata" and not codec.edits then req = json.decode(req:json()) end
-   if type(req) ~= "userdata" then
-      if type(req) == "string" then req = { messages = { { role = "user", content = req } } } end
-      if type(req) ~= "table" then
-         errors.raise("llm: the request must be a request, a table or a string, not a " .. type(req))
-      end
-      local body = req
-      if settings then
-         body = {}
-         for name, value in pairs(req) do body[name] = value end
-         for name, value in pairs(settings) do body[name] = value end
-      end
-      return codec.encode(body, entry.model, stream)
-   end
-   local edits, removed = codec.edits(req, entry.model, stream)
-   for name, value in pairs(settings or no_options) do edits[name] = value end
-   return req, edits, removed
 end
 
 local function book(entry, usage)
@@ -211,20 +137,47 @@ local function has_error(body)
    return found and found ~= "null"
 end
 
--- How many answers are asked for: a stream is complete when all have finished.
-local function choices_of(req, opts)
+-- How many answers are asked for: a stream of OpenAI's is complete when all have finished.
+local function choices_of(req, opts, codec)
+   if codec.format ~= "openai" then return 1 end
    local n = opts.n or (type(req) ~= "string" and req.n)
    return type(n) == "number" and math.tointeger(n) or 1
 end
 
--- Sends one request. Returns what is needed to make a reply or a stream: the call, its body (nil: a
--- stream), the codec.
-local function attempt(entry, req, opts, stream)
-   local codec = codec_of(config.providers[entry.provider].codec)
-   local body, edits, removed = body_of(req, entry, codec, stream, settings_of(opts))
-   local call, status, answer = provider.call { -- without an answer: nil, err, call (if it was made)
-      provider = entry.provider, path = codec.path, body = body, edits = edits, removed = removed,
-      wire = codec.wire, stream = stream, choices = stream and choices_of(req, opts),
+local function path_of(codec, entry, stream)
+   if type(codec.path) == "string" then return codec.path end
+   return codec.path(entry.model, stream, config.providers[entry.provider])
+end
+
+local function headers_of(codec, entry, out)
+   local fixed = codec.headers
+   if type(fixed) == "function" then fixed = fixed(entry.model, config.providers[entry.provider]) end
+   if not fixed or not out.headers then return fixed or out.headers end
+   local all = {}
+   for name, value in pairs(fixed) do all[name] = value end
+   for name, value in pairs(out.headers) do all[name] = value end
+   return all
+end
+
+-- An answer that does not look like one: the provider's error, what the codec makes of it, or that it is
+-- none.
+local function no_answer(call, status, answer, entry, codec, err)
+   if has_error(answer) then return failure(call, status, answer, entry, codec) end
+   local view, better = codec.decode(answer)
+   return place(not view and better or err, entry)
+end
+
+-- Sends one request. Returns the call, its body (nil: a stream), its usage (false: none), its view (of other
+-- formats than OpenAI's, which may hold an error in what looks like an answer) and what was left out | nil,
+-- err.
+local function attempt(entry, req, opts, codec, stream)
+   local out, wrong = outgoing.make(req, entry, codec, stream, settings_of(opts))
+   if not out then return nil, wrong end
+   -- without an answer: nil, err, call (if it was made)
+   local call, status, answer, is_error = provider.call {
+      provider = entry.provider, path = path_of(codec, entry, stream), body = out.body, edits = out.edits,
+      removed = out.removed, headers = headers_of(codec, entry, out),
+      wire = codec.wire, stream = stream, choices = stream and choices_of(req, opts, codec),
       auth_header = codec.auth_header, auth_prefix = codec.auth_prefix, timeout = opts.timeout,
       first_byte = opts.ttft, stall = opts.stall, model = entry.name, known = models.is_known(entry.name),
       requests_per_minute = entry.requests_per_minute, tokens_per_minute = entry.tokens_per_minute,
@@ -234,68 +187,31 @@ local function attempt(entry, req, opts, stream)
       if made then return failed(made, err) end
       return nil, err
    end
-   if status ~= 200 or (answer and stream and has_error(answer)) then
-      return failed(call, failure(call, status, answer, entry, codec))
+   if status ~= 200 or is_error then return failed(call, failure(call, status, answer, entry, codec)) end
+   if not answer then return call, nil, false, false, out.warnings end
+   local ok, a, b = codec.wire:read(answer)
+   if not ok then return failed(call, no_answer(call, status, answer, entry, codec, a)) end
+   local usage, view = codec.usage(a, b) or false, false
+   if codec.format ~= "openai" then
+      local err
+      view, err = codec.decode(answer)
+      if not view then return failed(call, place(err, entry), usage or nil, book(entry, usage or nil)) end
    end
-   if not answer then return call, nil, codec end
-   local ok, usage = codec.wire:read(answer)
-   if not ok then
-      local err = usage
-      if has_error(answer) then err = failure(call, status, answer, entry, codec) end
-      return failed(call, place(err, entry))
-   end
-   return call, answer, codec, usage
+   return call, answer, usage or (view and view.usage) or false, view, out.warnings
 end
 
-local function whole(entry, call, body, codec, opts, usage)
-   usage = codec.usage(usage)
+local function whole(entry, codec, opts, call, body, usage, view, warnings)
    local ttft, latency = call:times()
-   local cost = book(entry, usage)
-   report(call, usage, cost)
-   return new_reply {
-      raw = body, codec = codec, usage = usage, cost = cost, latency = latency, ttft = ttft,
+   local cost = book(entry, usage or nil)
+   report(call, usage or nil, cost)
+   return reply.new {
+      raw = body, codec = codec, view = view, usage = usage, cost = cost, latency = latency, ttft = ttft,
       model = entry.model, provider = entry.provider, name = entry.name, label = opts.label,
+      warnings = warnings,
    }
 end
 
 -- ---- streams ----
-
--- Fragments of one call share an index. Providers count from 0, from 1, or with gaps.
-local function add_tool_call(calls, event)
-   local call = calls[event.index]
-   if not call then
-      call = { id = event.id, name = event.name, arguments = {} }
-      calls[event.index] = call
-   end
-   call.id, call.name = call.id or event.id, call.name or event.name
-   call.arguments[#call.arguments + 1] = event.arguments
-end
-
--- What a stream has said so far.
-local function new_gathering()
-   return { parts = {}, reasoning = {}, calls = {}, reason = false }
-end
-
-local function gather(said, event)
-   local kind = event.kind
-   if kind == "text" or kind == "refusal" then said.parts[#said.parts + 1] = event.text end
-   if kind == "reasoning" then said.reasoning[#said.reasoning + 1] = event.text end
-   if kind == "tool_call" then add_tool_call(said.calls, event) end
-   if kind == "finish" then said.reason = event.reason end
-end
-
-local function gathered(said)
-   local message = { role = "assistant", content = #said.parts > 0 and table.concat(said.parts) or json.null }
-   if #said.reasoning > 0 then message.reasoning_content = table.concat(said.reasoning) end
-   for _, call in pairs(said.calls) do -- in the order of their indexes
-      message.tool_calls = message.tool_calls or {}
-      message.tool_calls[#message.tool_calls + 1] = {
-         id = call.id, type = "function",
-         ["function"] = { name = call.name, arguments = table.concat(call.arguments) },
-      }
-   end
-   return message
-end
 
 -- A stream: :events() gives what arrives, one event at a time; :reply() waits for the end and gives
 -- a whole reply. Return it from run to pass the answer on while it arrives. Fields: model,
@@ -303,12 +219,12 @@ end
 local Stream = {}
 local stream_meta = { __metatable = "stream", __index = Stream }
 
-local function new_stream(entry, call, codec, opts)
+local function new_stream(entry, codec, opts, call, warnings)
    return setmetatable({
       call = call, codec = codec, entry = entry, decode = false, waiting = {}, at = 1,
       usage = false, cost = 0, latency = 0, ttft = false, closed = false, model = entry.model,
       provider = entry.provider, name = entry.name,
-      label = opts.label or false, taken = false, said = new_gathering(),
+      label = opts.label or false, taken = false, said = reply.gathering(), warnings = warnings or false,
    }, stream_meta)
 end
 
@@ -316,8 +232,7 @@ end
 function Stream:settle(err)
    if self.closed then return end
    self.closed = true
-   local usage = self.call:usage()
-   self.usage = usage and self.codec.usage(usage) or self.usage
+   self.usage = self.codec.usage(self.call:usage()) or self.usage
    self.cost = book(self.entry, self.usage or nil)
    self.ttft, self.latency = self.call:times()
    if err then
@@ -327,6 +242,14 @@ function Stream:settle(err)
    end
 end
 
+-- What arrived makes no sense: nobody wants the rest.
+function Stream:break_off(err)
+   err = place(err, self.entry)
+   self:settle(err)
+   self.call:close()
+   return nil, err
+end
+
 -- An error that a call ended with: the provider's own, when it sent one inside the stream.
 function Stream:failure(err)
    if err.event then return failure(self.call, 200, err.event, self.entry, self.codec) end
@@ -334,8 +257,9 @@ function Stream:failure(err)
 end
 
 -- stream:next() -> event | nil at the end | nil, err. Events: { kind = "text" | "reasoning" |
--- "refusal", text = }, { kind = "tool_call", index =, id =, name =, arguments = fragment }, { kind
--- = "finish", reason = }, { kind = "usage", usage = }. Yields.
+-- "refusal", text = }, { kind = "tool_call", index =, id =, name =, arguments = fragment }, { kind =
+-- "reasoning_detail", detail = an entry of reasoning_details }, { kind = "annotations", annotations = },
+-- { kind = "logprobs", logprobs = }, { kind = "finish", reason = }, { kind = "usage", usage = }. Yields.
 function Stream:next()
    while not self.waiting[self.at] do
       local data, event = self.call:next() -- raises in another request than its own
@@ -351,7 +275,8 @@ function Stream:next()
    end
    self.at = self.at + 1
    local event = self.waiting[self.at - 1]
-   gather(self.said, event)
+   if event.kind == "error" then return self:break_off(event.err) end
+   reply.gather(self.said, event)
    return event
 end
 
@@ -373,8 +298,8 @@ function Stream:reply()
    for event in self:events() do
       if event.kind == "error" then return nil, event.err end
    end
-   return new_reply {
-      view = { message = gathered(self.said), finish_reason = self.said.reason or "stop" },
+   return reply.new {
+      view = reply.gathered(self.said), warnings = self.warnings,
       usage = self.usage, cost = self.cost, latency = self.latency, ttft = self.ttft, model = self.model,
       provider = self.provider, name = self.name, label = self.label,
    }
@@ -410,12 +335,13 @@ local function has_spare_key(entry, err)
    return (who == "key" or who == "quota") and not err.refused and models.is_ready(entry)
 end
 
-local function try(entry, req, opts, stream)
+-- Tries until it is in vain: what attempt returns.
+local function try(entry, req, opts, codec, stream)
    local n, retries = 1, opts.retries or 0
    local spare_keys = (config.providers[entry.provider].keys or 1) - 1
    while true do
-      local call, body, codec, usage = attempt(entry, req, opts, stream)
-      if call then return call, body, codec, usage end
+      local call, body, usage, view, warnings = attempt(entry, req, opts, codec, stream)
+      if call then return call, body, usage, view, warnings end
       local err = body
       log.debug("attempt failed", { model = entry.name, code = err.code, attempt = n })
       if spare_keys > 0 and has_spare_key(entry, err) then
@@ -430,6 +356,13 @@ local function try(entry, req, opts, stream)
    end
 end
 
+-- The model that is meant and its provider's codec.
+local function find(target)
+   local entry, err = models.resolve(target)
+   if not entry then return nil, err end
+   return entry, codec_of(config.providers[entry.provider].codec)
+end
+
 -- llm.chat(target, req, opts?) -> reply | nil, err. Waits for the whole answer.
 --   opts: timeout (seconds for all of it), ttft (to the first byte), stall (between bytes), retries
 --   (of errors that may pass; 0), label (a name for logs), and settings that take the place of the
@@ -442,16 +375,20 @@ end
 --   "benched" | "rate" | "quota" | "keys" and err.retry_after where it is known. Yields.
 function llm.chat(target, req, opts)
    opts = opts and check_options(opts) or no_options
-   local entry, err = models.resolve(target)
-   if not entry then return nil, err end
-   local call, body, codec, usage = try(entry, req, opts, false)
+   local entry, codec = find(target)
+   if not entry then return nil, codec end
+   local call, body, usage, view, warnings = try(entry, req, opts, codec, false)
    if not call then return nil, body end
-   return whole(entry, call, body, codec, opts, usage)
+   return whole(entry, codec, opts, call, body, usage, view, warnings)
 end
 
+-- Of a request in another format than OpenAI's the door has said it: a look inside would translate all of it.
 local function wants_stream(req, opts)
    if opts.stream ~= nil then return opts.stream end
-   return type(req) == "userdata" and req.stream == true
+   if type(req) ~= "userdata" then return false end
+   local native, about = provider.native(req)
+   if native then return about.head.stream end
+   return req.stream == true
 end
 
 -- llm.stream(target, req, opts?) -> stream or reply | nil, err. To be returned from run: passes the
@@ -461,12 +398,12 @@ end
 -- errors as llm.chat. Yields.
 function llm.stream(target, req, opts)
    opts = opts and check_options(opts) or no_options
-   local entry, err = models.resolve(target)
-   if not entry then return nil, err end
-   local call, body, codec, usage = try(entry, req, opts, wants_stream(req, opts))
+   local entry, codec = find(target)
+   if not entry then return nil, codec end
+   local call, body, usage, view, warnings = try(entry, req, opts, codec, wants_stream(req, opts))
    if not call then return nil, body end
-   if body then return whole(entry, call, body, codec, opts, usage) end
-   return new_stream(entry, call, codec, opts)
+   if body then return whole(entry, codec, opts, call, body, usage, view, warnings) end
+   return new_stream(entry, codec, opts, call, warnings)
 end
 
 -- llm.fail(code, message) -> nil, err: for a policy that gives up.

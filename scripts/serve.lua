@@ -9,12 +9,19 @@ local llm = require "llm"
 local models = require "models"
 local policies = require "policies"
 local policy = require "policy"
+local provider = require "provider"
+local reply = require "reply"
 local trace = require "trace"
 
 local serve = {}
 
--- The doors: which codec a client speaks.
-local doors = { openai = require "codec.openai" }
+-- The APIs that clients speak, by the names of core/door.c; loaded when the first one comes.
+local doors = {}
+
+local function door_of(name)
+   doors[name] = doors[name] or require("door." .. name)
+   return doors[name]
+end
 
 -- Every policy's parameters: its own defaults under those of the configuration.
 local params = {}
@@ -52,60 +59,127 @@ local function choose(name)
    return policies.direct, { model = wanted }, true
 end
 
-local function meta_of(req, name, include_usage)
+-- ---- the request ----
+
+-- Does the client name a model whose provider speaks the client's own format? Then its bytes go there, and
+-- nobody
+-- looks inside.
+local function is_for_its_own(door, p)
+   local entry = models.resolve(p.model)
+   local codec = entry and config.providers[entry.provider].codec
+   return codec and require("codec." .. codec).format == door.format
+end
+
+-- The request as policies see it, in the shape of Chat Completions; made only when somebody looks when
+-- 'late'.
+local function request_of(door, route, head, body, view, late)
+   local about = { format = door.format, head = head, headers = route.headers }
+   if not door.decode then
+      local wrong = door.check(view)
+      if wrong then return nil, wrong end
+      return provider.view(view, nil, about)
+   end
+   about.foreign = body:find('"baton:', 1, true) ~= nil -- reasoning that another provider's model has signed
+   local function make()
+      local hub, warnings = door.decode(body, head, route)
+      if not hub then return nil, warnings end
+      about.warnings = warnings
+      return json.encode(hub)
+   end
+   if late then return provider.view(make, view, about) end
+   local text, err = make()
+   if not text then return nil, err end
+   return provider.view(text, view, about)
+end
+
+-- ---- the answer ----
+
+-- One request on its way back: the door, the answer, and what the door has to know.
+local function meta_of(ask, result)
    return {
-      id = "chatcmpl-" .. trace.id(), created = math.floor(clock.now()), model = name,
-      include_usage = include_usage,
+      id = trace.id(), created = math.floor(clock.now()), model = result.name or "baton",
+      include_usage = ask.head.include_usage, head = ask.head,
+      hub = function() return json.decode(ask.req:json()) end,
    }
 end
 
-local function asked_for_usage(req)
-   local options = req.stream_options
-   return type(options) == "table" and options.include_usage == true
+local FIELD_MAX = 1000 -- bytes of a header field
+
+-- What the client is told that the answer itself does not say.
+local function fields_of(result)
+   local warnings = result.warnings
+   if not warnings or #warnings == 0 then return nil end
+   trace.note { warnings = warnings }
+   local told = table.concat(warnings, "; "):gsub("[^\32-\126]", "?"):sub(1, FIELD_MAX)
+   return { ["x-baton-warnings"] = told }
+end
+
+local function of_head(value, head)
+   if type(value) == "function" then return value(head) end
+   return value
 end
 
 -- The comment that a debugging client finds at the end of a stream.
-local function debug_comment(door, reply)
+local function debug_comment(door, result)
    local total = trace.total()
    return door.comment("baton " .. json.encode {
-      model = reply.name or json.null, attempts = total.attempts, cost_usd = total.cost_usd,
+      model = result.name or json.null, attempts = total.attempts, cost_usd = total.cost_usd,
       usage = { input_tokens = total.input_tokens, output_tokens = total.output_tokens },
    })
 end
 
-local function finish_stream(answer, door, reply, debug)
-   if debug then answer:send(debug_comment(door, reply)) end
-   answer:send(door.stream_end)
-   answer:finish()
+local function finish_stream(ask, result, ended)
+   if ask.debug then ask.answer:send(debug_comment(ask.door, result)) end
+   if not ended then ask.answer:send(of_head(ask.door.stream_end, ask.head)) end
+   ask.answer:finish()
 end
 
--- A stream of the client's own format flows through C; the end mark is ours to send.
-local function pass_on(req, answer, door, stream, debug)
-   answer:start(200, door.stream_type)
-   local ok, err = stream.call:forward(answer, not asked_for_usage(req))
-   err = not ok and stream:failure(err) or nil
+local function start_stream(ask, result)
+   ask.answer:start(200, of_head(ask.door.stream_type, ask.head), fields_of(result))
+end
+
+-- A stream of the client's own format flows through C; the end mark is ours to send where it is none of the
+-- events.
+local function pass_on(ask, stream)
+   start_stream(ask, stream)
+   local strip = ask.door.format == "openai" and not ask.head.include_usage
+   local ok, ended = stream.call:forward(ask.answer, strip)
+   local err = not ok and stream:failure(ended) or nil
    stream:settle(err)
-   if err then return answer:fail(err) end
-   finish_stream(answer, door, stream, debug)
+   if err then return ask.answer:fail(err) end
+   finish_stream(ask, stream, ended)
+end
+
+-- A stream of another format, event by event.
+local function translate(ask, stream)
+   local encoder = ask.door.encoder(meta_of(ask, stream))
+   start_stream(ask, stream)
+   for event in stream:events() do
+      if event.kind == "error" then return ask.answer:fail(event.err) end
+      local bytes = encoder:event(event)
+      if bytes ~= "" then ask.answer:send(bytes) end
+   end
+   ask.answer:send(encoder:finish())
+   finish_stream(ask, stream)
 end
 
 -- May the provider's bytes go to the client as they are?
-local function untouched(door, reply)
-   return reply.codec and reply.codec.format == door.format and reply.raw and not reply.edited
-      and (not reply.view or json.same(reply.view.body, reply.raw))
+local function untouched(door, result)
+   return result.codec and result.codec.format == door.format and result.raw and not result.edited
+      and (not result.view or json.same(result.view.body, result.raw))
 end
 
-local function send_whole(req, answer, door, reply)
-   local body = untouched(door, reply) and reply.raw
-      or door.answer(reply, meta_of(req, reply.name or "baton"))
-   answer:reply(200, "application/json", nil, body)
+local function send_whole(ask, result)
+   local body = untouched(ask.door, result) and result.raw or ask.door.answer(result, meta_of(ask, result))
+   ask.answer:reply(200, "application/json", fields_of(result), body)
 end
 
-local function send_streamed(req, answer, door, reply, debug)
-   local meta = meta_of(req, reply.name or "baton", asked_for_usage(req))
-   answer:start(200, door.stream_type)
-   answer:send(door.answer_stream(reply, meta))
-   finish_stream(answer, door, reply, debug)
+local function send_streamed(ask, result)
+   local encoder = ask.door.encoder(meta_of(ask, result))
+   start_stream(ask, result)
+   for _, event in ipairs(reply.events(result)) do ask.answer:send(encoder:event(event)) end
+   ask.answer:send(encoder:finish())
+   finish_stream(ask, result)
 end
 
 -- What run returned, as something that can be sent: a reply or a stream.
@@ -140,36 +214,43 @@ local function run_policy(definition, req, p, named)
    return nil, named and err or blame_policy(definition, err)
 end
 
-local function send(req, answer, door, result, debug)
+local function send(ask, result)
    trace.answered(result.name or "baton")
    if llm.is_stream(result) then
       if result.taken then
          errors.raise "run returned a stream that it has read from; return what stream:reply() gives"
       end
-      if req.stream == true and result.codec.format == door.format then
-         return pass_on(req, answer, door, result, debug)
+      if ask.head.stream then
+         local own = result.codec.format == ask.door.format and not of_head(ask.door.reframes, ask.head)
+         return (own and pass_on or translate)(ask, result)
       end
-      local reply, err = result:reply()
-      if not reply then return answer:fail(err) end
-      result = reply
+      local whole, err = result:reply()
+      if not whole then return ask.answer:fail(err) end
+      result = whole
    end
-   if req.stream == true then return send_streamed(req, answer, door, result, debug) end
-   send_whole(req, answer, door, result)
+   if ask.head.stream then return send_streamed(ask, result) end
+   send_whole(ask, result)
 end
 
--- serve.request(req, answer, door, debug): one request of the door (its codec's name). Yields.
-function serve.request(req, answer, door_name, debug)
-   local door = doors[door_name]
-   local wrong = door.check_request(req)
-   local definition, p, named = choose(req.model)
+-- serve.request(answer, route, body, view): one request for a policy. route: { door =, model =, action =,
+-- path =,
+-- query =, debug =, headers = }; body, view: the client's own. Yields.
+function serve.request(answer, route, body, view)
+   local door = door_of(route.door)
+   local head, problem = door.head(body, route)
+   if not head then return answer:fail(problem) end
+   local definition, p, named = choose(head.model)
+   local late = named and door.decode and is_for_its_own(door, p)
+   local req, wrong = request_of(door, route, head, body, view, late)
    if not definition then return answer:fail(p) end
-   if wrong then return answer:fail(wrong) end
+   if not req then return answer:fail(wrong) end
+   if head.stream then answer:keep_alive(of_head(door.stream_type, head), of_head(door.ping, head)) end
    local result, err = run_policy(definition, req, p, named)
    if not result then
       if err.provider and err.model then trace.answered(err.provider .. "/" .. err.model) end
       return answer:fail(err)
    end
-   send(req, answer, door, result, debug)
+   send({ door = door, head = head, req = req, answer = answer, debug = route.debug }, result)
 end
 
 -- serve.run(req, name) -> reply or stream | nil, err: a request without a client, for the command
@@ -187,24 +268,37 @@ function serve.names()
    return json.encode(names)
 end
 
-local function model_object(name, owner)
-   return { id = name, object = "model", created = 0, owned_by = owner }
+-- ---- pages ----
+
+-- What can be asked for as a model: "auto", the policies, the aliases, then the catalogue.
+local function list()
+   local all = { { id = "auto", owner = "baton" } }
+   for name in pairs(policies) do all[#all + 1] = { id = name, owner = "baton" } end
+   for name in pairs(config.aliases) do all[#all + 1] = { id = name, owner = "baton" } end
+   for _, entry in ipairs(models.all()) do
+      all[#all + 1] = { id = entry.name, owner = entry.provider, entry = entry }
+   end
+   return all
 end
 
--- serve.models(answer, id): the list of models (policies first), or one of them, in OpenAI's form.
-function serve.models(answer, id)
-   if id ~= "" then
-      local definition, err = choose(id)
-      if not definition then return answer:fail(err) end
-      local entry = models.resolve(id)
-      local owner = policies[id] == nil and entry and entry.provider or "baton"
-      return answer:reply(200, "application/json", nil, json.encode(model_object(id, owner)))
+local function find(id)
+   local definition, err = choose(id)
+   if not definition then return nil, err end
+   local entry = policies[id] == nil and id ~= "auto" and models.resolve(id) or nil
+   return { id = id, owner = entry and entry.provider or "baton", entry = entry }
+end
+
+-- serve.page(answer, route, body?, view?): what a door answers without a policy: lists of models, counts of
+-- tokens,
+-- embeddings. The door's function gets the answer and { route =, body =, view =, list =, find = }. Yields.
+function serve.page(answer, route, body, view)
+   local door = door_of(route.door)
+   local page = door.pages and door.pages[route.page]
+   if not page then
+      return answer:fail(errors.new { code = "not_found",
+         message = ("there is nothing at %s"):format(route.path) })
    end
-   local data = { model_object("auto", "baton") }
-   for name in pairs(policies) do data[#data + 1] = model_object(name, "baton") end
-   for name in pairs(config.aliases) do data[#data + 1] = model_object(name, "baton") end
-   for _, entry in ipairs(models.all()) do data[#data + 1] = model_object(entry.name, entry.provider) end
-   answer:reply(200, "application/json", nil, json.encode { object = "list", data = json.array(data) })
+   page(answer, { route = route, body = body, view = view, list = list, find = find })
 end
 
 return serve

@@ -20,7 +20,7 @@ RANKS = {
     " listen slots",
     2: "effect effect_live effect_state sink call",
     3: "admission guard sandbox lua_* generation generation_* threads task modules bind_* request_view answer stream",
-    4: "http http_* config failure load state request request_flight request_private worker worker_* master master_* admin admin_* sim sim_play sim_log cmd_* commands main",
+    4: "http http_* config door failure load state request request_flight request_private request_sink worker worker_* master master_* admin admin_* sim sim_play sim_log cmd_* commands main",
 }
 
 # Foreign headers: which files may see them.

@@ -1,4 +1,4 @@
--- codec.openai: OpenAI Chat Completions, as a provider speaks it and as a client does.
+-- codec.openai: OpenAI Chat Completions, as a provider speaks it.
 -- SPDX-License-Identifier: MIT
 --
 -- Source: OpenAI API reference, "Chat" (POST /v1/chat/completions) and "Streaming events". The
@@ -6,7 +6,6 @@
 -- provider passes as bytes with a few edits.
 
 local json = require "json"
-local errors = require "errors"
 local provider = require "provider"
 local refusal = require "refusal"
 
@@ -60,13 +59,14 @@ function codec.edits(req, model, stream)
    return edits
 end
 
--- The body for a request that a script made (a table in the shape of Chat Completions): JSON text.
-function codec.encode(req, model, stream)
+-- The body for a request that a script made (a table in the shape of Chat Completions), or that came in
+-- another format: JSON text.
+function codec.encode(req, to)
    local body = {}
    for name, value in pairs(req) do body[name] = value end
-   body.model = model
-   body.stream = stream or nil
-   body.stream_options = stream and { include_usage = true } or nil
+   body.model = to.model
+   body.stream = to.stream or nil
+   body.stream_options = to.stream and { include_usage = true } or nil
    return json.encode(body)
 end
 
@@ -174,132 +174,6 @@ function codec.decoder()
       local usage = codec.usage(event.usage)
       if usage then list[#list + 1] = { kind = "usage", usage = usage } end
       return list
-   end
-end
-
--- ---- answers to clients ----
-
-local function usage_object(usage)
-   if not usage then return nil end
-   return {
-      prompt_tokens = usage.input_tokens, completion_tokens = usage.output_tokens,
-      total_tokens = usage.input_tokens + usage.output_tokens,
-      prompt_tokens_details = { cached_tokens = usage.cached_tokens },
-      completion_tokens_details = { reasoning_tokens = usage.reasoning_tokens },
-   }
-end
-
-local function message_of(reply)
-   local message = {}
-   for name, value in pairs(reply.message or {}) do message[name] = value end
-   message.role = "assistant"
-   if message.content == nil then message.content = json.null end
-   return message
-end
-
--- A reply as the body of a whole answer: JSON text. One that came from a provider of this format
--- keeps all of its body but what the policy changed.
---   meta: { id =, created = (seconds since 1970), model = }
-function codec.answer(reply, meta)
-   if reply.body then
-      local choice = reply.edited and member(member(reply.body, "choices"), 1)
-      if type(choice) == "table" then
-         choice.message, choice.finish_reason = reply.message, reply.finish_reason or json.null
-      end
-      return json.encode(reply.body)
-   end
-   return json.encode {
-      id = meta.id, object = "chat.completion", created = meta.created, model = meta.model,
-      choices = { {
-         index = 0, message = message_of(reply), logprobs = reply.logprobs or json.null,
-         finish_reason = reply.finish_reason or "stop",
-      } },
-      usage = usage_object(reply.usage),
-   }
-end
-
--- A whole reply as the events of a stream: text, without the end mark (codec.stream_end).
---   meta: as for codec.answer, and include_usage (did the client ask for it?)
-function codec.answer_stream(reply, meta)
-   local out = {}
-   local function chunk(choices, usage)
-      out[#out + 1] = "data: " .. json.encode {
-         id = meta.id, object = "chat.completion.chunk", created = meta.created, model = meta.model,
-         choices = json.array(choices), usage = usage or (meta.include_usage and json.null or nil),
-      } .. "\n\n"
-   end
-   -- One choice. Its logprobs go with the text, or with the end where there is none.
-   local function answer(index, message, reason, logprobs)
-      local function delta(fields, finish_reason)
-         local with_text = fields.content or finish_reason
-         chunk { {
-            index = index, delta = json.object(fields), logprobs = with_text and logprobs or json.null,
-            finish_reason = finish_reason or json.null,
-         } }
-         if with_text then logprobs = nil end
-      end
-      local function say(name, value)
-         if value and value ~= "" then delta { [name] = value } end
-      end
-      chunk { { index = index, delta = { role = "assistant", content = "" }, logprobs = json.null,
-         finish_reason = json.null } }
-      say("reasoning_content", text(member(message, "reasoning_content")))
-      say("reasoning", text(member(message, "reasoning")))
-      say("content", content_text(member(message, "content")))
-      say("refusal", text(member(message, "refusal")))
-      local calls = member(message, "tool_calls")
-      for position, call in ipairs(type(calls) == "table" and calls or {}) do
-         delta { tool_calls = { {
-            index = position - 1, id = call.id, type = "function", ["function"] = call["function"],
-         } } }
-      end
-      delta({}, reason or "stop")
-   end
-   answer(0, reply.message, reply.finish_reason, reply.logprobs)
-   local choices = member(reply.body, "choices")
-   for position = 2, type(choices) == "table" and #choices or 0 do
-      local choice = choices[position]
-      answer(position - 1, member(choice, "message"), text(member(choice, "finish_reason")),
-         member(choice, "logprobs"))
-   end
-   if meta.include_usage and reply.usage then chunk({}, usage_object(reply.usage)) end
-   return table.concat(out)
-end
-
-codec.stream_type = "text/event-stream; charset=utf-8"
-codec.stream_end = "data: [DONE]\n\n"
-
--- A comment in a stream: clients pass over it.
-function codec.comment(text_)
-   return ": " .. text_ .. "\n\n"
-end
-
-local message_problems = {
-   missing = "missing required parameter: '%s'", type = "'%s' must be an array of messages",
-   empty = "'%s' must hold at least one message", element = "'%s' must be an object",
-   member = "'%s' must be a string",
-}
-
--- What is wrong with a client's request: nil, or the error.
-function codec.check_request(req)
-   local function wrong(param, message)
-      return errors.new {
-         code = "bad_request", message = message, param = param, type = "invalid_request_error",
-      }
-   end
-   local problem, position = req:list_problem("messages", "role")
-   if problem then
-      local place = position and ("messages[%d]"):format(position) or "messages"
-      if problem == "member" then place = place .. ".role" end
-      return wrong(place, message_problems[problem]:format(place))
-   end
-   local stream = req.stream
-   if stream ~= nil and stream ~= json.null and type(stream) ~= "boolean" then
-      return wrong("stream", "'stream' must be true or false")
-   end
-   local options = req.stream_options
-   if options ~= nil and options ~= json.null and (type(options) ~= "table" or json.is_array(options)) then
-      return wrong("stream_options", "'stream_options' must be an object")
    end
 end
 

@@ -2,13 +2,23 @@
 -- SPDX-License-Identifier: MIT
 local t = require "test"
 local codec = require "codec.openai"
+local door = require "door.openai"
 local fs = require "fs"
 local json = require "json"
 local llm = require "llm"
 local provider = require "provider"
+local reply_events = require "reply".events
 local serve = require "serve"
 
 local function no_headers() end
+
+-- A whole reply as the events of a stream, with the end mark's absence.
+local function stream_of(reply, meta)
+   local encoder, out = door.encoder(meta), {}
+   for _, event in ipairs(reply_events(reply)) do out[#out + 1] = encoder:event(event) end
+   out[#out + 1] = encoder:finish()
+   return table.concat(out)
+end
 
 -- ---- requests to providers ----
 
@@ -42,11 +52,12 @@ end)
 
 t.case("encode", function()
    local req = { messages = { { role = "user", content = "é" } }, model = "other", stream = true, x = 1 }
-   t.equal(codec.encode(req, "m", false),
+   t.equal(codec.encode(req, { model = "m", stream = false }),
       '{"messages":[{"content":"é","role":"user"}],"model":"m","x":1}')
-   t.equal(json.decode(codec.encode(req, "m", true)).stream_options, { include_usage = true })
+   local to = { model = "m", stream = true }
+   t.equal(json.decode(codec.encode(req, to)).stream_options, { include_usage = true })
    t.equal(req.model, "other")
-   t.raises(function() codec.encode({ x = print }, "m") end, "x")
+   t.raises(function() codec.encode({ x = print }, { model = "m" }) end, "x")
 end)
 
 t.case("usage", function()
@@ -108,12 +119,12 @@ end)
 
 -- ---- answers to clients ----
 
-local meta = { id = "chatcmpl-x", created = 7, model = "sim/mini" }
+local meta = { id = "x", created = 7, model = "sim/mini" }
 
 t.case("answer", function()
    local reply = llm.reply { text = "Hi", usage = { input_tokens = 3, cached_tokens = 1, output_tokens = 2,
       reasoning_tokens = 0 } }
-   local body = json.decode(codec.answer(reply, meta))
+   local body = json.decode(door.answer(reply, meta))
    t.equal(body, {
       id = "chatcmpl-x", object = "chat.completion", created = 7, model = "sim/mini",
       choices = { { index = 0, message = { role = "assistant", content = "Hi" }, logprobs = json.null,
@@ -123,7 +134,7 @@ t.case("answer", function()
          completion_tokens_details = { reasoning_tokens = 0 } },
    })
    local calls = { { id = "c", type = "function", ["function"] = { name = "f", arguments = "{}" } } }
-   body = json.decode(codec.answer(llm.reply { tool_calls = calls, finish_reason = "tool_calls" }, meta))
+   body = json.decode(door.answer(llm.reply { tool_calls = calls, finish_reason = "tool_calls" }, meta))
    t.equal(body.choices[1].message.content, json.null)
    t.equal(body.choices[1].message.tool_calls, calls)
    t.equal(body.choices[1].finish_reason, "tool_calls")
@@ -154,20 +165,20 @@ t.case("answer_stream", function()
    local calls = { { id = "c", type = "function", ["function"] = { name = "f", arguments = '{"a":1}' } } }
    local reply = llm.reply { text = "Hi\nthere", tool_calls = calls, finish_reason = "tool_calls",
       usage = usage }
-   local said, got, reason, tokens = read_stream(codec.answer_stream(reply, meta))
+   local said, got, reason, tokens = read_stream(stream_of(reply, meta))
    t.equal(said, "Hi\nthere")
    t.equal(got, { { name = "f", arguments = '{"a":1}' } })
    t.equal(reason, "tool_calls")
    t.equal(tokens, nil)
    local wants = { id = "x", created = 1, model = "m", include_usage = true }
-   said, got, reason, tokens = read_stream(codec.answer_stream(reply, wants))
+   said, got, reason, tokens = read_stream(stream_of(reply, wants))
    t.equal({ said, #got, reason }, { "Hi\nthere", 1, "tool_calls" })
    t.equal(tokens, usage)
-   local first = json.decode((codec.answer_stream(reply, wants):match "data: ([^\n]*)"))
+   local first = json.decode((stream_of(reply, wants):match "data: ([^\n]*)"))
    t.equal(first.choices[1].delta, { role = "assistant", content = "" })
    t.equal(first.usage, json.null)
-   t.equal(codec.comment "x", ": x\n\n")
-   t.equal(codec.stream_end, "data: [DONE]\n\n")
+   t.equal(door.comment "x", ": x\n\n")
+   t.equal(door.stream_end, "data: [DONE]\n\n")
 end)
 
 -- The choices of what answer_stream wrote, as whole ones: deltas joined, logprobs where they came.
@@ -200,22 +211,23 @@ t.case("answer_stream carries logprobs, reasoning and refusals", function()
       choice(2, { content = "", reasoning = "Hm." }, logprobs),
    } })
    local reply = llm.chat("sim/mini", "x")
-   t.equal(join_choices(codec.answer_stream(reply, meta)), {
+   t.equal(join_choices(stream_of(reply, meta)), {
       { role = "assistant", content = "Hi", reasoning_content = "They greet.", logprobs = logprobs,
          finish_reason = "stop" },
       { role = "assistant", content = "", refusal = "No.", finish_reason = "stop" },
-      { role = "assistant", content = "", reasoning = "Hm.", logprobs = logprobs, finish_reason = "stop" },
+      { role = "assistant", content = "", reasoning_content = "Hm.", logprobs = logprobs,
+         finish_reason = "stop" },
    })
    reply.text = "Bye"
-   t.equal(join_choices(codec.answer_stream(reply, meta))[1].content, "Bye")
+   t.equal(join_choices(stream_of(reply, meta))[1].content, "Bye")
    local made = llm.reply { message = { role = "assistant", content = "A", reasoning_content = "B" } }
-   local joined = join_choices(codec.answer_stream(made, meta))[1]
+   local joined = join_choices(stream_of(made, meta))[1]
    t.equal({ joined.content, joined.reasoning_content, joined.logprobs }, { "A", "B", nil })
 end)
 
 t.case("check_request", function()
    local function wrong(body)
-      local err = codec.check_request(provider.request(body))
+      local err = door.check(provider.request(body))
       return err and err.param
    end
    local good = '"messages":[{"role":"user","content":"x"}]'
@@ -236,7 +248,7 @@ t.case("check_request", function()
    t.equal(wrong '{"messages":[{"role":"user"},[]]}', "messages[1]")
    t.equal(wrong '{"messages":[{"content":"x"}]}', "messages[0].role")
    t.equal(wrong '{"messages":[{"role":7}]}', "messages[0].role")
-   t.equal(codec.check_request(provider.request "{}").code, "bad_request")
+   t.equal(door.check(provider.request "{}").code, "bad_request")
 end)
 
 -- ---- recordings of real servers ----
@@ -305,11 +317,11 @@ t.case("recorded answers", function()
       t.equal(reply.finish_reason, raw.choices[1].finish_reason)
       check_usage(entry.id, reply.usage, raw.usage)
       -- and on to a client that speaks another way
-      local back = json.decode(codec.answer(reply, meta))
+      local back = json.decode(door.answer(reply, meta))
       local again = back.choices[1].message
       t.equal(string_of(again.content) ~= "" and again.content or string_of(again.refusal), reply.text)
       t.equal(calls_of(back.choices[1].message.tool_calls), calls_of(message.tool_calls))
-      local said, calls, reason = read_stream(codec.answer_stream(reply, meta))
+      local said, calls, reason = read_stream(stream_of(reply, meta))
       t.equal({ said, #calls, reason }, { reply.text, #calls_of(message.tool_calls), reply.finish_reason })
    end
    t.ok(#list >= 30, "recordings: " .. #list)
@@ -397,7 +409,7 @@ end)
 
 local function served(body)
    local answer, got = t.client()
-   serve.request(provider.request(body), answer, "openai", false)
+   serve.request(answer, { door = "openai", path = "/v1/chat/completions" }, body, provider.request(body))
    return got()
 end
 

@@ -3,6 +3,15 @@
 -- luacheck: read globals _G rawequal rawlen
 local t = require "test"
 local codec = require "codec.openai"
+local door = require "door.openai"
+local reply_events = require "reply".events
+
+-- A whole reply as the events of a stream.
+local function stream_of(reply, meta)
+   local encoder, out = door.encoder(meta), {}
+   for _, event in ipairs(reply_events(reply)) do out[#out + 1] = encoder:event(event) end
+   return table.concat(out)
+end
 local json = require "json"
 local llm = require "llm"
 local provider = require "provider"
@@ -317,10 +326,10 @@ t.case("edits inside a reply are its answer", function()
       local reply = llm.chat("sim/mini", "x")
       edit(reply)
       t.equal(reply.text, "mine")
-      local sent = json.decode(codec.answer(reply, META))
+      local sent = json.decode(door.answer(reply, META))
       t.equal(sent.choices[1].message.content, "mine")
       t.equal(sent.id, "chatcmpl-1")
-      t.ok(codec.answer_stream(reply, META):find('"content":"mine"', 1, true))
+      t.ok(stream_of(reply, META):find('"content":"mine"', 1, true))
    end
 end)
 
@@ -337,7 +346,7 @@ t.case("an edit of one answer keeps the others", function()
    t.reply(200, two_choices())
    local reply = llm.chat("sim/mini", "x", { n = 2 })
    reply.text = "mine"
-   local sent = json.decode(codec.answer(reply, META))
+   local sent = json.decode(door.answer(reply, META))
    t.equal(#sent.choices, 2)
    t.equal(sent.choices[1].message.content, "mine")
    t.equal(sent.choices[2].message.content, "one")
@@ -347,7 +356,7 @@ end)
 t.case("a whole reply is streamed with all its answers", function()
    t.reply(200, two_choices())
    local texts, reasons, tools = { "", "" }, {}, 0
-   for data in codec.answer_stream(llm.chat("sim/mini", "x", { n = 2 }), META):gmatch "data: ([^\n]+)" do
+   for data in stream_of(llm.chat("sim/mini", "x", { n = 2 }), META):gmatch "data: ([^\n]+)" do
       for _, choice in ipairs(json.decode(data).choices) do
          local at = choice.index + 1
          texts[at] = texts[at] .. (choice.delta.content or "")
@@ -368,7 +377,7 @@ local function passed_on(bytes, body)
    t.answer { head, { data = bytes }, { done = true } }
    local answer, got = t.client()
    body = body or '{"model":"sim/mini","stream":true,"messages":[{"role":"user"}]}'
-   serve.request(provider.request(body), answer, "openai", false)
+   serve.request(answer, { door = "openai", path = "/v1/chat/completions" }, body, provider.request(body))
    return got().body
 end
 

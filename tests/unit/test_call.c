@@ -11,15 +11,15 @@
 #define USAGE         "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7}}\n\n"
 #define DONE          "data: [DONE]\n\n"
 
-static const struct wire wire = {
+static struct wire wire = {
     .framing = SSE_EVENTS,
-    .done = "[DONE]",
+    .end_mark = "[DONE]",
     .content = {"choices.*.delta.content", "choices.*.delta.tool_calls"},
-    .finish = "choices.*.finish_reason",
-    .usage = "usage",
     .payload = "choices",
-    .error = "error",
-    .answer = "choices.*.message",
+    .answer = {"choices.*.message"},
+    .marks = {[WIRE_FINISH] = {.path = "choices.*.finish_reason"},
+              [WIRE_USAGE] = {.path = "usage"},
+              [WIRE_ERROR] = {.path = "error"}},
 };
 
 struct stage {
@@ -176,7 +176,7 @@ static void test_commit(void)
     CHECK(!call_next(&s.call, &event, &data));
     run(&s);
     CHECK(s.call.ended && !s.call.failed && s.call.finished && s.call.done);
-    CHECK_BYTES(s.call.usage.data, s.call.usage.len, "{\"prompt_tokens\":7}");
+    CHECK_BYTES(s.call.usage[0].data, s.call.usage[0].len, "{\"prompt_tokens\":7}");
     CHECK(strstr(take(&s.call), "[DONE]") != NULL);
     close_stage(&s);
 }
@@ -612,6 +612,7 @@ static void test_cancel(void)
 
 int main(void)
 {
+    wire_prepare(&wire);
     test_whole();
     test_whole_too_large();
     test_whole_cut();

@@ -1,4 +1,4 @@
-/* test_failure - errors in the form that clients of OpenAI's API read.
+/* test_failure - errors in the form that each door's clients read.
  * SPDX-License-Identifier: MIT */
 #include "failure.h"
 
@@ -30,11 +30,11 @@ static void test_statuses(void)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct sink_failure f = failure(cases[i].code, "m");
         f.status = cases[i].from;
-        CHECK_INT(failure_status(&f), cases[i].status);
+        CHECK_INT(failure_status(&f, FORM_OPENAI), cases[i].status);
     }
     for (int i = 0; i < ERR_CODES; i++) {
         struct sink_failure f = failure((enum err_code)i, "m");
-        CHECK(failure_status(&f) >= 400 && failure_status(&f) < 600);
+        CHECK(failure_status(&f, FORM_OPENAI) >= 400 && failure_status(&f, FORM_OPENAI) < 600);
     }
 }
 
@@ -44,7 +44,7 @@ static void check_written(const struct sink_failure *f, const char *want)
     struct err err;
 
     buf_init(&out, 8192);
-    failure_write(&out, f);
+    failure_write(&out, f, FORM_OPENAI, "req_1");
     CHECK_BYTES(out.data, out.len, want);
     CHECK_INT(json_check(buf_span(&out), &err), 0);
     buf_deinit(&out);
@@ -70,8 +70,87 @@ static void test_bodies(void)
         "\"param\":null,\"code\":\"internal\"}}");
 }
 
+/* The same error at each door: whole, and inside a stream of which two events have gone out. */
+static void test_forms(void)
+{
+    static const struct {
+        enum failure_form form;
+        bool array;
+        const char *whole, *event;
+    } cases[] = {
+        {FORM_OPENAI, false,
+         "{\"error\":{\"message\":\"slow\",\"type\":\"rate_limit_exceeded\",\"param\":null,"
+         "\"code\":\"rate_limited\"}}",
+         "data: "
+         "{\"error\":{\"message\":\"slow\",\"type\":\"rate_limit_exceeded\",\"param\":null,"
+         "\"code\":\"rate_limited\"}}\n\n"},
+        {FORM_RESPONSES, false,
+         "{\"error\":{\"message\":\"slow\",\"type\":\"rate_limit_exceeded\",\"param\":null,"
+         "\"code\":\"rate_limited\"}}",
+         "event: error\ndata: "
+         "{\"type\":\"error\",\"sequence_number\":2,\"code\":\"rate_limited\",\"message\":\"slow\","
+         "\"param\":null}\n\n"
+         "event: response.failed\ndata: "
+         "{\"type\":\"response.failed\",\"sequence_number\":3,\"response\":{\"id\":\"resp_t\","
+         "\"object\":\"response\","
+         "\"status\":\"failed\",\"error\":{\"code\":\"rate_limited\",\"message\":\"slow\"},"
+         "\"incomplete_details\":null,\"output\":[],\"usage\":null}}\n\n"},
+        {FORM_ANTHROPIC, false,
+         "{\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\",\"message\":\"slow\"},"
+         "\"request_id\":\"req_1\"}",
+         "event: error\ndata: "
+         "{\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\",\"message\":\"slow\"},"
+         "\"request_id\":\"req_1\"}\n\n"},
+        {FORM_GEMINI, false,
+         "{\"error\":{\"code\":429,\"message\":\"slow\",\"status\":\"RESOURCE_EXHAUSTED\","
+         "\"details\":[{\"@type\":"
+         "\"type.googleapis.com/google.rpc.RetryInfo\",\"retryDelay\":\"1.5s\"}]}}",
+         "data: "
+         "{\"error\":{\"code\":429,\"message\":\"slow\",\"status\":\"RESOURCE_EXHAUSTED\","
+         "\"details\":[{\"@type\":"
+         "\"type.googleapis.com/google.rpc.RetryInfo\",\"retryDelay\":\"1.5s\"}]}}\n\n"},
+        {FORM_GEMINI, true,
+         "{\"error\":{\"code\":429,\"message\":\"slow\",\"status\":\"RESOURCE_EXHAUSTED\","
+         "\"details\":[{\"@type\":"
+         "\"type.googleapis.com/google.rpc.RetryInfo\",\"retryDelay\":\"1.5s\"}]}}",
+         ",\r\n{\"error\":{\"code\":429,\"message\":\"slow\",\"status\":\"RESOURCE_EXHAUSTED\","
+         "\"details\":[{\"@type\":"
+         "\"type.googleapis.com/google.rpc.RetryInfo\",\"retryDelay\":\"1.5s\"}]}}]"},
+        {FORM_OLLAMA, false, "{\"error\":\"slow\"}", "{\"error\":\"slow\"}\n"},
+    };
+    struct sink_failure f = failure(ERR_RATE_LIMITED, "slow");
+
+    f.retry_after = 1.5;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct failure_place place = {"req_1", "t", 2, cases[i].array};
+        struct buf out;
+        buf_init(&out, 8192);
+        failure_write(&out, &f, cases[i].form, "req_1");
+        CHECK_BYTES(out.data, out.len, cases[i].whole);
+        out.len = 0;
+        failure_write_event(&out, &f, cases[i].form, &place);
+        CHECK_BYTES(out.data, out.len, cases[i].event);
+        buf_deinit(&out);
+    }
+}
+
+/* Statuses that only one API has. */
+static void test_status_of_form(void)
+{
+    struct sink_failure f = failure(ERR_OVERLOADED, "m");
+
+    CHECK_INT(failure_status(&f, FORM_ANTHROPIC), 529);
+    CHECK_INT(failure_status(&f, FORM_GEMINI), 503);
+    f = failure(ERR_AUTH, "m");
+    CHECK_INT(failure_status(&f, FORM_ANTHROPIC), 502);
+    f.clients_key = true;
+    CHECK_INT(failure_status(&f, FORM_ANTHROPIC), 401);
+}
+
 int main(void)
 {
+    test_forms();
+    test_status_of_form();
     test_statuses();
     test_bodies();
     return test_report("failure");

@@ -283,6 +283,13 @@ static void client_on_room(struct sink *s, sink_room *f, void *arg)
     (void)s, (void)f, (void)arg;
 }
 
+static void client_keep_alive(struct sink *s, const char *content_type, struct span ping)
+{
+    (void)s;
+    (void)content_type;
+    (void)ping;
+}
+
 static void client_fail(struct sink *s, const struct sink_failure *failure)
 {
     struct client *c = (struct client *)s;
@@ -318,13 +325,16 @@ static int h_client(lua_State *L)
 {
     struct client *c = calloc(1, sizeof *c);
 
-    c->sink = (struct sink){.reply = client_reply,
-                            .start = client_start,
-                            .send = client_send,
-                            .end = client_end,
-                            .blocked = client_blocked,
-                            .on_room = client_on_room,
-                            .fail = client_fail};
+    c->sink = (struct sink){
+        .reply = client_reply,
+        .start = client_start,
+        .send = client_send,
+        .end = client_end,
+        .blocked = client_blocked,
+        .on_room = client_on_room,
+        .fail = client_fail,
+        .keep_alive = client_keep_alive,
+    };
     buf_init(&c->body, 1 << 28);
     list_append(&runner_of(L)->clients, &c->node);
     answer_push(L, &c->sink);

@@ -42,30 +42,30 @@ static void test_find(void)
     }
 }
 
-static const struct wire wire = {
-    .done = "[DONE]",
+static struct wire wire = {
+    .end_mark = "[DONE]",
     .content = {"choices.*.delta.content", "choices.*.delta.tool_calls"},
-    .finish = "choices.*.finish_reason",
-    .usage = "usage",
+    .marks = {[WIRE_FINISH] = {.path = "choices.*.finish_reason"},
+              [WIRE_USAGE] = {.path = "usage"},
+              [WIRE_ERROR] = {.path = "error"}},
     .payload = "choices",
-    .error = "error",
 };
 
-/* With and without the ends worked out it sees the same. */
-static struct wire_seen inspect(const char *data, int want)
+/* The one pass sees what a search for each path finds. */
+static struct wire_seen inspect(const char *text, int want)
 {
-    struct wire_seen seen, again;
+    struct span data = {text, strlen(text)};
+    struct wire_seen seen;
     struct err err = {.code = ERR_NONE};
-    struct wire prepared = wire;
 
-    wire_prepare(&prepared);
-    CHECK_INT(wire_inspect(&wire, (struct span){data, strlen(data)}, true, &seen, &err), want);
-    if (want < 0)
+    CHECK_INT(wire_inspect(&wire, data, true, &seen, &err), want);
+    if (want < 0) {
         CHECK_INT(err.code, ERR_BAD_RESPONSE);
-    CHECK_INT(wire_inspect(&prepared, (struct span){data, strlen(data)}, true, &again, &err), want);
-    CHECK(seen.done == again.done && seen.content == again.content && seen.finish == again.finish);
-    CHECK(seen.usage.p == again.usage.p && seen.usage.n == again.usage.n);
-    CHECK(seen.error.p == again.error.p && seen.error.n == again.error.n);
+    } else if (!seen.done) {
+        CHECK(seen.finish == (wire_find(data, "choices.*.finish_reason").p != NULL));
+        CHECK(seen.error == (wire_find(data, "error").p != NULL));
+        CHECK(seen.usage[0].p == wire_find(data, "usage").p);
+    }
     return seen;
 }
 
@@ -89,22 +89,72 @@ static void test_ends(void)
     inspect("[{\"error\":1}]", 0);
     inspect("\"error\"", 0);
     inspect("[\"usage\",\"error\"]", 0);
-    wire_prepare(&w); /* a name in another spelling is the same name */
+    /* a name in another spelling is the same name */
     CHECK_INT(wire_inspect(&w, SPAN("{\"\\u0065rror\":7}"), false, &seen, &err), 0);
-    CHECK_BYTES(seen.error.p, seen.error.n, "7");
-    strcpy(w.error, "errors.*");
-    strcpy(w.usage, "");
+    CHECK(seen.error);
+    strcpy(w.marks[WIRE_ERROR].path, "errors.*");
+    strcpy(w.marks[WIRE_USAGE].path, "");
     wire_prepare(&w);
     CHECK_INT(wire_inspect(&w, SPAN("{\"errors\":[null,7],\"usage\":1}"), false, &seen, &err), 0);
-    CHECK_BYTES(seen.error.p, seen.error.n, "7");
-    CHECK(!seen.usage.p);
+    CHECK(seen.error && !seen.usage[0].p);
+    CHECK_INT(wire_inspect(&w, SPAN("{\"errors\":[null],\"error\":1}"), false, &seen, &err), 0);
+    CHECK(!seen.error);
+}
+
+/* Events that say what they are in a member, and usage in two places: Anthropic's. */
+static void test_values(void)
+{
+    struct wire w = {.marks = {[WIRE_DONE] = {.path = "type=message_stop|gone"},
+                               [WIRE_FINISH] = {.path = "delta.stop_reason"},
+                               [WIRE_USAGE] = {.path = "message.usage"},
+                               [WIRE_USAGE + 1] = {.path = "usage"},
+                               [WIRE_ERROR] = {.path = "error"},
+                               [WIRE_ERROR + 1] = {.path = "type=error"}}};
+    struct wire_seen seen;
+    struct err err;
+
+    wire_prepare(&w);
+    CHECK_INT(wire_inspect(&w, SPAN("{\"type\":\"message_stop\"}"), false, &seen, &err), 0);
+    CHECK(seen.done && !seen.finish && !seen.error);
+    CHECK_INT(wire_inspect(&w, SPAN("{\"type\":\"gone\"}"), false, &seen, &err), 0);
+    CHECK(seen.done);
+    CHECK_INT(wire_inspect(&w, SPAN("{\"type\":\"message\"}"), false, &seen, &err), 0);
+    CHECK(!seen.done && !seen.error);
+    CHECK_INT(wire_inspect(&w, SPAN("{\"type\":[\"gone\"],\"x\":{\"type\":\"gone\"}}"), false,
+                           &seen, &err),
+              0);
+    CHECK(!seen.done);
+    CHECK_INT(wire_inspect(&w, SPAN("{\"type\":\"error\"}"), false, &seen, &err), 0);
+    CHECK(seen.error);
+    CHECK_INT(wire_inspect(&w, SPAN("{\"message\":{\"usage\":{\"a\":1}}}"), false, &seen, &err), 0);
+    CHECK_BYTES(seen.usage[0].p, seen.usage[0].n, "{\"a\":1}");
+    CHECK(!seen.usage[1].p);
+    CHECK_INT(wire_inspect(&w, SPAN("{\"delta\":{\"stop_reason\":\"x\"},\"usage\":{\"b\":2}}"),
+                           false, &seen, &err),
+              0);
+    CHECK_BYTES(seen.usage[1].p, seen.usage[1].n, "{\"b\":2}");
+    CHECK(!seen.usage[0].p && seen.finish);
+}
+
+/* "." is all of the event that finishes: Ollama's. */
+static void test_event_as_usage(void)
+{
+    struct wire w = {.marks = {[WIRE_FINISH] = {.path = "done"}, [WIRE_USAGE] = {.path = "."}}};
+    struct wire_seen seen;
+    struct err err;
+
+    wire_prepare(&w);
+    CHECK_INT(wire_inspect(&w, SPAN("{\"done\":false,\"n\":1}"), false, &seen, &err), 0);
+    CHECK(!seen.finish && !seen.usage[0].p);
+    CHECK_INT(wire_inspect(&w, SPAN("{\"done\":true,\"n\":1}"), false, &seen, &err), 0);
+    CHECK_BYTES(seen.usage[0].p, seen.usage[0].n, "{\"done\":true,\"n\":1}");
 }
 
 static void test_inspect(void)
 {
     struct wire_seen seen = inspect("[DONE]", 0);
 
-    CHECK(seen.done && !seen.content && !seen.finish && !seen.usage.p && !seen.error.p);
+    CHECK(seen.done && !seen.content && !seen.finish && !seen.usage[0].p && !seen.error);
     seen = inspect("{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}", 0);
     CHECK(!seen.done && seen.content && !seen.finish);
     seen = inspect("{\"choices\":[{\"delta\":{\"content\":\"\"}}]}", 0);
@@ -113,13 +163,13 @@ static void test_inspect(void)
     CHECK(seen.content);
     seen = inspect("{\"choices\":[{\"finish_reason\":\"stop\"}],\"usage\":{\"a\":1}}", 0);
     CHECK(seen.finish && !seen.content);
-    CHECK_BYTES(seen.usage.p, seen.usage.n, "{\"a\":1}");
+    CHECK_BYTES(seen.usage[0].p, seen.usage[0].n, "{\"a\":1}");
     seen = inspect("{\"choices\":[{\"finish_reason\":null}],\"usage\":null,\"error\":null}", 0);
-    CHECK(!seen.finish && !seen.usage.p && !seen.error.p);
+    CHECK(!seen.finish && !seen.usage[0].p && !seen.error);
     seen = inspect("{\"error\":\"x\"}", 0);
-    CHECK_BYTES(seen.error.p, seen.error.n, "\"x\"");
+    CHECK(seen.error);
     seen = inspect("{\"choices\":[{\"delta\":{\"content\":\"error usage finish_reason\"}}]}", 0);
-    CHECK(seen.content && !seen.error.p && !seen.usage.p && !seen.finish);
+    CHECK(seen.content && !seen.error && !seen.usage[0].p && !seen.finish);
     inspect("null", 0);
     inspect("[]", 0);
     inspect("7", 0);
@@ -171,7 +221,7 @@ static void test_random(void)
         add_random(&doc, &seed, 0);
         buf_add(&doc, "", 1);
         struct wire_seen seen = inspect(doc.data, 0);
-        found += seen.finish || seen.usage.p || seen.error.p;
+        found += seen.finish || seen.usage[0].p || seen.error;
         buf_deinit(&doc);
     }
     CHECK(found > 500);
@@ -211,9 +261,12 @@ static void test_strip(void)
 
 int main(void)
 {
+    wire_prepare(&wire);
     test_find();
     test_inspect();
     test_ends();
+    test_values();
+    test_event_as_usage();
     test_random();
     test_strip();
     return test_report("wire");

@@ -1,0 +1,124 @@
+-- outgoing: a request on its way to a provider: the client's own bytes where both speak the same format, else
+-- translated.
+-- SPDX-License-Identifier: MIT
+--
+-- A request is a table in the shape of Chat Completions, a text, or what the policy was given: a view of the
+-- client's body. Of one that came in another format the view knows the client's own bytes (provider.native).
+
+local config = require "config"
+local errors = require "errors"
+local json = require "json"
+local provider = require "provider"
+
+local outgoing = {}
+
+local nothing = {}
+
+local function merged(body, settings)
+   local all = {}
+   for name, value in pairs(body) do all[name] = value end
+   for name, value in pairs(settings) do all[name] = value end
+   return all
+end
+
+-- What the codec has to know of where the request goes.
+local function where_to(entry, stream)
+   return { model = entry.model, stream = stream, facts = entry, provider = config.providers[entry.provider] }
+end
+
+local function joined(first, second)
+   if not first or #first == 0 then return second end
+   local all = {}
+   for _, text in ipairs(first) do all[#all + 1] = text end
+   for _, text in ipairs(second or nothing) do all[#all + 1] = text end
+   return all
+end
+
+local function translated(hub, codec, to, settings, warnings)
+   local body, told = codec.encode(settings and merged(hub, settings) or hub, to)
+   if not body then return nil, told end
+   return { body = body, warnings = joined(warnings, told) }
+end
+
+-- A setting that a policy has made, as a member of the client's own body: its name there, or nil when the
+-- format
+-- has no member that means the same.
+local function native_name(codec, name)
+   if codec.format == "openai" then return name end
+   return codec.settings and codec.settings[name]
+end
+
+-- The edits that bring what the policy has changed into the client's own bytes; nil when they cannot.
+local function native_edits(req, codec, settings)
+   local edits, removed = {}, {}
+   for _, name in ipairs(provider.changes(req)) do
+      local own, value = native_name(codec, name), req[name]
+      if not own then return nil end
+      if value == nil then
+         removed[#removed + 1] = own
+      else
+         edits[own] = value
+      end
+   end
+   for name, value in pairs(settings or nothing) do
+      local own = native_name(codec, name)
+      if not own then return nil end
+      edits[own] = value
+   end
+   return edits, removed
+end
+
+local function add(list, more)
+   for _, value in ipairs(more or nothing) do list[#list + 1] = value end
+end
+
+-- The header fields of the client that mean something to a provider of its format.
+local function forwarded(codec, about)
+   local fields
+   for _, name in ipairs(codec.forwards or nothing) do
+      local value = about.headers and about.headers[name]
+      if value then
+         fields = fields or {}
+         fields[name] = value
+      end
+   end
+   return fields
+end
+
+-- The client's own bytes with a few edits; nil when they will not do.
+local function as_it_came(req, native, about, codec, to, settings)
+   local edits, removed = native_edits(req, codec, settings)
+   if not edits then return nil end
+   local own, gone, warnings = codec.edits(native, to.model, to.stream, to)
+   for name, value in pairs(own) do edits[name] = value end
+   add(removed, gone)
+   return { body = native, edits = edits, removed = removed, warnings = warnings,
+      headers = forwarded(codec, about) }
+end
+
+local function of_view(req, codec, to, settings)
+   local native, about = provider.native(req)
+   about = about or nothing
+   local format = about.format or "openai"
+   native = native or (format == "openai" and req or nil)
+   if native and format == codec.format and codec.edits and not about.foreign then
+      local own = as_it_came(req, native, about, codec, to, settings)
+      if own then return own end
+   end
+   return translated(json.decode(req:json()), codec, to, settings, about.warnings)
+end
+
+-- outgoing.make(req, entry, codec, stream, settings) -> { body = text or view, edits =, removed =, headers =,
+-- warnings = list of texts } | nil, err. settings: members that take the place of the request's, or nil. May
+-- yield: an image that the provider wants inside is fetched.
+function outgoing.make(req, entry, codec, stream, settings)
+   local to = where_to(entry, stream)
+   if type(req) == "userdata" then return of_view(req, codec, to, settings) end
+   if type(req) == "string" then req = { messages = { { role = "user", content = req } } } end
+   if type(req) ~= "table" then
+      errors.raise("llm: the request must be a request, a table or a string, not a " .. type(req))
+   end
+   return translated(req, codec, to, settings)
+end
+
+return outgoing
