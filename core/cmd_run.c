@@ -1,6 +1,7 @@
 /* cmd_run - the command "baton run": a workflow script, in the same sandbox and on the same runtime
  * as a policy. SPDX-License-Identifier: MIT */
 #include "commands.h"
+#include "fetch_url.h"
 #include "load.h"
 #include "options.h"
 #include "task.h"
@@ -71,28 +72,40 @@ static int check_folders(const char *option, const struct option_list *folders, 
     return 0;
 }
 
+static int check_hosts(const struct option_list *hosts, struct err *err)
+{
+    for (int i = 0; i < hosts->n; i++)
+        if (!fetch_url_is_rule((struct span){hosts->values[i], strlen(hosts->values[i])}))
+            return err_set(err, ERR_BAD_REQUEST, "--allow-net %s: not HOST, *.HOST or HOST:PORT",
+                           hosts->values[i]);
+    return 0;
+}
+
 int cmd_run(int argc, char **argv)
 {
     struct worker_options o = {.print = stdout, .workflow = true};
-    struct option_list readable = {.n = 0}, writable = {.n = 0};
+    struct option_list readable = {.n = 0}, writable = {.n = 0}, hosts = {.n = 0};
     const struct option options[] = {
         {"--allow-read", 0, "DIR", OPTION_LIST, &readable,
          "let fs.read open files below DIR (may be repeated)"},
         {"--allow-write", 0, "DIR", OPTION_LIST, &writable,
          "let fs.write and fs.append write below DIR"},
+        {"--allow-net", 0, "HOST", OPTION_LIST, &hosts,
+         "let http.fetch ask HOST: a name, *.name or name:port"},
         {"--config", 'c', "FILE", OPTION_TEXT, &o.config,
          "configuration [baton.lua, if it is there]"},
         {"--policies", 0, "DIR", OPTION_TEXT, &o.policies,
          "your policies; they come before the shipped ones"},
         {0},
     };
-    const struct command command = {"run", "baton run [options] SCRIPT [ARGS...]",
-                                    "Runs a workflow script. It sees its arguments in 'arg', "
-                                    "prints with print(), and has the sandbox of a\n"
-                                    "policy: no files, unless a folder is allowed. Options stand "
-                                    "before the script. The modules are\n"
-                                    "described in scripts/README.md.",
-                                    options};
+    const struct command command = {
+        "run", "baton run [options] SCRIPT [ARGS...]",
+        "Runs a workflow script. It sees its arguments in 'arg', "
+        "prints with print(), and has the sandbox of a\n"
+        "policy: no files and no hosts, unless they are allowed. Options stand "
+        "before the script. The modules are\n"
+        "described in scripts/README.md.",
+        options};
     struct err err;
     int operands = options_read(&command, argc, argv, true, &err);
 
@@ -101,13 +114,15 @@ int cmd_run(int argc, char **argv)
     if (operands < 1)
         return command_usage("run", operands < 0 ? err.message : "which script?");
     if (check_folders("--allow-read", &readable, &err) < 0 ||
-        check_folders("--allow-write", &writable, &err) < 0)
+        check_folders("--allow-write", &writable, &err) < 0 || check_hosts(&hosts, &err) < 0)
         return command_failed("run", &err);
     readable.values[readable.n < 16 ? readable.n : 15] = NULL;
     writable.values[writable.n < 16 ? writable.n : 15] = NULL;
+    hosts.values[hosts.n < 16 ? hosts.n : 15] = NULL;
     argv[1 + operands] = NULL;
     o.allow_read = readable.values;
     o.allow_write = writable.values;
+    o.allow_net = hosts.values;
     o.args = (const char *const *)argv + 1;
     return run(&o, argv[1], &err) < 0 ? command_failed("run", &err) : 0;
 }

@@ -33,6 +33,7 @@ struct ask_call {
     int connect_ms, first_byte_ms, stall_ms, total_ms; /* 0: none (connect: 10 s) */
     size_t answer_max;                                 /* ceiling of the answer's body in bytes */
     bool http2;
+    bool public_only; /* as in transfer.h */
 };
 
 struct ask {

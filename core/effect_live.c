@@ -200,6 +200,7 @@ static int start_call(struct live *live, struct running *r, const struct ask_cal
         .total_ms = c->total_ms,
         .body_max = c->answer_max,
         .http2 = c->http2,
+        .public_only = c->public_only,
     };
 
     r->transfer = transfer_start(live->transfers, &request, &handler, r, err);

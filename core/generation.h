@@ -31,6 +31,8 @@ struct runtime {
     FILE *print;                   /* where print() goes; NULL: into the log */
     const char *const *allow_read; /* folders that fs.read may open, NULL-terminated; NULL: none */
     const char *const *allow_write;
+    const char *const
+        *allow_net;          /* hosts that http.fetch may ask besides those of the configuration */
     const char *const *args; /* what scripts see as 'arg', NULL-terminated; NULL: none */
     /* Gets a generation that nobody uses any more, and calls generation_bury_step(g) until it is
      * gone, not from in here. NULL: it is closed at once. */

@@ -21,6 +21,7 @@ static const luaL_Reg modules[] = {
     {"errors", luaopen_baton_errors},
     {"fs", luaopen_baton_fs},
     {"health", luaopen_baton_health},
+    {"http", luaopen_baton_http},
     {"json", luaopen_baton_json},
     {"kv", luaopen_baton_kv},
     {"log", luaopen_baton_log},

@@ -25,6 +25,7 @@ int luaopen_baton_task(lua_State *L);     /* bind_task.c */
 int luaopen_baton_terminal(lua_State *L); /* bind_terminal.c */
 int luaopen_baton_timer(lua_State *L);    /* bind_timer.c */
 int luaopen_baton_health(lua_State *L);   /* bind_health.c */
+int luaopen_baton_http(lua_State *L);     /* bind_http.c */
 int luaopen_baton_provider(lua_State *L); /* bind_provider.c */
 
 #endif

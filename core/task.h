@@ -14,6 +14,7 @@
 struct ledger {
     char id[64];  /* trace id */
     int attempts; /* calls to providers */
+    int fetches;  /* of http.fetch */
     double cost;  /* USD */
     int64_t input_tokens, output_tokens;
     char model[160];        /* "provider/model" of the answer */

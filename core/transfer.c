@@ -326,6 +326,8 @@ static void on_kick(evutil_socket_t fd, short what, void *arg)
 
 static int run(struct transfer *t, const char *addresses, struct err *err)
 {
+    if (t->public_only && guard_check(t, addresses, err) < 0)
+        return -1;
     if (!t->origin)
         return curl_run(t, addresses, err);
     if (link_room(t))
@@ -347,11 +349,11 @@ static void on_resolved(void *arg, const char *addresses, const struct err *why)
     mark_ready_later(t);
 }
 
-static int resolve_and_run(struct transfer *t, bool proxied, struct err *err)
+static int resolve_and_run(struct transfer *t, struct err *err)
 {
     const char *addresses = NULL;
 
-    if (proxied || !url_needs_lookup(t->host))
+    if ((t->proxied && !t->public_only) || !url_needs_lookup(t->host))
         return run(t, NULL, err);
     int known = resolve(t->all->resolver, t->host, &t->wait, &addresses, err);
     return known > 0 ? run(t, addresses, err) : known;
@@ -366,7 +368,7 @@ int transfer_connect(struct transfer *t, bool turn, struct err *err)
         return 0;
     }
     if (!overtakes && link_room(t))
-        return resolve_and_run(t, false, err);
+        return resolve_and_run(t, err);
     link_wait(t);
     return 0;
 }
@@ -430,21 +432,20 @@ static int check_method(const char *method, struct err *err)
 }
 
 /* libcurl carries what only it can. */
-static int start_in_libcurl(struct transfer *t, struct transfer_request *r, bool proxied,
-                            struct err *err)
+static int start_in_libcurl(struct transfer *t, struct transfer_request *r, struct err *err)
 {
     if (take_body(t, r, err) < 0 || curl_prepare(t, r, err) < 0)
         return -1;
-    return resolve_and_run(t, proxied, err);
+    return resolve_and_run(t, err);
 }
 
 static int start(struct transfer *t, struct transfer_request *r, const struct url_parts *u,
                  struct err *err)
 {
-    bool proxied = url_may_be_proxied(u->https);
-
-    if (r->http2 || proxied || u->special)
-        return start_in_libcurl(t, r, proxied, err);
+    t->public_only = r->public_only;
+    t->proxied = url_may_be_proxied(u->https);
+    if (r->http2 || t->proxied || u->special)
+        return start_in_libcurl(t, r, err);
     if (exchange_prepare(t, r, u, err) < 0)
         return -1;
     return transfer_connect(t, false, err);
@@ -457,8 +458,10 @@ struct transfer *transfer_start(struct transfers *all, const struct transfer_req
     struct url_parts u;
     struct transfer *t = NULL;
 
-    if (check_method(r.method, err) == 0 && url_split(r.url, &u, err) == 0)
+    if (check_method(r.method, err) == 0 && url_split(r.url, &u, err) == 0) {
+        u.public_only = r.public_only;
         t = new_transfer(all, &u, err);
+    }
     if (!t) {
         free(r.body_owned);
         return NULL;

@@ -62,6 +62,10 @@ struct transfer_request {
     int total_ms;      /* all of it; 0: none */
     size_t body_max;   /* ceiling of the (unpacked) answer; more is ERR_BAD_RESPONSE; 0: 64 MB */
     bool http2;        /* allow HTTP/2 */
+    /* Connect to public addresses only (address.h): checked on the address that is connected to, so no second look-up
+     * can change it. Behind a proxy every address of the name is checked before the proxy is asked, which looks it up
+     * again. ERR_AUTH when it is refused. */
+    bool public_only;
 };
 
 void transfers_config_default(struct transfers_config *c);

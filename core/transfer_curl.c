@@ -188,6 +188,10 @@ int curl_prepare(struct transfer *t, const struct transfer_request *r, struct er
     code = code ? code : set_method(e, r);
     code = code ? code : curl_set_connection(e, t->all, r->http2);
     code = code ? code : set_callbacks(e, t);
+    if (t->public_only) /* a connection that is there may lead anywhere */
+        SET(CURLOPT_FRESH_CONNECT, 1L);
+    if (t->public_only && !t->proxied) /* else the socket leads to the proxy */
+        code = code ? code : guard_set(e, &t->barred);
     if (code)
         return err_set(err, ERR_INTERNAL, "cannot prepare a request: %s", curl_easy_strerror(code));
     return 0;
@@ -327,6 +331,10 @@ void curl_explain(const struct transfer *t, struct err *err)
 {
     const char *text = curl_easy_strerror(t->result);
 
+    if (t->barred) {
+        guard_refuse(err);
+        return;
+    }
     switch (t->result) {
     case CURLE_WRITE_ERROR:
         transfer_refused(t, err);

@@ -25,8 +25,8 @@ enum {
 
 static bool is_origin(const struct origin *o, const struct url_parts *u)
 {
-    return o->port == u->port && o->https == u->https && strlen(o->host) == u->host.n &&
-           strncasecmp(o->host, u->host.p, u->host.n) == 0;
+    return o->port == u->port && o->https == u->https && o->public_only == u->public_only &&
+           strlen(o->host) == u->host.n && strncasecmp(o->host, u->host.p, u->host.n) == 0;
 }
 
 static struct origin *origin_new(struct transfers *all, const struct url_parts *u)
@@ -37,6 +37,7 @@ static struct origin *origin_new(struct transfers *all, const struct url_parts *
         return NULL;
     memcpy(o->host, u->host.p, u->host.n);
     o->https = u->https;
+    o->public_only = u->public_only;
     o->port = u->port;
     list_init(&o->idle);
     list_init(&o->waiting);
@@ -368,6 +369,7 @@ static void on_opened(void *arg, CURLcode result)
         return;
     }
     t->result = result ? result : CURLE_COULDNT_CONNECT;
+    t->barred = c->barred;
     if (c->easy && curl_easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &code) == CURLE_OK)
         t->os_errno = (int)code;
     transfer_over(t, END_CURL);
@@ -411,6 +413,8 @@ static CURLcode set_up(struct link *c)
     SET(CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER_MIN);
     SET(CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
     SET(CURLOPT_CLOSESOCKETDATA, c);
+    if (o->public_only)
+        code = code ? code : guard_set(e, &c->barred);
     return code;
 }
 

@@ -6,6 +6,7 @@
  * transfer_exchange.c one exchange in HTTP/1.1 of our own, on a
  * transfer_link.c  connection that libcurl opened: kept, reused, limited
  * transfer_unpack.c  bodies that come packed
+ * transfer_guard.c   public addresses only
  * transfer_curl.c  requests that libcurl carries whole: HTTP/2, proxies
  * transfer_multi.c   libcurl's multi handles on the event base */
 #ifndef TRANSFER_PARTS_H
@@ -85,7 +86,8 @@ struct origin {
     struct list idle;    /* connections, the last used first */
     struct list waiting; /* transfers; the first gets the next connection */
     int users, links;
-    bool https;
+    bool https,
+        public_only; /* a connection that was opened without the guard is not used behind it */
     unsigned port;
     char host[]; /* without brackets */
 };
@@ -100,7 +102,7 @@ struct link {
     struct curl_slist resolved;
     evutil_socket_t fd; /* -1: opening */
     bool own_fd;        /* plain: libcurl has let go of it */
-    bool reused;
+    bool reused, barred;
     int os_errno;
     int64_t idle_ms; /* since when */
     struct event readable, writable;
@@ -154,6 +156,8 @@ struct transfer {
     bool curl_paused; /* and libcurl was told */
     bool telling;     /* a callback runs: free later */
     bool dead;        /* no callback any more */
+    bool public_only, proxied;
+    bool barred; /* an address was refused */
 
     unsigned port;
     char host[]; /* without brackets */
@@ -182,8 +186,8 @@ void transfer_touched(struct transfer *t);
 /* ---- transfer_url.c ---- */
 
 struct url_parts {
-    bool https;
-    struct span host; /* without brackets */
+    bool https, public_only; /* public_only: as in struct transfer_request */
+    struct span host;        /* without brackets */
     unsigned port;
     struct span target; /* path and query, without a fragment; may be empty or begin with '?' */
     bool special;       /* user:password@, dot segments, bytes that are no ASCII: libcurl's */
@@ -242,6 +246,14 @@ void link_read_soon(struct link *c); /* as if it were readable */
 /* The exchange is over. 'keep': another may follow. */
 void link_release(struct link *c, bool keep);
 void link_close(struct link *c);
+
+/* ---- transfer_guard.c ---- */
+
+/* May t connect? 'addresses' as looked up, NULL for a literal. A first look with a clear answer. */
+int guard_check(const struct transfer *t, const char *addresses, struct err *err);
+/* libcurl asks before it opens a socket: the last word. 'barred' is set when it is refused. */
+CURLcode guard_set(CURL *easy, bool *barred);
+int guard_refuse(struct err *err);
 
 /* ---- transfer_unpack.c ---- */
 

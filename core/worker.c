@@ -93,6 +93,7 @@ static void set_runtime(struct worker *w, const struct worker_options *o)
     w->rt.log = &w->log;
     w->rt.print = o->print;
     w->rt.allow_read = o->allow_read;
+    w->rt.allow_net = o->allow_net;
     w->rt.allow_write = o->allow_write;
     w->rt.args = o->args;
     w->rt.bury = bury;

@@ -19,7 +19,8 @@ enum { WORKER_PRIORITIES = 2, WORKER_FIRST = 0 };
 struct worker_options {
     const char *config;   /* file; NULL: baton.lua if it is there */
     const char *policies; /* folder with policies of the user; NULL: none */
-    const char *const *allow_read, *const *allow_write, *const *args; /* as in struct runtime */
+    const char *const *allow_read, *const *allow_write, *const *allow_net,
+                                                            *const *args; /* as in struct runtime */
     FILE *print;
     bool workflow; /* a command-line script: its tasks may use more than a request's */
     int shared_fd; /* memory that the master made, taken over; 0: memory of its own */

@@ -128,6 +128,16 @@ local function client_key(place, value)
    return value
 end
 
+-- Hosts that may be fetched from, as core/fetch_url.h matches them.
+local function host_rule(place, value)
+   is "string"(place, value)
+   local name = value:gsub(":%d+$", "")
+   if name ~= "*" and not name:find("^%*?%.?[%w_-][%w_.-]*$") and not name:find("^%[[%x:.]+%]$") then
+      fail(place, "must be a host: \"example.com\", \"*.example.com\", with \":PORT\" or without")
+   end
+   return value
+end
+
 local function address(place, value)
    is "string"(place, value)
    if not value:find("^unix:.+") and not value:find("^[^%s]*:%d+$") then
@@ -215,6 +225,11 @@ local check_config = record {
       end
    end),
    policies = map_of(is "table"),
+   http = record { allow = list_of(host_rule), allow_private = is "boolean" },
+   media = record {
+      max_bytes = number_in(1024, 64 << 20, "bytes"), timeout = seconds, allow = list_of(host_rule),
+      allow_private = is "boolean",
+   },
    kv = record { bytes = number_in(1 << 20, 1 << 30, "bytes") },
    breaker = record {
       failures = number_in(1, 1e6), window = number_in(1, 3600, "seconds"), error_rate = number_in(0.01, 1),
@@ -341,6 +356,7 @@ return function(given, env, simulated)
          providers = facts_of, models = given.models or {}, aliases = given.aliases or {},
          policies = given.policies or {}, default_policy = given.default_policy or "complexity",
          default_model = given.default_model,
+         http = given.http or {}, media = given.media or {},
       },
    }
 end

@@ -58,7 +58,7 @@ def test_options_stand_in_the_help():
     for command, options in (
         ("serve", ("--listen", "--policies", "-c")),
         ("ask", ("-p", "-m")),
-        ("run", ("--allow-read", "--allow-write")),
+        ("run", ("--allow-read", "--allow-write", "--allow-net")),
         ("sim", ("--listen", "--log", "--seed", "--answers", "--pace")),
     ):
         text = baton(command, "--help").stdout

@@ -139,7 +139,7 @@ function t.delta(fields, reason)
 end
 
 -- t.requests() -> what was sent so far: { method, url, headers, body = text, at = seconds,
--- cancelled, ended, pauses, connect, first_byte, stall, total = seconds }.
+-- cancelled, ended, pauses, public_only, connect, first_byte, stall, total = seconds }.
 function t.requests()
    return harness.requests()
 end

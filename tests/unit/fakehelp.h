@@ -40,7 +40,7 @@ struct fake_request {
     int connect_ms, first_byte_ms, stall_ms, total_ms;
     int64_t at_us;
     int pauses;
-    bool cancelled, ended;
+    bool cancelled, ended, public_only;
 };
 
 struct fake_op {
@@ -191,6 +191,7 @@ static inline struct fake_request *fake_note(struct fake *f, const struct ask_ca
     r->first_byte_ms = c->first_byte_ms;
     r->stall_ms = c->stall_ms;
     r->total_ms = c->total_ms;
+    r->public_only = c->public_only;
     r->at_us = f->now;
     list_append(&f->requests, &r->node);
     return r;

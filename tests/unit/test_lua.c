@@ -190,6 +190,8 @@ static void push_request(lua_State *L, const struct fake_request *r)
     lua_setfield(L, -2, "pauses");
     lua_pushboolean(L, r->cancelled);
     lua_setfield(L, -2, "cancelled");
+    lua_pushboolean(L, r->public_only);
+    lua_setfield(L, -2, "public_only");
     lua_pushboolean(L, r->ended);
     lua_setfield(L, -2, "ended");
 }

@@ -52,7 +52,8 @@ static inline const char *world_config(void)
            "      [\"sim/mini\"] = { tier = \"fast\", input = 1, cached_input = 0.5, output = 2,\n"
            "         capabilities = { \"tools\" } },\n"
            "      [\"sim/pro\"] = { tier = \"expert\", input = 10, output = 20 } },\n"
-           "   aliases = { cheap = \"sim/mini\" } }\n";
+           "   aliases = { cheap = \"sim/mini\" },\n"
+           "   http = { allow = { \"api.test\", \"*.many.test\", \"other.test:81\" } } }\n";
 }
 
 /* Loads a configuration from text, by way of a file. */
