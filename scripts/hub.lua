@@ -51,11 +51,77 @@ function hub.warnings()
    end, list
 end
 
--- Warns about every member of a request that 'known' (a set of names) does not hold.
-function hub.leftovers(req, known, warn)
+-- Warns about every member of a request that 'known' (a set of names) does not hold. What a door kept for
+-- its own format only (hub.native) is told by its own names.
+--   format: the encoder's
+function hub.leftovers(req, known, warn, format)
    for name, value in pairs(req) do
-      if not known[name] and hub.has(value) then warn("dropped: " .. name) end
+      if name == "native" then
+         local own = hub.native(req, format)
+         for member in pairs(own and {} or hub.list(value)) do
+            if member ~= "format" and member:sub(1, 1) ~= "_" then warn("dropped: " .. member) end
+         end
+      elseif not known[name] and hub.has(value) then
+         warn("dropped: " .. name)
+      end
    end
+end
+
+-- ---- what only one format knows ----
+
+-- A request, a part or a tool may have a member 'native' = { format = "anthropic", ... }: what its door
+-- found in the client's bytes and no other format can say. An encoder uses that of its own format only. What
+-- was put in the hub's words too has a name that begins with "_".
+-- hub.native(value, format) -> that table, or nil.
+function hub.native(value, format)
+   local native = hub.member(value, "native")
+   return hub.member(native, "format") == format and native or nil
+end
+
+local function copy(value)
+   local own = {}
+   for name, item in pairs(value) do own[name] = item end
+   return own
+end
+
+-- A value without what only another format knows: itself where there is nothing of the kind, nil for a part
+-- that is nothing else.
+local function without_native(value, format, warn)
+   local native = hub.member(value, "native")
+   if not native or native.format == format then return value end
+   if value.text == nil and native.block ~= nil then
+      warn("dropped: " .. tostring(value.type))
+      return nil
+   end
+   local own = copy(value)
+   own.native = nil
+   return own
+end
+
+local function all_without_native(list, format, warn)
+   local out = json.array {}
+   for _, value in ipairs(list) do out[#out + 1] = without_native(value, format, warn) end
+   return out
+end
+
+-- A request without what another format's door has kept in it (hub.native): for encoders that send members as
+-- they find them. A copy where there was something.
+function hub.common(req, format, warn)
+   hub.leftovers({ native = hub.member(req, "native") }, {}, warn, format)
+   local own = copy(req)
+   if not hub.native(req, format) then own.native = nil end
+   local messages = json.array {}
+   for _, message in ipairs(hub.list(req.messages)) do
+      local content = hub.member(message, "content")
+      if type(content) == "table" then
+         message = copy(message)
+         message.content = all_without_native(content, format, warn)
+      end
+      messages[#messages + 1] = message
+   end
+   own.messages = messages
+   if type(own.tools) == "table" then own.tools = all_without_native(own.tools, format, warn) end
+   return own
 end
 
 -- ---- content ----
@@ -86,7 +152,9 @@ end
 function hub.content(parts)
    if #parts == 0 then return nil end
    local only = #parts == 1 and parts[1]
-   if only and only.type == "text" and only.cache_control == nil then return only.text end
+   if only and only.type == "text" and only.cache_control == nil and only.native == nil then
+      return only.text
+   end
    return json.array(parts)
 end
 
@@ -145,6 +213,23 @@ function hub.base64(bytes)
    return table.concat(out)
 end
 
+local VALUES = {}
+for i = 1, #DIGITS do VALUES[DIGITS:byte(i)] = i - 1 end
+
+-- Base64 as bytes; nil for what is none. Line breaks are passed over.
+function hub.unbase64(text)
+   text = text:gsub("%s+", ""):gsub("=+$", "")
+   if #text % 4 == 1 or text:find "[^%w+/]" then return nil end
+   local out = {}
+   for i = 1, #text, 4 do
+      local a, b, c, d = text:byte(i, i + 3)
+      local n = VALUES[a] << 18 | VALUES[b] << 12 | (VALUES[c] or 0) << 6 | (VALUES[d] or 0)
+      local bytes = string.char(n >> 16, n >> 8 & 255, n & 255)
+      out[#out + 1] = d and bytes or bytes:sub(1, c and 2 or 1)
+   end
+   return table.concat(out)
+end
+
 -- "data:image/png;base64,AAAA" -> "image/png", "AAAA"; nil for any other URL. Source: RFC 2397; the type is
 -- text/plain where there is none, parameters of it are left out.
 function hub.split_data_url(url)
@@ -187,47 +272,61 @@ function hub.mint_id(seed, index)
    return ("call_%s%d"):format(fingerprint(seed), index)
 end
 
+-- A message of the older form (function_call, role "function") as one with tool_calls or role "tool".
+local function modern(message)
+   local call = hub.member(message, "function_call")
+   local is_result = hub.member(message, "role") == "function"
+   if type(call) ~= "table" and not is_result then return message end
+   local own = copy(message)
+   if is_result then
+      own.role = "tool"
+   else
+      own.function_call, own.tool_calls = nil, { { type = "function", ["function"] = call } }
+   end
+   return own
+end
+
 -- Gives every tool call of a conversation an id and every result the id of its call, where the client sent
 -- none: a copy of the messages. Results without an id answer the calls before them in order, by name where
 -- they have one.
 function hub.with_ids(messages)
    local out, open = {}, {}
-   for position, message in ipairs(hub.list(messages)) do
-      local calls = hub.member(message, "tool_calls")
-      local copy = message
-      if type(calls) == "table" then
-         copy, open = {}, {}
-         for name, value in pairs(message) do copy[name] = value end
-         copy.tool_calls = json.array {}
-         for index, call in ipairs(calls) do
-            if type(call) == "table" then
-               if not hub.full(call.id) then
-                  local own = {}
-                  for name, value in pairs(call) do own[name] = value end
-                  own.id = hub.mint_id("turn " .. position, index - 1)
-                  call = own
-               end
-               copy.tool_calls[#copy.tool_calls + 1] = call
-               open[#open + 1] = { id = call.id, name = hub.member(hub.member(call, "function"), "name") }
+   local function with_calls(message, position)
+      local own = copy(message)
+      own.tool_calls, open = json.array {}, {}
+      for index, call in ipairs(message.tool_calls) do
+         if type(call) == "table" then
+            if not hub.full(call.id) then
+               call = copy(call)
+               call.id = hub.mint_id("turn " .. position, index - 1)
             end
-         end
-      elseif hub.member(message, "role") == "tool" then
-         local id, name = hub.full(message.tool_call_id), hub.full(message.name)
-         local found
-         for at, call in ipairs(open) do
-            if call.id == id or (not id and (not name or call.name == name)) then
-               found = at
-               break
-            end
-         end
-         local call = found and table.remove(open, found)
-         if call and not id then
-            copy = {}
-            for key, value in pairs(message) do copy[key] = value end
-            copy.tool_call_id = call.id
+            own.tool_calls[#own.tool_calls + 1] = call
+            open[#open + 1] = { id = call.id, name = hub.member(hub.member(call, "function"), "name") }
          end
       end
-      out[#out + 1] = copy
+      return own
+   end
+   local function with_call_id(message)
+      local id, name = hub.full(message.tool_call_id), hub.full(message.name)
+      for at, call in ipairs(open) do
+         if call.id == id or (not id and (not name or call.name == name)) then
+            table.remove(open, at)
+            if id then return message end
+            local own = copy(message)
+            own.tool_call_id = call.id
+            return own
+         end
+      end
+      return message
+   end
+   for position, message in ipairs(hub.list(messages)) do
+      message = modern(message)
+      if type(hub.member(message, "tool_calls")) == "table" then
+         message = with_calls(message, position)
+      elseif hub.member(message, "role") == "tool" then
+         message = with_call_id(message)
+      end
+      out[#out + 1] = message
    end
    return out
 end
@@ -242,6 +341,20 @@ function hub.call_names(messages)
       end
    end
    return names
+end
+
+-- Tools and the choice of one as they are said today: the older functions and function_call are taken too.
+function hub.tools(req)
+   local tools, choice = hub.member(req, "tools"), hub.member(req, "tool_choice")
+   local functions, call = hub.member(req, "functions"), hub.member(req, "function_call")
+   if type(tools) ~= "table" and type(functions) == "table" then
+      tools = json.array {}
+      for _, fn in ipairs(functions) do tools[#tools + 1] = { type = "function", ["function"] = fn } end
+   end
+   if choice == nil and call ~= nil then
+      choice = type(call) == "table" and { type = "function", ["function"] = call } or call
+   end
+   return hub.list(tools), choice
 end
 
 -- A call's arguments (JSON text, or the object some clients send) as an object, and whether they were one.

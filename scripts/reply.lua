@@ -93,7 +93,6 @@ local gatherers = {
       said.fresh[#said.fresh + 1] = event.text
    end,
    tool_call = function(said, event) add_tool_call(said.calls, event) end,
-   image = function(said, event) said.images[#said.images + 1] = event.image end,
    finish = function(said, event) said.reason = event.reason end,
    annotations = function(said, event)
       local all = said.annotations
@@ -119,7 +118,7 @@ local gatherers = {
 function reply.gathering()
    return {
       parts = {}, refusal = {}, reasoning = {}, fresh = {}, details = {}, calls = {}, annotations = {},
-      images = {}, logprobs = {}, reason = false,
+      logprobs = {}, reason = false,
    }
 end
 
@@ -140,7 +139,6 @@ function reply.gathered(said)
       reasoning_content = joined(said.reasoning),
       reasoning_details = #said.details > 0 and json.array(said.details) or nil,
       annotations = #said.annotations > 0 and json.array(said.annotations) or nil,
-      images = #said.images > 0 and json.array(said.images) or nil,
    }
    for _, call in pairs(said.calls) do -- in the order of their indexes
       message.tool_calls = message.tool_calls or json.array {}
@@ -165,32 +163,28 @@ local function full(value)
    return type(value) == "string" and value ~= "" and value or nil
 end
 
--- What a message's author thought. A signed text comes as in a stream: the text, then its signature.
-local function say_thoughts(message, emit)
+-- The reasoning of a message. Each detail comes after the text that it signs, where that can be told: a door
+-- that shows several signed thoughts must not join them.
+local function think(message, emit)
    local details = member(message, "reasoning_details")
    details = type(details) == "table" and details or {}
-   local told = false
-   for _, detail in ipairs(details) do
-      told = told or member(detail, "type") == "reasoning.text" and full(detail.text) ~= nil
-   end
    local thoughts = full(member(message, "reasoning_content")) or full(member(message, "reasoning"))
-   if thoughts and not told then emit { kind = "reasoning", text = thoughts } end
+   local texts = {}
    for _, detail in ipairs(details) do
-      if member(detail, "type") == "reasoning.text" then
-         if full(detail.text) then emit { kind = "reasoning", text = detail.text } end
-         if full(detail.signature) then
-            emit { kind = "reasoning_detail", detail = { type = "reasoning.text", id = detail.id,
-               signature = detail.signature, format = detail.format, index = detail.index } }
-         end
-      elseif type(detail) == "table" then
-         emit { kind = "reasoning_detail", detail = detail }
-      end
+      texts[#texts + 1] = full(member(detail, "text")) or full(member(detail, "summary"))
+   end
+   local apart = not thoughts or table.concat(texts) == thoughts
+   if thoughts and not apart then emit { kind = "reasoning", text = thoughts } end
+   for _, detail in ipairs(details) do
+      local own = full(member(detail, "text")) or full(member(detail, "summary"))
+      if apart and own then emit { kind = "reasoning", text = own } end
+      if type(detail) == "table" then emit { kind = "reasoning_detail", detail = detail } end
    end
 end
 
 -- Calls emit(event) for what one choice says, in the order in which a model says it.
 local function say(message, reason, logprobs, emit)
-   say_thoughts(message, emit)
+   think(message, emit)
    if type(logprobs) == "table" then emit { kind = "logprobs", logprobs = logprobs } end
    local said = full(text.content(member(message, "content")))
    if said then emit { kind = "text", text = said } end
@@ -198,10 +192,6 @@ local function say(message, reason, logprobs, emit)
    local annotations = member(message, "annotations")
    if type(annotations) == "table" and #annotations > 0 then
       emit { kind = "annotations", annotations = annotations }
-   end
-   local images = member(message, "images")
-   for _, image in ipairs(type(images) == "table" and images or {}) do
-      emit { kind = "image", image = image }
    end
    local calls = member(message, "tool_calls")
    for position, call in ipairs(type(calls) == "table" and calls or {}) do
@@ -213,11 +203,9 @@ local function say(message, reason, logprobs, emit)
    emit { kind = "finish", reason = reason or "stop" }
 end
 
--- All choices of an answer that holds more than one.
-local function choices_of(self)
-   local openai = self.codec and self.codec.format == "openai"
-   local choices
-   if openai then choices = member(member(self, "body"), "choices") else choices = member(self, "choices") end
+-- The choices beyond the first that an answer of OpenAI's format holds.
+local function other_choices(self)
+   local choices = self.codec and self.codec.format == "openai" and member(member(self, "body"), "choices")
    return type(choices) == "table" and choices or {}
 end
 
@@ -228,7 +216,7 @@ function reply.events(r)
    local list = {}
    local function emit(event) list[#list + 1] = event end
    say(r.message, r.finish_reason, r.logprobs, emit)
-   for position, choice in ipairs(choices_of(r)) do
+   for position, choice in ipairs(other_choices(r)) do
       if position > 1 then
          say(member(choice, "message"), full(member(choice, "finish_reason")), member(choice, "logprobs"),
             function(event)

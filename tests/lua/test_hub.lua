@@ -22,6 +22,22 @@ t.case("warnings", function()
    t.equal(list, { "dropped: seed" })
 end)
 
+t.case("what only one format knows", function()
+   local req = { messages = { { role = "user", content = {
+      { type = "text", text = "a", native = { format = "x", block = {} } },
+      { type = "odd", native = { format = "x", block = {} } } } }, { role = "user", content = "b" } },
+      tools = { { type = "function", native = { format = "x" } } },
+      native = { format = "x", container = "c", _thinking = {} } }
+   local warn, list = hub.warnings()
+   t.equal(hub.common(req, "y", warn), { tools = { { type = "function" } }, messages = {
+      { role = "user", content = { { type = "text", text = "a" } } }, { role = "user", content = "b" } } })
+   t.equal(list, { "dropped: container", "dropped: odd" })
+   t.equal(hub.common(req, "x", warn), req)
+   t.equal(#list, 2)
+   t.equal(hub.native(req, "x").container, "c")
+   t.equal(hub.native(req, "y"), nil)
+end)
+
 t.case("parts", function()
    t.equal(hub.parts "", {})
    t.equal(hub.parts(json.null), {})
@@ -70,7 +86,15 @@ t.case("data URLs", function()
    t.equal(hub.data_url("a/b", "AA=="), "data:a/b;base64,AA==")
    for bytes, text in pairs { [""] = "", f = "Zg==", fo = "Zm8=", foo = "Zm9v", foobar = "Zm9vYmFy" } do
       t.equal(hub.base64(bytes), text)
+      t.equal(hub.unbase64(text), bytes)
    end
+end)
+
+t.case("what is no base64", function()
+   t.equal(hub.unbase64 "Zm9v\nYmFy", "foobar")
+   t.equal(hub.unbase64 "Zm8", "fo")
+   t.equal(hub.unbase64 "A", nil)
+   t.equal(hub.unbase64 "A*==", nil)
 end)
 
 t.case("ids", function()

@@ -1,0 +1,61 @@
+-- codec.anthropic: Anthropic Messages, as a provider speaks it.
+-- SPDX-License-Identifier: MIT
+--
+-- Source: Anthropic API reference, "Messages" (POST /v1/messages), "Streaming messages", "Errors". Also
+-- spoken by other servers (Moonshot, Zhipu, MiniMax, DeepSeek, llama.cpp, vLLM, Ollama) under own paths.
+
+local answer = require "anthropic.answer"
+local encode = require "anthropic.encode"
+local provider = require "provider"
+local refusal = require "refusal"
+local usage = require "usage"
+
+local codec = {
+   name = "anthropic",
+   format = "anthropic",
+   path = "/messages",
+   auth_header = "x-api-key",
+   auth_prefix = "",
+   headers = { ["anthropic-version"] = "2023-06-01" },
+   forwards = { "anthropic-version", "anthropic-beta" },
+   -- settings of the hub that this format has under these names, with the same meaning
+   settings = { temperature = "temperature", top_p = "top_p", top_k = "top_k", max_tokens = "max_tokens" },
+   encode = encode,
+   decode = answer.decode,
+   usage = usage.from.anthropic,
+}
+
+-- Where things stand in an answer and in the events of a stream (core/wire.h). A block that starts proves
+-- nothing but for a whole tool call, redacted thinking, or what the provider's own tools found.
+codec.wire = provider.wire {
+   framing = "sse",
+   done = "type=message_stop",
+   content = {
+      "delta.text", "delta.thinking", "delta.partial_json", "delta.signature", "content_block.text",
+      "content_block.data", "content_block.name", "content_block.content",
+   },
+   finish = "delta.stop_reason",
+   usage = { "message.usage", "usage" },
+   error = "error",
+   answer = { "content", "stop_reason" },
+}
+
+-- What must change in a client's body of this format: members to set, names to remove.
+function codec.edits(req, model, stream)
+   local edits = { model = model }
+   if stream ~= (req.stream == true) then edits.stream = stream end
+   return edits, nil
+end
+
+-- The error behind an answer that is none, or an error event (status 200).
+function codec.error(status, body, header)
+   return refusal.read { status = status, header = header, object = refusal.object(body) }
+end
+
+local function no_header() end
+
+function codec.decoder()
+   return answer.decoder(function(data) return codec.error(200, data, no_header) end)
+end
+
+return codec
