@@ -10,6 +10,7 @@ files["baton.lua"] = { read_globals = { "env" } }
 files["examples/*.baton.lua"] = { read_globals = { "env" } }
 -- The simulator is no policy: it runs in a plain state of its own (core/sim.c), and so do its tests.
 files["scripts/sim"] = { std = "lua54" }
-files["tests/lua/test_sim.lua"] = { std = "lua54" }
+files["tests/lua/test_sim*.lua"] = { std = "lua54" }
+files["tests/lua/simhelp.lua"] = { std = "lua54" }
 max_line_length = 110
 unused_args = false

@@ -17,15 +17,28 @@
 #include <sys/resource.h>
 
 static const char about[] =
-    "Simulated providers (OpenAI's wire format): models mini, base, pro, coder and math,\n"
-    "which differ in price, speed and skill. A fault is asked for behind the model's name\n"
-    "(\"mini:429=2*3\": three times 429 with Retry-After 2) or by the header x-sim-fault:\n"
-    "429=SECONDS 500 502 503 529 401 404 context filter reset no-answer\n"
-    "slow-first-token=MS latency=MS drip=MS stall cut malformed no-done no-finish error-event\n"
-    "wrong-json[=shape] html empty truncated huge.\n"
+    "Simulated providers: models mini, base, pro, coder and math, which differ in price, speed "
+    "and\n"
+    "skill, in the formats of OpenAI (/v1/chat/completions, /v1/responses), Anthropic "
+    "(/v1/messages),\n"
+    "Gemini (/v1beta/models/M:generateContent) and Ollama (/api/chat).\n"
+    "A fault is asked for behind the model's name (\"mini:429=2*3\": three times 429 with\n"
+    "Retry-After 2) or by the header x-sim-fault:\n"
+    "429=SECONDS quota 500 502 503 504 529 401 403 404 413 context blocked filter odd-finish "
+    "reset\n"
+    "no-answer slow-first-token=MS keep-alive=MS latency=MS drip=MS stall cut malformed "
+    "error-event\n"
+    "failed no-done no-finish whole-arguments no-arguments no-ids nulls[=optional]\n"
+    "wrong-json[=shape] html[=STATUS] empty wrong-type[=TYPE] gzip crlf shred[=BYTES] truncated "
+    "huge\n"
+    "huge-event[=BYTES].\n"
+    "A line of the script says what is answered to a turn: {\"user\": a text inside a message,\n"
+    "\"turn\": answers behind it, \"result\": a text inside a tool's result, \"text\": the "
+    "answer,\n"
+    "\"calls\": [{\"name\", \"arguments\"}]}.\n"
     "A line of the log: time, method, path, headers (without secrets), body (body_base64 where it "
     "is\n"
-    "not UTF-8), model, stream, answered, client_left.";
+    "not UTF-8), format, model, stream, answered, client_left.";
 
 struct choice {
     struct sim_options sim;
@@ -42,6 +55,7 @@ static int read_options(int argc, char **argv, struct choice *c)
         {"--seed", 0, "N", OPTION_NUMBER, &c->seed, "what chance depends on [1]"},
         {"--answers", 0, "FILE", OPTION_TEXT, &c->sim.answers,
          "questions with known answers, JSONL"},
+        {"--script", 0, "FILE", OPTION_TEXT, &c->sim.script, "answers to certain turns, JSONL"},
         {"--pace", 0, "F", OPTION_NUMBER, &c->sim.pace, "factor on every delay, 0: none [1]"},
         {0},
     };

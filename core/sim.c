@@ -51,7 +51,7 @@ static int l_open(lua_State *L)
     lua_pushliteral(L, "sim");
     lua_call(L, 1, 1);
     lua_getfield(L, -1, "new");
-    lua_createtable(L, 0, 3);
+    lua_createtable(L, 0, 4);
     lua_pushinteger(L, (lua_Integer)o->seed);
     lua_setfield(L, -2, "seed");
     lua_pushnumber(L, o->pace);
@@ -61,6 +61,8 @@ static int l_open(lua_State *L)
     else
         lua_pushfstring(L, "%s/examples/workload.jsonl", home);
     lua_setfield(L, -2, "answers");
+    lua_pushstring(L, o->script); /* nil for NULL */
+    lua_setfield(L, -2, "script");
     lua_call(L, 1, 1);
     s->stage.server = luaL_ref(L, LUA_REGISTRYINDEX);
     return 0;

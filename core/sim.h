@@ -17,6 +17,7 @@ struct sim_options {
     const char *listen;  /* "127.0.0.1:0" */
     const char *log;     /* a JSON line a request is appended there; NULL: none */
     const char *answers; /* JSONL of questions with known answers; NULL: the shipped one */
+    const char *script;  /* JSONL of turns that a test has written; NULL: none */
     int64_t seed;        /* 1 */
     double pace;         /* factor on every delay; 0: no delays but those a fault asks for */
 };

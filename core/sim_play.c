@@ -54,11 +54,13 @@ static void push_request(lua_State *L, struct http_exchange *x)
     struct span body = http_body(x);
     struct http_header h;
 
-    lua_createtable(L, 0, 4);
+    lua_createtable(L, 0, 5);
     lua_pushstring(L, http_method(x));
     lua_setfield(L, -2, "method");
     lua_pushstring(L, http_path(x));
     lua_setfield(L, -2, "path");
+    lua_pushstring(L, http_query(x));
+    lua_setfield(L, -2, "query");
     lua_pushlstring(L, body.p, body.n);
     lua_setfield(L, -2, "body");
     lua_newtable(L);
@@ -120,6 +122,8 @@ static int l_fields(lua_State *L)
     lua_rawgeti(L, LUA_REGISTRYINDEX, p->plan);
     lua_getfield(L, -1, "model");
     lua_setfield(L, -3, "model");
+    lua_getfield(L, -1, "format");
+    lua_setfield(L, -3, "format");
     lua_getfield(L, -1, "stream");
     lua_pushboolean(L, lua_toboolean(L, -1));
     lua_setfield(L, -4, "stream");

@@ -7,57 +7,71 @@
 --   body              the whole answer at once, or
 --   next              a function that gives milliseconds to wait and the bytes to send then; nil at the end
 --   finish            how it ends: "end" (the default), "cut", "reset", "hang" (it does not)
---   model, stream     for the log
+--   format, model, stream   for the log
 --   log               a function, called at the end with whether all was sent; gives the log's "answered"
 -- Streams are made piece by piece while they are sent, so that ten thousand waiting ones cost little.
+--
+-- A wire is one format (see openai.lua): read(ask, req, capture, server) fills an ask (request.lua) or raises
+-- a plan, whole(reply) and stream(reply) write the reply, fail(what, detail) a refusal, page(ask, server) an
+-- answer that is no reply, and the rest is what faults need; 'answers' names the faults which that format
+-- tells inside of an answer.
 local dice = require "sim.dice"
 local faults = require "sim.faults"
 local json = require "json"
 local mind = require "sim.mind"
+local openai = require "sim.openai"
 local questions = require "sim.questions"
 local request = require "sim.request"
+local routes = require "sim.routes"
+local script = require "sim.script"
+local seal = require "sim.seal"
+local spoil = require "sim.spoil"
 local tokens = require "sim.tokens"
-local wire = require "sim.openai"
 
 local sim = {}
 
 local server = {}
 server.__index = server
 
--- options: seed (1), pace (1), answers (the JSONL file of questions). Raises when that cannot be read.
+-- options: seed (1), pace (1), answers (the JSONL file of questions), script (JSONL of turns, or nil). Raises
+-- when one cannot be read.
 function sim.new(options)
    local self = setmetatable({}, server)
    self.seed = options.seed or 1
    self.pace = options.pace or 1
    self.known = questions.load(options.answers)
-   self.met = {} -- how often each fault string has struck
+   self.script = options.script and script.load(options.script)
+   self.met = {}    -- how often each fault string has struck
+   self.memory = {} -- what wires remember of earlier requests
    return self
 end
 
 -- ---- one choice ----
 
-local function stopped(text, stops)
+local function stopped(choice, stops)
    local cut
    for _, s in ipairs(stops) do
-      local at = #s > 0 and text:find(s, 1, true)
-      if at and (not cut or at < cut) then cut = at end
+      local at = #s > 0 and choice.text:find(s, 1, true)
+      if at and (not cut or at < cut) then cut, choice.stopped_by = at, s end
    end
-   return cut and text:sub(1, cut - 1) or text
+   if cut then choice.text = choice.text:sub(1, cut - 1) end
 end
 
--- Applies stop and the limit of tokens; arguments of tools can be cut too.
+-- Applies stop and the limit of tokens; thoughts count, and arguments of tools can be cut too.
 local function limited(choice, ask)
-   choice.text = stopped(choice.text, ask.stop)
+   stopped(choice, ask.stop)
    choice.finish = #choice.calls > 0 and "tool_calls" or "stop"
-   local text, used, cut = tokens.head(choice.text, ask.limit)
-   choice.text = text
+   local thoughts, spent, cut = tokens.head(choice.reasoning or "", ask.limit)
+   if choice.reasoning then choice.reasoning = thoughts end
+   local text, used, short = tokens.head(choice.text, ask.limit - spent)
+   choice.text, used, cut = text, used + spent, cut or short
    for i, call in ipairs(choice.calls) do
       local left = math.max(0, ask.limit - used - 4)
-      local arguments, n, short = tokens.head(call.arguments, left)
-      call.arguments, used, cut = arguments, used + n + 4, cut or short
-      if short then choice.calls[i + 1] = nil end
+      local arguments, n, over = tokens.head(call.arguments, left)
+      call.arguments, used, cut = arguments, used + n + 4, cut or over
+      if over then choice.calls[i + 1] = nil end
    end
-   if cut then choice.finish = "length" end
+   if cut then choice.finish, choice.stopped_by = "length", nil end
    return choice
 end
 
@@ -72,23 +86,41 @@ local function choices(self, ask)
    local list = {}
    for i = 1, ask.n do
       ask.key, ask.known = key_of(self, ask, i - 1), self.known
-      list[i] = limited(mind.answer(ask), ask)
+      local choice = ask.load and { text = "", calls = {}, sure = 1 } or self.script
+         and script.answer(self.script, ask)
+         or mind.answer(ask)
+      choice.reasoning = ask.think and (choice.reasoning or mind.thoughts(ask)) or nil
+      choice.shown = ask.think and ask.think.shown
+      choice.signature = function(prefix, about) return seal.make(prefix, about, ask.key, ask.user) end
+      list[i] = limited(choice, ask)
       list[i].index = i - 1
    end
    return list
 end
 
-local function reply_to(self, ask, body)
-   local id = dice.id(29, self.seed, body)
-   local prompt = tokens.estimate(ask.bytes)
+local function reply_to(self, ask, body, wire)
+   local key = dice.id(29, self.seed, body)
    return {
-      id = "chatcmpl-" .. id, model = ask.model.id,
-      created = wire.CREATED + dice.between(0, 9999999, self.seed, body),
+      key = key, id = wire.prefix .. key, model = ask.model.id, ask = ask,
+      created = openai.CREATED + dice.between(0, 9999999, self.seed, body),
       fingerprint = "fp_sim" .. dice.id(8, self.seed, ask.model.id), choices = choices(self, ask),
-      prompt_tokens = prompt,
-      cached_tokens = prompt >= 1024 and prompt // 256 * 128 or 0, -- half of a long prompt
       include_usage = ask.include_usage, logprobs = ask.logprobs, top_logprobs = ask.top_logprobs,
+      details = ask.details,
    }
+end
+
+-- Tokens: input counts all of the prompt, output the thoughts too.
+local function usage_of(ask, reply)
+   local input = tokens.estimate(ask.bytes)
+   local usage = {
+      input = input, written = ask.written or 0, written_1h = ask.written_1h or 0, output = 0, reasoning = 0,
+      cached = ask.cached or (input >= 1024 and input // 256 * 128 or 0), -- half of a long prompt
+   }
+   for _, choice in ipairs(reply.choices) do
+      local all, thoughts = tokens.of_choice(choice)
+      usage.output, usage.reasoning = usage.output + all, usage.reasoning + thoughts
+   end
+   return usage
 end
 
 -- ---- the plan of a good answer ----
@@ -96,22 +128,23 @@ end
 local function token_total(reply)
    local n = 0
    for _, choice in ipairs(reply.choices) do
-      n = n + tokens.count(choice.text)
+      n = n + tokens.count(choice.text) + (choice.shown and tokens.count(choice.reasoning) or 0)
       for _, call in ipairs(choice.calls) do n = n + 1 + tokens.count(call.arguments) end
    end
    return n
 end
 
-local function good_plan(self, ask, reply)
+local function good_plan(self, ask, reply, wire)
    local first = ask.model.first * (0.7 + 0.6 * dice.unit(self.seed, reply.id, "first")) * self.pace
    local plan = {
-      status = 200, headers = { { "x-request-id", "req_" .. reply.id:sub(10) } }, tokens = token_total(reply),
+      status = 200, headers = wire.headers(reply), tokens = (wire.token_total
+         or token_total)(reply), wire = wire, reply = reply,
       head_ms = first // 2, first_ms = first - first // 2, token_ms = ask.model.token * self.pace,
    }
    if ask.stream then
       plan.after = plan.head_ms
       plan.events, plan.event_of = wire.stream(reply), wire.event_of(reply)
-      table.insert(plan.headers, { "content-type", "text/event-stream; charset=utf-8" })
+      table.insert(plan.headers, { "content-type", reply.stream_type or wire.stream_type })
    else
       plan.after = first + plan.tokens * plan.token_ms
       plan.body = wire.whole(reply)
@@ -124,17 +157,19 @@ end
 local function sealed(plan, ask, reply)
    local text, sent, finish = reply and reply.choices[1].text or "", 0, nil
    local first, events = true, plan.events
-   plan.next = events and function()
-      local kind, data, fragment = events()
+   local function paced()
+      local kind, data, fragment, wait = events()
       if not kind then return nil end
       sent = sent + #(fragment or "")
       if kind == "finish" then finish = reply.choices[1].finish end
-      if kind ~= "token" then return 0, data end
-      local wait = first and plan.first_ms or plan.token_ms
+      if kind ~= "token" then return wait or 0, data end
+      wait = first and plan.first_ms or plan.token_ms
       first = false
       return wait, data
    end
-   plan.model, plan.stream, plan.events = ask.asked or json.null, ask.stream, nil
+   plan.next = events and (plan.rewrite and plan.rewrite(paced) or paced)
+   plan.model, plan.stream, plan.events = ask.asked or json.null, ask.stream or false, nil
+   plan.format = ask.format or json.null
    plan.log = function(complete)
       if reply and plan.status == 200 and not events and complete and not plan.replaced then
          sent, finish = #text, reply.choices[1].finish
@@ -148,12 +183,12 @@ local function sealed(plan, ask, reply)
 end
 
 -- The fault that is asked for and still strikes; or nil and the plan that refuses it.
-local function fault_of(self, ask, headers)
+local function fault_of(self, ask, headers, wire)
    local text = headers["x-sim-fault"] or ask.fault
    if not text then return nil end
    local fault, why = faults.parse(text)
    why = why or faults.complaint(fault)
-   if why then return nil, wire.failure(400, why, "invalid_request_error", "model", "unknown_fault") end
+   if why then return nil, wire.fail("unknown_fault", { message = why, param = "model" }) end
    local name = ask.asked .. " " .. text
    self.met[name] = (self.met[name] or 0) + 1
    if fault.times and self.met[name] > fault.times then return nil end
@@ -161,55 +196,38 @@ local function fault_of(self, ask, headers)
    return fault
 end
 
-local function complete(self, req)
-   local ask, refusal = request.read(req.body)
+local function complete(self, req, wire, capture)
+   local ask, refusal = request.read(wire, req, capture, self)
    if refusal then return sealed(refusal, ask) end
    local fault
-   fault, refusal = fault_of(self, ask, req.headers)
+   fault, refusal = fault_of(self, ask, req.headers, wire)
    if refusal then return sealed(refusal, ask) end
-   if fault and faults.instead[fault.name] then
-      return sealed(faults.instead[fault.name](fault.argument, ask.model), ask)
-   end
+   local instead = fault and not (wire.answers and wire.answers[fault.name]) and faults.instead[fault.name]
+   if instead then return sealed(instead(fault.argument, ask.model, wire), ask) end
    local prompt = tokens.estimate(ask.bytes)
-   if prompt > ask.model.context then return sealed(wire.context_exceeded(ask.model, prompt), ask) end
-   local reply = reply_to(self, ask, req.body)
-   if fault and faults.prepare[fault.name] then
-      for _, choice in ipairs(reply.choices) do faults.prepare[fault.name](choice) end
+   if prompt > ask.model.context and wire.truncates then
+      ask.bytes = 4 * ask.model.context -- and says nothing about it
+   elseif prompt > ask.model.context then
+      return sealed(wire.fail("context", { limit = ask.model.context, got = prompt }), ask)
    end
-   local plan = good_plan(self, ask, reply)
-   if fault then faults.spoil[fault.name](plan, fault.argument) end
+   if wire.page then return sealed(wire.page(ask, self), ask) end
+   local reply = reply_to(self, ask, req.body, wire)
+   if fault and faults.prepare[fault.name] then
+      for _, choice in ipairs(reply.choices) do faults.prepare[fault.name](choice, wire, fault.argument) end
+   end
+   reply.usage = usage_of(ask, reply)
+   if wire.remember then wire.remember(self, ask, reply) end
+   local plan = good_plan(self, ask, reply, wire)
+   if fault then spoil[fault.name](plan, fault.argument) end
    return sealed(plan, ask, reply)
 end
 
--- ---- routes ----
-
-local ROUTES = {
-   { "^/v1/chat/completions$", "POST", complete },
-   { "^/v1/models$", "GET", wire.list_models },
-   { "^/v1/models/([^/]+)$", "GET", function(_, _, id) return wire.one_model(id) end },
-}
-
-local function refused(plan)
-   return sealed(plan, {})
-end
-
--- req: method, path, headers (lower-case names), body. Returns the plan.
+-- req: method, path, query, headers (lower-case names), body. Returns the plan.
 function server:answer(req)
-   local path = req.path:gsub("[^\33-\126]", "?") -- goes into messages, which are JSON
-   for _, route in ipairs(ROUTES) do
-      local capture = path:match(route[1])
-      if capture and req.method == route[2] then
-         local plan = route[3](self, req, capture)
-         return plan.log and plan or refused(plan)
-      elseif capture then
-         local plan = wire.failure(405, ("Not allowed to %s on %s."):format(req.method, path),
-            "invalid_request_error", nil, "method_not_supported")
-         table.insert(plan.headers, { "allow", route[2] })
-         return refused(plan)
-      end
-   end
-   return refused(wire.failure(404, ("Invalid URL (%s %s)"):format(req.method, path),
-      "invalid_request_error", nil, nil))
+   local route, capture, plan = routes.find(req)
+   if plan then return sealed(plan, {}) end
+   if route.page then return sealed(route.page(req, capture), { format = route.wire.format }) end
+   return complete(self, req, route.wire, capture)
 end
 
 return sim

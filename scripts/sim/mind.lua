@@ -12,6 +12,7 @@ local models = require "sim.models"
 local questions = require "sim.questions"
 local schema = require "sim.schema"
 local tasks = require "sim.tasks"
+local tokens = require "sim.tokens"
 
 local mind = {}
 
@@ -190,10 +191,27 @@ local function call(c, tool, i)
    }
 end
 
-local function quote(result)
+local function quote(result, failed)
    local text = result:gsub("%s+", " ")
    if #text > 600 then text = text:sub(1, (utf8.offset(text, 0, 601) or 601) - 1) .. " …" end
-   return "The tool says: " .. text
+   return (failed and "The tool failed: " or "The tool says: ") .. text
+end
+
+-- "I see 2 images (image/png, image/jpeg). ", so that a test can tell what arrived.
+local function sights(c)
+   local by_kind, order, out = {}, {}, {}
+   for _, medium in ipairs(c.media or {}) do
+      if not by_kind[medium.kind] then
+         by_kind[medium.kind] = {}
+         order[#order + 1] = medium.kind
+      end
+      table.insert(by_kind[medium.kind], medium.mime)
+   end
+   for i, kind in ipairs(order) do
+      local n = #by_kind[kind]
+      out[i] = ("%d %s%s (%s)"):format(n, kind, n > 1 and "s" or "", table.concat(by_kind[kind], ", "))
+   end
+   return #out > 0 and "I see " .. table.concat(out, " and ") .. ". " or ""
 end
 
 local function as_json(c, text)
@@ -211,18 +229,38 @@ end
 --   system, user     the texts of the instructions and of the last user message
 --   tools            { { name, description, parameters } … }
 --   tool_choice      "auto", "none", "required", { name = … }
---   parallel         several calls at once are fine      tool_result  the last message's text where it is one
+--   parallel         several calls at once are fine      tool_result  the text of the results that came last
+--   tool_failed      one of them is an error             media        what is in the last message, besides
+--   text
 --   json, schema     JSON is asked for; the JSON Schema it has to fit
 -- Returns { text = …, calls = { { id, name, arguments } … }, sure = 0..1 }.
 function mind.answer(c)
    local calls = {}
    for i, tool in ipairs(tools_to_call(c)) do calls[i] = call(c, tool, i) end
    if #calls > 0 then return { text = "", calls = calls, sure = 0.95 } end
-   if c.tool_result and not c.json then return { text = quote(c.tool_result), calls = {}, sure = 0.97 } end
+   if c.tool_result and not c.json then
+      return { text = sights(c) .. quote(c.tool_result, c.tool_failed), calls = {}, sure = 0.97 }
+   end
    local text, right = words(c)
+   if not c.json then text = sights(c) .. text end
    if c.json then text = as_json(c, c.tool_result or text) end
    local low = right == false and 0.40 or right and 0.72 or 0.6
    return { text = text, calls = {}, sure = low + 0.26 * dice.unit(c.key, c.user, "sure") }
+end
+
+local STEPS = {
+   "The question is about %s.", "First I recall what I know of it.", "I compare that with what was asked.",
+   "One point could go either way, so I check it again.", "Nothing speaks against it.",
+      "That settles the answer.",
+}
+local EFFORT = { minimal = 1, low = 2, medium = 3, high = 5, xhigh = 6, max = 6 }
+
+-- What the model thinks before it answers 'c': more of it with more effort, never more tokens than
+-- c.think.budget.
+function mind.thoughts(c)
+   local count, out = EFFORT[c.think.effort] or 3, {}
+   for i = 1, count do out[i] = i == 1 and fill(STEPS[1], subject(c.user)) or STEPS[i] end
+   return (tokens.head(table.concat(out, " "), c.think.budget or math.huge))
 end
 
 return mind

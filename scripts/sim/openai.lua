@@ -3,36 +3,16 @@
 local dice = require "sim.dice"
 local json = require "json"
 local models = require "sim.models"
+local openai_error = require "sim.openai_error"
+local openai_request = require "sim.openai_request"
 local tokens = require "sim.tokens"
 
 local openai = {}
 
 local quoted = json.encode
 
--- ---- errors ----
-
-function openai.error_json(message, kind, param, code)
-   return ('{"error":{"message":%s,"type":%s,"param":%s,"code":%s}}'):format(quoted(message), quoted(kind),
-      param and quoted(param) or "null", code and quoted(code) or "null")
-end
-
-function openai.failure(status, message, kind, param, code)
-   return {
-      status = status, headers = { { "content-type", "application/json" } },
-      body = openai.error_json(message, kind, param, code) .. "\n",
-   }
-end
-
-function openai.no_such_model(name)
-   return openai.failure(404, "The model `" .. name .. "` does not exist or you do not have access to it.",
-      "invalid_request_error", nil, "model_not_found")
-end
-
-function openai.context_exceeded(model, got)
-   return openai.failure(400, ("This model's maximum context length is %d tokens. However, your messages "
-      .. "resulted in %d tokens. Please reduce the length of the messages."):format(model.context, got),
-      "invalid_request_error", "messages", "context_length_exceeded")
-end
+openai.format = "openai"
+openai.fail = openai_error.fail
 
 -- ---- the models ----
 
@@ -55,27 +35,15 @@ end
 
 function openai.one_model(id)
    local m = models.by_id[id]
-   return m and json_page(model_json(m) .. "\n") or openai.no_such_model(id)
+   return m and json_page(model_json(m) .. "\n") or openai.fail("no_model", { name = id })
 end
 
--- ---- what a reply costs in tokens ----
-
-local function completion_tokens(choice)
-   local n = tokens.count(choice.text)
-   for _, call in ipairs(choice.calls) do
-      n = n + tokens.count(call.name) + tokens.count(call.arguments) + 4
-   end
-   return n
-end
-
-local function usage_json(reply)
-   local completion = 0
-   for _, choice in ipairs(reply.choices) do completion = completion + completion_tokens(choice) end
+function openai.usage_json(u)
    return ('{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d,'
       .. '"prompt_tokens_details":{"cached_tokens":%d,"audio_tokens":0},'
-      .. '"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0,'
+      .. '"completion_tokens_details":{"reasoning_tokens":%d,"audio_tokens":0,'
       .. '"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}')
-      :format(reply.prompt_tokens, completion, reply.prompt_tokens + completion, reply.cached_tokens)
+      :format(u.input, u.output, u.input + u.output, u.cached, u.reasoning)
 end
 
 -- ---- log probabilities ----
@@ -113,21 +81,43 @@ local function logprobs_json(reply, choice)
    return '{"content":[' .. table.concat(list, ",") .. '],"refusal":null}'
 end
 
--- ---- whole ----
+-- ---- thoughts ----
 
-local function call_json(call)
-   return ('{"id":%s,"type":"function","function":{"name":%s,"arguments":%s}}'):format(quoted(call.id),
-      quoted(call.name), quoted(call.arguments))
+-- As compatible servers show them: reasoning_content, or OpenRouter's pair where its 'reasoning' was asked
+-- for.
+local function thought_json(reply, text, signature)
+   if not reply.details then return '"reasoning_content":' .. quoted(text) end
+   local sign = signature and ',"signature":' .. quoted(signature) or ""
+   return ('"reasoning":%s,"reasoning_details":[{"type":"reasoning.text","text":%s%s,"format":"unknown",'
+      .. '"index":0}]')
+      :format(quoted(text), quoted(text), sign)
 end
 
-local function message_json(choice)
-   local content, calls = quoted(choice.text), ""
+-- ---- whole ----
+
+local function id_json(call)
+   return call.no_id and "" or '"id":' .. quoted(call.id) .. ","
+end
+
+local function call_json(call)
+   return ('{%s"type":"function","function":{"name":%s,"arguments":%s}}'):format(id_json(call),
+      quoted(call.name),
+      quoted(call.arguments))
+end
+
+local function message_json(reply, choice)
+   local content, calls, thought = quoted(choice.text), "", ""
    if #choice.calls > 0 then
       local list = {}
       for i, call in ipairs(choice.calls) do list[i] = call_json(call) end
-      content, calls = "null", ',"tool_calls":[' .. table.concat(list, ",") .. "]"
+      content = choice.text == "" and "null" or content
+      calls = ',"tool_calls":[' .. table.concat(list, ",") .. "]"
    end
-   return '{"role":"assistant","content":' .. content .. calls .. ',"refusal":null,"annotations":[]}'
+   if choice.reasoning and choice.shown then
+      thought = "," .. thought_json(reply, choice.reasoning, choice.signature("sig_", choice.reasoning))
+   end
+   return '{"role":"assistant","content":' .. content .. thought .. calls
+      .. ',"refusal":null,"annotations":[]}'
 end
 
 -- The body of a whole answer.
@@ -135,11 +125,11 @@ function openai.whole(reply)
    local list = {}
    for i, choice in ipairs(reply.choices) do
       list[i] = ('{"index":%d,"message":%s,"logprobs":%s,"finish_reason":"%s"}'):format(choice.index,
-         message_json(choice), logprobs_json(reply, choice), choice.finish)
+         message_json(reply, choice), logprobs_json(reply, choice), choice.finish)
    end
    return ('{"id":"%s","object":"chat.completion","created":%d,"model":%s,"choices":[%s],"usage":%s,'
       .. '"service_tier":"default","system_fingerprint":"%s"}'):format(reply.id, reply.created,
-      quoted(reply.model), table.concat(list, ","), usage_json(reply), reply.fingerprint) .. "\n"
+      quoted(reply.model), table.concat(list, ","), openai.usage_json(reply.usage), reply.fingerprint) .. "\n"
 end
 
 -- ---- streamed ----
@@ -160,30 +150,35 @@ local function choice_json(index, delta, logprobs, finish)
       logprobs or "null", finish and quoted(finish) or "null")
 end
 
+local function thought_pieces(reply, choice, emit)
+   if not (choice.reasoning and choice.shown) then return end
+   for text in tokens.each(choice.reasoning) do
+      emit("token", choice_json(choice.index, "{" .. thought_json(reply, text) .. "}"))
+   end
+   if reply.details then
+      local signature = choice.signature("sig_", choice.reasoning)
+      emit("part", choice_json(choice.index, "{" .. thought_json(reply, "", signature) .. "}"))
+   end
+end
+
 -- Calls emit(kind, JSON of the choice, text) for each piece of one choice's text.
 local function text_pieces(reply, choice, emit)
-   local at = 1
-   while at <= #choice.text do
-      local ending = tokens.ending(choice.text, at)
-      local text = choice.text:sub(at, ending)
+   for text, at in tokens.each(choice.text) do
       local p = reply.logprobs
          and '{"content":[' .. logprob_json(reply, choice, text, at) .. '],"refusal":null}'
       emit("token", choice_json(choice.index, '{"content":' .. quoted(text) .. "}", p), text)
-      at = ending + 1
    end
 end
 
 -- Tool calls: the first fragment has identity and name, the others only arguments.
 local function call_pieces(choice, emit)
    for i, call in ipairs(choice.calls) do
-      emit("token", choice_json(choice.index, ('{"tool_calls":[{"index":%d,"id":%s,"type":"function",'
-         .. '"function":{"name":%s,"arguments":""}}]}'):format(i - 1, quoted(call.id), quoted(call.name))))
-      local at = 1
-      while at <= #call.arguments do
-         local ending = tokens.ending(call.arguments, at)
+      emit("token", choice_json(choice.index, ('{"tool_calls":[{"index":%d,%s"type":"function",'
+         .. '"function":{"name":%s,"arguments":%s}}]}'):format(i - 1, id_json(call), quoted(call.name),
+         call.whole and quoted(call.arguments) or '""')))
+      for text in tokens.each(call.whole and "" or call.arguments) do
          emit("token", choice_json(choice.index, ('{"tool_calls":[{"index":%d,"function":{"arguments":%s}}]}')
-            :format(i - 1, quoted(call.arguments:sub(at, ending)))))
-         at = ending + 1
+            :format(i - 1, quoted(text))))
       end
    end
 end
@@ -191,14 +186,15 @@ end
 local function run_choice(reply, choice, emit)
    local content = #choice.calls > 0 and "null" or '""'
    emit("head", choice_json(choice.index, '{"role":"assistant","content":' .. content .. ',"refusal":null}'))
+   thought_pieces(reply, choice, emit)
    text_pieces(reply, choice, emit)
    call_pieces(choice, emit)
    emit("finish", choice_json(choice.index, "{}", nil, choice.finish))
 end
 
--- The events of a stream, made one by one as they are needed: a function that returns the kind ("head",
--- "token", "finish", "usage", "done"), the bytes, and the fragment of text inside, or nil at the end. Several
--- choices take turns.
+-- The events of a stream, made one by one as they are needed: a function that returns the kind ("head" before
+-- the content, "token", "part" of the structure, "finish", "usage", "done"), the bytes, and the fragment of
+-- text inside, or nil at the end. Several choices take turns.
 function openai.stream(reply)
    local event, yield = event_writer(reply), coroutine.yield
    return coroutine.wrap(function()
@@ -213,17 +209,53 @@ function openai.stream(reply)
          if kind == "finish" then table.remove(turns, at) else at = at + 1 end
          if at > #turns then at = 1 end
       end
-      if reply.include_usage then yield("usage", event("", usage_json(reply))) end
+      if reply.include_usage then yield("usage", event("", openai.usage_json(reply.usage))) end
       yield("done", "data: [DONE]\n\n")
    end)
 end
 
--- One event that carries this text, for a fault that needs its own.
+-- ---- what faults need ----
+
+-- One event that carries this text.
 function openai.event_of(reply)
    local event = event_writer(reply)
    return function(text)
       return event(choice_json(0, '{"content":' .. quoted(text) .. "}"))
    end
+end
+
+function openai.error_event(_, message)
+   return "data: " .. openai_error.json(message, "server_error", nil, nil) .. "\n\n"
+end
+
+function openai.error_body(_, message)
+   return openai_error.json(message, "server_error", nil, nil) .. "\n"
+end
+
+openai.malformed = 'data: {"id":"chatcmpl-1","choices":[{"index":0,"del\n\n'
+openai.keep_alive = ": keep-alive\n\n"
+openai.unfinished = { '"finish_reason":"[%a_]+"', '"finish_reason":null' }
+-- Patterns and what stands in their place: an object that has to be there, and members that may be null.
+openai.nulls = {
+   essential = { { '"message":%b{}', '"message":null' }, { '"delta":%b{}', '"delta":null' } },
+   optional = {
+      { '"role":"assistant"', '"role":null' }, { '"usage":%b{}', '"usage":null' },
+      { '"annotations":%[%]', '"annotations":null,"tool_calls":null' }, { '"index":0,"function"',
+      '"index":0,"id":null,"type":null,"function"' },
+   },
+}
+-- finish_reason of a choice's finish that no other has.
+openai.odd_finish = "something_new"
+
+openai.prefix = "chatcmpl-"
+openai.stream_type = "text/event-stream; charset=utf-8"
+
+function openai.headers(reply)
+   return { { "x-request-id", "req_" .. reply.key } }
+end
+
+function openai.read(ask, req)
+   openai_request.read(ask, req, nil, openai)
 end
 
 return openai

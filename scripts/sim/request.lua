@@ -1,307 +1,56 @@
--- request: a Chat Completions request, checked as the provider checks it.
+-- request: what the readers of all formats share: the body's JSON, the model, and how a refusal gets out.
 -- SPDX-License-Identifier: MIT
+--
+-- A reader fills an 'ask', what every format's request comes down to:
+--   format, model (an entry of models.list), asked (the model as written), fault (behind the ':')
+--   system, user, users, media, tool_result, tool_failed, bytes      see conversation.lua
+--   tools { { name, description, parameters } … }   tool_choice ("auto", "none", "required", { name })
+--   parallel
+--   json, schema   stop, limit, n, seed   stream, include_usage, logprobs, top_logprobs
+--   think   nil, or { effort = "low".. | nil, budget = tokens | nil, shown = whether the text may be seen }
+--   cached, written, written_1h   tokens of the prompt, where the format lets the client say (else half of a
+--   long one)
+-- and what only its own writer looks at. It raises a plan (wire.fail) for what the provider refuses.
 local json = require "json"
 local models = require "sim.models"
-local wire = require "sim.openai"
 
 local request = {}
 
--- The checks raise a plan (the error's answer), which request.read returns.
-local function refuse(message, param, code)
-   error(wire.failure(400, message, "invalid_request_error", param, code), 0)
-end
-
-local function given(v)
+function request.given(v)
    return v ~= nil and v ~= json.null
 end
 
--- ---- types and bounds of single members ----
-
-local function type_name(v)
-   if v == json.null then return "null" end
-   if json.is_array(v) then return "an array" end
-   local t = type(v)
-   if t == "table" then return "an object" end
-   if t == "number" then return math.type(v) == "integer" and "an integer" or "a decimal" end
-   return t == "userdata" and "a decimal" or "a " .. t
-end
-
-local IS = {
-   ["a string"] = function(v) return type(v) == "string" end,
-   ["a boolean"] = function(v) return type(v) == "boolean" end,
-   ["a decimal"] = function(v) return type(v) == "number" end,
-   ["an integer"] = function(v) return math.type(v) == "integer" end,
-   ["an array"] = json.is_array,
-   ["an object"] = function(v) return type(v) == "table" and not json.is_array(v) end,
-}
-
-local function expect(v, want, param)
-   if not IS[want](v) then
-      refuse(("Invalid type for '%s': expected %s, but got %s instead."):format(param, want, type_name(v)),
-         param, "invalid_type")
-   end
+function request.or_nil(v)
+   if v == json.null then return nil end
    return v
 end
 
-local function bounds(v, low, high, param, whole)
-   if low and v < low then
-      refuse(("Invalid '%s': %s below minimum value. Expected a value >= %s, but got %s instead.")
-         :format(param, whole, low, v), param, whole .. "_below_min_value")
-   end
-   if high and v > high then
-      refuse(("Invalid '%s': %s above maximum value. Expected a value <= %s, but got %s instead.")
-         :format(param, whole, high, v), param, whole .. "_above_max_value")
-   end
-end
-
-local function one_of(v, list, param)
-   for _, w in ipairs(list) do
-      if v == w then return v end
-   end
-   local last = list[#list]
-   refuse(("Invalid value: '%s'. Supported values are: '%s', and '%s'."):format(tostring(v),
-      table.concat(list, "', '", 1, #list - 1), last), param, "invalid_value")
-end
-
-local function missing(param)
-   refuse(("Missing required parameter: '%s'."):format(param), param, "missing_required_parameter")
-end
-
--- name, type, lowest, highest
-local MEMBERS = {
-   { "temperature", "a decimal", 0, 2 }, { "top_p", "a decimal", 0, 1 }, { "n", "an integer", 1, 128 },
-   { "presence_penalty", "a decimal", -2, 2 }, { "frequency_penalty", "a decimal", -2, 2 },
-   { "max_tokens", "an integer", 1 }, { "max_completion_tokens", "an integer", 1 }, { "seed", "an integer" },
-   { "top_logprobs", "an integer", 0, 20 }, { "stream", "a boolean" }, { "logprobs", "a boolean" },
-   { "parallel_tool_calls", "a boolean" }, { "stream_options", "an object" }, { "tools", "an array" },
-   { "response_format", "an object" }, { "metadata", "an object" }, { "user", "a string" },
-}
-
-local function check_members(body)
-   for _, m in ipairs(MEMBERS) do
-      local v = body[m[1]]
-      if given(v) then
-         expect(v, m[2], m[1])
-         if m[3] or m[4] then bounds(v, m[3], m[4], m[1], m[2]:match("%a+$")) end
-      end
-   end
-   if given(body.max_tokens) and given(body.max_completion_tokens) then
-      refuse("Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.",
-         "max_tokens", "invalid_parameter_combination")
-   end
-   if given(body.stream_options) and body.stream ~= true then
-      refuse("The 'stream_options' parameter is only allowed when 'stream' is enabled.",
-         "stream_options", nil)
-   end
-   if given(body.top_logprobs) and body.logprobs ~= true then
-      refuse("The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled.", "top_logprobs", nil)
-   end
-end
-
--- ---- messages ----
-
-local ROLES = { "system", "assistant", "user", "function", "tool", "developer" }
-
-local function content_text(content, param)
-   if type(content) == "string" then return content end
-   if not given(content) then return "" end
-   expect(content, "an array", param)
-   local out = {}
-   for i, part in ipairs(content) do
-      local where = ("%s[%d]"):format(param, i - 1)
-      expect(part, "an object", where)
-      if not given(part.type) then missing(where .. ".type") end
-      if part.type == "text" then
-         out[#out + 1] = expect(part.text, "a string", where .. ".text")
-      elseif part.type == "refusal" then
-         out[#out + 1] = part.refusal
-      else
-         one_of(part.type, { "image_url", "input_audio", "file", "text", "refusal" }, where .. ".type")
-      end
-   end
-   return table.concat(out, "\n")
-end
-
-local function check_tool_order(messages, i)
-   local open = i > 1 and messages[i - 1]
-   if not open or open.role ~= "tool" and not (open.role == "assistant" and given(open.tool_calls)) then
-      refuse("Invalid parameter: messages with role 'tool' must be a response to a preceeding message with "
-         .. "'tool_calls'.", ("messages.[%d].role"):format(i - 1), nil)
-   end
-end
-
-local function check_calls_answered(messages, i)
-   for k, call in ipairs(messages[i].tool_calls) do
-      local reply = messages[i + k]
-      if not reply or reply.role ~= "tool" then
-         refuse("An assistant message with 'tool_calls' must be followed by tool messages responding to each "
-            .. "'tool_call_id'. The following tool_call_ids did not have response messages: "
-            .. tostring(type(call) == "table" and call.id or "?"),
-            ("messages.[%d].role"):format(i), nil)
-      end
-   end
-end
-
-local function check_message(messages, i)
-   local m, where = messages[i], ("messages[%d]"):format(i - 1)
-   expect(m, "an object", where)
-   if not given(m.role) then missing(where .. ".role") end
-   one_of(m.role, ROLES, where .. ".role")
-   if m.role == "tool" then
-      if not given(m.tool_call_id) then missing(where .. ".tool_call_id") end
-      check_tool_order(messages, i)
-   end
-   if not given(m.content) and not (m.role == "assistant" and (given(m.tool_calls) or given(m.refusal)
-      or given(m.function_call))) then
-      refuse(("Invalid value for 'content': expected a string, got null."), where .. ".content", nil)
-   end
-end
-
--- All texts, the instructions, the last user message, the result of a tool where that comes last.
-local function read_messages(body, ask)
-   local messages = body.messages
-   if not given(messages) then missing("messages") end
-   expect(messages, "an array", "messages")
-   if #messages == 0 then
-      refuse("Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty "
-         .. "array instead.", "messages", "empty_array")
-   end
-   local system, bytes, last = {}, 0, nil
-   for i, m in ipairs(messages) do
-      check_message(messages, i)
-      local text = content_text(m.content, ("messages[%d].content"):format(i - 1))
-      bytes, last = bytes + #text + 12, text
-      if m.role == "system" or m.role == "developer" then system[#system + 1] = text end
-      if m.role == "user" then ask.user = text end
-   end
-   for i, m in ipairs(messages) do
-      if m.role == "assistant" and given(m.tool_calls) then
-         expect(m.tool_calls, "an array", ("messages[%d].tool_calls"):format(i - 1))
-         check_calls_answered(messages, i)
-      end
-   end
-   ask.system, ask.bytes = table.concat(system, "\n"), bytes
-   ask.user = ask.user or last
-   if messages[#messages].role == "tool" then ask.tool_result = last end
-end
-
--- ---- tools and formats ----
-
-local function read_tools(body, ask)
-   ask.tools, ask.parallel = {}, body.parallel_tool_calls ~= false
-   for i, t in ipairs(given(body.tools) and body.tools or {}) do
-      local where = ("tools[%d]"):format(i - 1)
-      expect(t, "an object", where)
-      if not given(t["function"]) then missing(where .. ".function") end
-      local f = expect(t["function"], "an object", where .. ".function")
-      if not given(f.name) then missing(where .. ".function.name") end
-      if not expect(f.name, "a string", where .. ".function.name"):find("^[%w_-]+$") or #f.name > 64 then
-         refuse(("Invalid '%s.function.name': string does not match pattern. Expected a string that matches "
-            .. "the pattern '^[a-zA-Z0-9_-]+$'."):format(where), where .. ".function.name", "invalid_value")
-      end
-      ask.tools[i] = {
-         name = f.name, description = given(f.description) and tostring(f.description) or nil,
-         parameters = given(f.parameters)
-            and expect(f.parameters, "an object", where .. ".function.parameters") or nil,
-      }
-   end
-end
-
-local function read_tool_choice(body, ask)
-   local choice = body.tool_choice
-   ask.tool_choice = "auto"
-   if not given(choice) then return end
-   if #ask.tools == 0 and choice ~= "none" then
-      refuse("Invalid value for 'tool_choice': 'tool_choice' is only allowed when 'tools' are specified.",
-         "tool_choice", nil)
-   end
-   if type(choice) == "string" then
-      ask.tool_choice = one_of(choice, { "none", "auto", "required" }, "tool_choice")
-      return
-   end
-   expect(choice, "an object", "tool_choice")
-   local name = type(choice["function"]) == "table" and choice["function"].name
-   if not name then missing("tool_choice.function") end
-   for _, tool in ipairs(ask.tools) do
-      if tool.name == name then ask.tool_choice = { name = name } end
-   end
-   if ask.tool_choice == "auto" then
-      refuse(("Invalid value for 'tool_choice': tool choice '%s' not found in 'tools' parameter.")
-         :format(tostring(name)), "tool_choice", nil)
-   end
-end
-
-local function read_format(body, ask)
-   local format = body.response_format
-   if not given(format) then return end
-   if not given(format.type) then missing("response_format.type") end
-   one_of(format.type, { "json_object", "json_schema", "text" }, "response_format.type")
-   ask.json = format.type ~= "text"
-   if format.type == "json_object" and not (ask.system .. "\n" .. ask.user):lower():find("json", 1, true) then
-      refuse("'messages' must contain the word 'json' in some form, to use 'response_format' of type "
-         .. "'json_object'.", "messages", nil)
-   end
-   if format.type == "json_schema" then
-      if not given(format.json_schema) then missing("response_format.json_schema") end
-      expect(format.json_schema, "an object", "response_format.json_schema")
-      if not given(format.json_schema.name) then missing("response_format.json_schema.name") end
-      ask.schema = given(format.json_schema.schema) and format.json_schema.schema or nil
-   end
-end
-
-local function read_stop(body, ask)
-   local stop = body.stop
-   ask.stop = {}
-   if not given(stop) then return end
-   if type(stop) == "string" then stop = json.array({ stop }) end
-   expect(stop, "an array", "stop")
-   if #stop > 4 then
-      refuse(("Invalid 'stop': array too long. Expected an array with maximum length 4, but got an array "
-         .. "with length %d instead."):format(#stop), "stop", "array_above_max_length")
-   end
-   for i, s in ipairs(stop) do ask.stop[i] = expect(s, "a string", ("stop[%d]"):format(i - 1)) end
-end
-
-local function read_model(body, ask)
-   if not given(body.model) then refuse("you must provide a model parameter", "model", nil) end
-   ask.asked, ask.stream = expect(body.model, "a string", "model"), body.stream == true
-   local id, fault = ask.asked:match("^([^:]*):(.+)$")
-   ask.fault = fault
-   ask.model = models.by_id[id or ask.asked]
-   if not ask.model then error(wire.no_such_model(ask.asked), 0) end
-end
-
-local function read(text, ask)
+-- The decoded body, an object.
+function request.body(text, wire)
    local body, why = json.decode(text)
    if body == nil then
-      refuse("We could not parse the JSON body of your request. The OpenAI API expects a JSON payload, but "
-         .. "what was sent was not valid JSON: " .. (why.message or tostring(why)), nil, nil)
+      error(wire.fail("bad_json", { message = why.message or tostring(why) }), 0)
    end
-   expect(body, "an object", "body")
-   read_model(body, ask)
-   check_members(body)
-   read_messages(body, ask)
-   read_tools(body, ask)
-   read_tool_choice(body, ask)
-   read_format(body, ask)
-   read_stop(body, ask)
-   ask.include_usage = ask.stream and given(body.stream_options) and body.stream_options.include_usage == true
-   ask.n = given(body.n) and body.n or 1
-   ask.limit = given(body.max_completion_tokens) and body.max_completion_tokens
-      or given(body.max_tokens) and body.max_tokens or math.huge
-   ask.seed = given(body.seed) and body.seed or nil
-   ask.logprobs = body.logprobs == true
-   ask.top_logprobs = given(body.top_logprobs) and body.top_logprobs or nil
+   if type(body) ~= "table" or json.is_array(body) then error(wire.fail("bad_json",
+      { message = "no object" }), 0) end
+   return body
 end
 
--- What is asked, from the body's text:
---   model (an entry of models.list), asked (the model as written), fault (behind the ':')
---   system, user, tool_result, bytes   tools, tool_choice, parallel   json, schema   stop, limit, n, seed
---   stream, include_usage, logprobs, top_logprobs
--- and nil; or as much of it as could be read and the plan that refuses it.
-function request.read(text)
-   local ask = {}
-   local ok, refusal = pcall(read, text, ask)
+-- "mini:503*2" -> the model 'mini' and a fault; "mini:latest" is mini, as Ollama writes it.
+function request.model(ask, name, wire)
+   ask.asked = name
+   local id, fault = name:match("^([^:]*):(.+)$")
+   if fault == "latest" then fault = nil end
+   ask.fault = fault
+   ask.model = models.by_id[id or name]
+   if not ask.model then error(wire.fail("no_model", { name = name }), 0) end
+end
+
+-- wire.read's ask, and the plan that refuses it, if one does.
+function request.read(wire, req, capture, server)
+   local ask = { format = wire.format, tools = {}, stop = {}, n = 1, limit = math.huge, tool_choice = "auto",
+      parallel = true }
+   local ok, refusal = pcall(wire.read, ask, req, capture, server)
    if ok then return ask end
    if type(refusal) == "table" then return ask, refusal end
    error(refusal, 0)

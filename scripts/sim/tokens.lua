@@ -21,6 +21,18 @@ function tokens.ending(text, at)
    return ending >= at and ending or at + last - 1
 end
 
+-- for piece, at in tokens.each(text)
+function tokens.each(text)
+   local at = 1
+   return function()
+      local ending = tokens.ending(text, at)
+      if not ending then return nil end
+      local from = at
+      at = ending + 1
+      return text:sub(from, ending), from
+   end
+end
+
 function tokens.count(text)
    local n, at = 0, 1
    while at <= #text do
@@ -39,6 +51,16 @@ function tokens.head(text, limit)
       n = n + 1
    end
    return text, n, false
+end
+
+-- What a choice costs: text, calls, thoughts; and the thoughts alone.
+function tokens.of_choice(choice)
+   local thoughts = choice.reasoning and tokens.count(choice.reasoning) or 0
+   local n = tokens.count(choice.text) + thoughts
+   for _, call in ipairs(choice.calls) do
+      n = n + tokens.count(call.name) + tokens.count(call.arguments) + 4
+   end
+   return n, thoughts
 end
 
 -- Prompts can be large and nobody looks at their pieces: four bytes a token.

@@ -59,7 +59,7 @@ def test_options_stand_in_the_help():
         ("serve", ("--listen", "--policies", "-c")),
         ("ask", ("-p", "-m")),
         ("run", ("--allow-read", "--allow-write", "--allow-net")),
-        ("sim", ("--listen", "--log", "--seed", "--answers", "--pace")),
+        ("sim", ("--listen", "--log", "--seed", "--answers", "--script", "--pace")),
     ):
         text = baton(command, "--help").stdout
         for option in options:
@@ -553,6 +553,7 @@ def test_the_simulator_logs_what_it_saw_without_secrets():
             set(entry),
             {
                 "time",
+                "format",
                 "model",
                 "stream",
                 "method",

@@ -530,7 +530,7 @@ static bool wanted(const char *name, int argc, char **argv)
 
     if (n < 10 || strncmp(name, "test_", 5) != 0 || strcmp(name + n - 4, ".lua") != 0)
         return false;
-    if (strcmp(name, "test_sim.lua") == 0) /* tests/unit/test_sim.c runs it */
+    if (strncmp(name, "test_sim", 8) == 0) /* tests/unit/test_sim.c runs it */
         return false;
     for (int i = 1; i < argc; i++)
         if (strlen(argv[i]) == n - 9 && strncmp(name + 5, argv[i], n - 9) == 0)

@@ -25,7 +25,7 @@ static const char *home(void)
     return dir && *dir ? dir : ".";
 }
 
-/* ---- tests/lua/test_sim.lua ---- */
+/* ---- tests/lua/test_sim*.lua ---- */
 
 static void preload(lua_State *L)
 {
@@ -36,19 +36,20 @@ static void preload(lua_State *L)
     lua_pushcfunction(L, luaopen_sim_hash);
     lua_setfield(L, -2, "hash");
     lua_getglobal(L, "package");
-    lua_pushfstring(L, "%s/scripts/?.lua;%s/scripts/?/init.lua", home(), home());
+    lua_pushfstring(L, "%s/scripts/?.lua;%s/scripts/?/init.lua;%s/tests/lua/?.lua", home(), home(),
+                    home());
     lua_setfield(L, -2, "path");
     lua_settop(L, 0);
 }
 
-static void test_scripts(void)
+static void test_scripts(const char *name)
 {
     lua_State *L = luaL_newstate();
     guard_bind(L, NULL);
     char file[1024];
 
     preload(L);
-    snprintf(file, sizeof file, "%s/tests/lua/test_sim.lua", home());
+    snprintf(file, sizeof file, "%s/tests/lua/%s.lua", home(), name);
     bool ok = luaL_loadfile(L, file) == LUA_OK;
     if (ok) {
         lua_pushstring(L, home());
@@ -380,7 +381,8 @@ int main(void)
     struct stage s;
 
     signal(SIGPIPE, SIG_IGN);
-    test_scripts();
+    test_scripts("test_sim");
+    test_scripts("test_sim_formats");
     test_home();
     test_bad_answers_file();
     open_stage(&s);
