@@ -207,7 +207,7 @@ local check_config = record {
    },
    providers = map_of(record {
       codec = is "string", base_url = http_url, key = provider_keys, http2 = is "boolean",
-      timeouts = timeouts, headers = map_of(header_text),
+      timeouts = timeouts, headers = map_of(header_text), dialect = is "string", api_version = is "string",
    }),
    models = map_of(record {
       tier = is "string", input = price, cached_input = price, cache_write = price, cache_write_1h = price,
@@ -276,6 +276,17 @@ local function provider_of(name, given, common)
    }
 end
 
+-- What scripts may know of a provider. Its host and the path after it say how it likes to be spoken to.
+local function facts_of_provider(name, given)
+   local host, path = given.base_url:match("^%a+://([^/]+)(.*)$")
+   return {
+      name = name, codec = given.codec or "openai", simulated = given.simulated or nil,
+      keys = #keys_of(given.key) > 1 and #given.key or nil,
+      host = host:gsub(":%d+$", ""):lower(), path = path:gsub("/+$", ""),
+      dialect = given.dialect, api_version = given.api_version,
+   }
+end
+
 -- "host", "host:port" or a URL -> a URL.
 local function url_of(text, known)
    if not text:find("^https?://") then
@@ -313,8 +324,7 @@ return function(given, env, simulated)
    for name, provider in pairs(all) do
       providers[#providers + 1] = provider_of(name, provider, given.timeouts or {})
       names[#names + 1] = name
-      facts_of[name] = { codec = provider.codec or "openai", simulated = provider.simulated or nil,
-         keys = #keys_of(provider.key) > 1 and #provider.key or nil }
+      facts_of[name] = facts_of_provider(name, provider)
    end
    for name in pairs(given.models or {}) do
       local provider = name:match("^([^/]+)/.+$")

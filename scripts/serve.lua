@@ -169,6 +169,20 @@ local function untouched(door, result)
       and (not result.view or json.same(result.view.body, result.raw))
 end
 
+-- Servers of one format write the same things in several ways; for a client of another format they are told
+-- in one. nil, err for an answer that cannot be told.
+local function in_one_way(ask, result)
+   local codec = result.codec
+   if not codec or not codec.message or codec.format == ask.door.format then return result end
+   if not result.view then
+      local view, err = codec.decode(result.raw)
+      if not view then return nil, err end
+      result.view = view
+   end
+   result.message = codec.message(result)
+   return result
+end
+
 local function send_whole(ask, result)
    local body = untouched(ask.door, result) and result.raw or ask.door.answer(result, meta_of(ask, result))
    ask.answer:reply(200, "application/json", fields_of(result), body)
@@ -228,8 +242,10 @@ local function send(ask, result)
       if not whole then return ask.answer:fail(err) end
       result = whole
    end
-   if ask.head.stream then return send_streamed(ask, result) end
-   send_whole(ask, result)
+   local told, err = in_one_way(ask, result)
+   if not told then return ask.answer:fail(err) end
+   if ask.head.stream then return send_streamed(ask, told) end
+   send_whole(ask, told)
 end
 
 -- serve.request(answer, route, body, view): one request for a policy. route: { door =, model =, action =,

@@ -1,13 +1,18 @@
--- codec.openai: OpenAI Chat Completions, as a provider speaks it.
+-- codec.openai: OpenAI Chat Completions, as a provider speaks it and as a client does.
 -- SPDX-License-Identifier: MIT
 --
--- Source: OpenAI API reference, "Chat" (POST /v1/chat/completions) and "Streaming events". The
--- engine's own shape of a request is this format's, so a request from an OpenAI client to such a
--- provider passes as bytes with a few edits.
+-- Source: OpenAI API reference, "Chat" (POST /v1/chat/completions), "Streaming events", "Embeddings". The
+-- engine's own shape of a request is this format's, so a request from an OpenAI client to such a provider
+-- passes as bytes with a few edits. Other servers speak it with deviations: codec.dialects has them.
 
+local dialects = require "codec.dialects"
+local errors = require "errors"
 local json = require "json"
 local provider = require "provider"
+local read = require "chat.read"
 local refusal = require "refusal"
+local request = require "chat.request"
+local usage = require "usage"
 
 local codec = {
    name = "openai",
@@ -33,66 +38,59 @@ codec.wire = provider.wire {
    answer = "choices.*.message",
 }
 
--- Members that only make sense in a stream.
-local stream_members = { "stream_options" }
+-- ---- the request ----
 
--- What must change in a client's body to send it to this provider: edits, names to remove. A
--- stream is always asked for its usage; whether the client sees it is decided when it is sent on.
---   req: a request of this format;  model: the provider's name of the model;  stream: do we want a
---   stream?
-function codec.edits(req, model, stream)
-   local edits = { model = model }
+-- A stream is always asked for its usage; whether the client sees it is decided when it is sent on. nil when
+-- the client has asked for it already.
+local function asking_for_usage(options)
+   if type(options) == "table" and options.include_usage == true then return nil end
+   local asked = json.object { include_usage = true }
+   for name, value in pairs(type(options) == "table" and options or {}) do
+      if name ~= "include_usage" then asked[name] = value end
+   end
+   return asked
+end
+
+-- What must change in a client's own body: edits, names to remove.
+--   req: a view of it;  model: the provider's name of the model;  stream: do we want a stream?
+--   to: where it goes (outgoing.lua); without it the server is taken for OpenAI's own
+function codec.edits(req, model, stream, to)
+   local edits, removed = { model = model }, {}
+   local dialect = dialects.of(to and to.provider)
    local options = req.stream_options
    if not stream then
       if req.stream then edits.stream = false end
-      return edits, options ~= nil and stream_members or nil
-   end
-   if not req.stream then edits.stream = true end
-   if type(options) == "table" and options.include_usage == true then return edits end
-   local asked = json.object { include_usage = true }
-   if type(options) == "table" then
-      for name, value in pairs(options) do
-         if name ~= "include_usage" then asked[name] = value end
+      if options ~= nil then removed[1] = "stream_options" end
+   else
+      if not req.stream then edits.stream = true end
+      if dialect.stream_options == false then
+         if options ~= nil then removed[1] = "stream_options" end
+      else
+         edits.stream_options = asking_for_usage(options)
       end
    end
-   edits.stream_options = asked
-   return edits
+   if to then
+      local newer, older = req.max_completion_tokens, req.max_tokens
+      local name, value = request.limit(newer, older, to)
+      if name == "max_tokens" and newer ~= nil then
+         edits.max_tokens, removed[#removed + 1] = value, "max_completion_tokens"
+      elseif name == "max_completion_tokens" and older ~= nil then
+         edits.max_completion_tokens, removed[#removed + 1] = value, "max_tokens"
+      end
+   end
+   return edits, #removed > 0 and removed or nil
 end
 
--- The body for a request that a script made (a table in the shape of Chat Completions), or that came in
--- another format: JSON text.
+-- codec.encode(hub, to) -> JSON text, warnings | nil, err. May yield.
 function codec.encode(req, to)
-   local body = {}
-   for name, value in pairs(req) do body[name] = value end
-   body.model = to.model
-   body.stream = to.stream or nil
-   body.stream_options = to.stream and { include_usage = true } or nil
-   return json.encode(body)
+   local body, warnings = request.make(req, to)
+   if not body then return nil, warnings end
+   return json.encode(body), warnings
 end
 
--- A count of tokens: what a provider may send, absurd values taken for none.
-local function number(value)
-   if type(value) ~= "number" or not (value >= 0 and value < 1e12) then return 0 end
-   return math.floor(value)
-end
+-- ---- the answer ----
 
-local function member(value, name)
-   if type(value) == "table" then return value[name] end
-end
-
--- The usage object in the engine's terms; tokens. input counts all input, cached the part of it
--- read from the provider's cache; output counts reasoning too. nil for anything but an object.
-function codec.usage(usage)
-   if type(usage) ~= "table" then return nil end
-   return {
-      input_tokens = number(usage.prompt_tokens),
-      cached_tokens = number(member(usage.prompt_tokens_details, "cached_tokens")),
-      output_tokens = number(usage.completion_tokens),
-      reasoning_tokens = number(member(usage.completion_tokens_details, "reasoning_tokens")),
-   }
-end
-
--- ---- errors ----
+codec.usage = usage.from.openai
 
 -- The error behind an answer that is none: status, body (text), and a function that gives a header
 -- of it.
@@ -100,81 +98,41 @@ function codec.error(status, body, header)
    return refusal.read { status = status, header = header, object = refusal.object(body) }
 end
 
-local function text(value)
-   return type(value) == "string" and value or nil
+codec.decode = read.whole
+codec.message = read.message
+codec.decoder = read.decoder
+
+-- ---- embeddings ----
+
+codec.embed = { path = "/embeddings" }
+
+-- codec.embed.encode(model, inputs, opts) -> JSON text. inputs: texts; opts: { dimensions = }.
+function codec.embed.encode(model, inputs, opts)
+   return json.encode { model = model, input = json.array(inputs), dimensions = opts and opts.dimensions }
 end
 
--- ---- answers of providers ----
+local function vector_of(entry)
+   local vector = type(entry) == "table" and entry.embedding
+   if type(vector) ~= "table" then return nil end
+   for _, value in ipairs(vector) do
+      if type(value) ~= "number" then return nil end
+   end
+   return vector
+end
 
--- What a whole answer says: message, finish_reason, logprobs of the first choice; 'body' is all of
--- it.
-function codec.decode(body)
+-- codec.embed.decode(body text) -> { vectors =, usage = } | nil, err
+function codec.embed.decode(body)
    local decoded = json.decode(body)
-   local choice = member(member(decoded, "choices"), 1)
-   local message, logprobs = member(choice, "message"), member(choice, "logprobs")
-   return {
-      body = decoded,
-      message = type(message) == "table" and message or {},
-      finish_reason = text(member(choice, "finish_reason")),
-      logprobs = logprobs ~= json.null and logprobs or nil,
-   }
-end
-
--- Content as text: a string, or the texts of a list of parts.
-local function content_text(content)
-   if type(content) ~= "table" then return text(content) end
-   local parts = {}
-   for _, part in ipairs(content) do parts[#parts + 1] = text(member(part, "text")) end
-   return #parts > 0 and table.concat(parts) or nil
-end
-
-local function add_tool_events(list, calls)
-   if type(calls) ~= "table" then return end
-   for position, call in ipairs(calls) do
-      local fn = member(call, "function")
-      list[#list + 1] = {
-         kind = "tool_call", index = number(member(call, "index") or position - 1),
-         id = text(member(call, "id")), name = text(member(fn, "name")),
-         arguments = text(member(fn, "arguments")) or "",
-      }
+   local data = type(decoded) == "table" and decoded.data
+   local vectors = {}
+   for position, entry in ipairs(type(data) == "table" and data or {}) do
+      local index = type(entry) == "table" and math.tointeger(entry.index) or position - 1
+      vectors[index + 1] = vector_of(entry)
    end
-end
-
--- A decoder for one stream: a function from an event's data to a list of what it says, each one of
---   { kind = "text", text = }, { kind = "reasoning", text = }, { kind = "refusal", text = },
---   { kind = "tool_call", index =, id =, name =, arguments = fragment },
---   { kind = "finish", reason = }, { kind = "usage", usage = }
--- Only the first choice is told.
-function codec.decoder()
-   local counts_tokens -- a server whose choices[].index does so begins with 1 (old versions of TGI)
-   return function(data)
-      local list = {}
-      if data == "[DONE]" then return list end
-      local event = json.decode(data)
-      if type(event) ~= "table" then return list end
-      local choice = member(event.choices, 1)
-      if choice then
-         local index = number(member(choice, "index"))
-         if counts_tokens == nil then counts_tokens = index ~= 0 end
-         if index ~= 0 and not counts_tokens then choice = nil end
-      end
-      local delta = member(choice, "delta")
-      if type(delta) == "table" then
-         local reasoning = text(delta.reasoning_content) or text(delta.reasoning)
-         if reasoning and reasoning ~= "" then list[#list + 1] = { kind = "reasoning", text = reasoning } end
-         local content = content_text(delta.content)
-         if content and content ~= "" then list[#list + 1] = { kind = "text", text = content } end
-         if text(delta.refusal) and delta.refusal ~= "" then
-            list[#list + 1] = { kind = "refusal", text = delta.refusal }
-         end
-         add_tool_events(list, delta.tool_calls)
-      end
-      local reason = text(member(choice, "finish_reason"))
-      if reason then list[#list + 1] = { kind = "finish", reason = reason } end
-      local usage = codec.usage(event.usage)
-      if usage then list[#list + 1] = { kind = "usage", usage = usage } end
-      return list
+   if type(data) ~= "table" or #vectors ~= #data then
+      return nil, errors.new { code = "bad_response", message = "the answer holds no embeddings" }
    end
+   return { vectors = vectors, usage = usage.from.openai(decoded.usage) }
 end
 
 return codec

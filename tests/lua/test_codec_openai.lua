@@ -64,11 +64,12 @@ t.case("usage", function()
    t.equal(codec.usage(nil), nil)
    t.equal(codec.usage(json.null), nil)
    t.equal(codec.usage "many", nil)
-   t.equal(codec.usage {}, { input_tokens = 0, cached_tokens = 0, output_tokens = 0, reasoning_tokens = 0 })
-   t.equal(codec.usage { prompt_tokens = 3, completion_tokens = 4, prompt_tokens_details = json.null,
-      completion_tokens_details = { reasoning_tokens = 2 } },
-      { input_tokens = 3, cached_tokens = 0, output_tokens = 4, reasoning_tokens = 2 })
-   t.equal(codec.usage { prompt_tokens = "3", completion_tokens = {} }.input_tokens, 0)
+   t.equal(codec.usage {}, nil)
+   local counts = codec.usage { prompt_tokens = 3, completion_tokens = 4, prompt_tokens_details = json.null,
+      completion_tokens_details = { reasoning_tokens = 2 } }
+   t.equal({ counts.input_tokens, counts.cached_tokens, counts.output_tokens, counts.reasoning_tokens },
+      { 3, 0, 4, 2 })
+   t.equal(codec.usage { prompt_tokens = "3", completion_tokens = {} }, nil)
 end)
 
 t.case("error: bodies of all kinds", function()
@@ -173,7 +174,7 @@ t.case("answer_stream", function()
    local wants = { id = "x", created = 1, model = "m", include_usage = true }
    said, got, reason, tokens = read_stream(stream_of(reply, wants))
    t.equal({ said, #got, reason }, { "Hi\nthere", 1, "tool_calls" })
-   t.equal(tokens, usage)
+   t.equal({ tokens.input_tokens, tokens.output_tokens }, { usage.input_tokens, usage.output_tokens })
    local first = json.decode((stream_of(reply, wants):match "data: ([^\n]*)"))
    t.equal(first.choices[1].delta, { role = "assistant", content = "" })
    t.equal(first.usage, json.null)
@@ -314,7 +315,9 @@ t.case("recorded answers", function()
       local message = raw.choices[1].message
       t.equal(reply.text, string_of(message.content) ~= "" and message.content or string_of(message.refusal))
       t.equal(calls_of(reply.tool_calls), calls_of(message.tool_calls))
-      t.equal(reply.finish_reason, raw.choices[1].finish_reason)
+      -- OpenAI says "stop" of a call that tool_choice has forced
+      local forced = #calls_of(message.tool_calls) > 0 and raw.choices[1].finish_reason == "stop"
+      t.equal(reply.finish_reason, forced and "tool_calls" or raw.choices[1].finish_reason)
       check_usage(entry.id, reply.usage, raw.usage)
       -- and on to a client that speaks another way
       local back = json.decode(door.answer(reply, meta))
@@ -384,9 +387,16 @@ local function check_stream(entry, bytes, size, expected)
    t.equal(err, nil)
    local choice = expected.choices["0"]
    t.equal({ entry.id, reply.text }, { entry.id, text_of(choice) })
-   t.equal({ entry.id, calls_of(reply.tool_calls) }, { entry.id, calls_of(choice.tool_calls) })
+   local calls = calls_of(choice.tool_calls)
+   for _, call in ipairs(calls) do call[3] = call[3] ~= "" and call[3] or "{}" end
+   t.equal({ entry.id, calls_of(reply.tool_calls) }, { entry.id, calls })
    t.equal({ entry.id, reply.finish_reason }, { entry.id, choice.finish_reason })
-   t.equal({ entry.id, string_of(reply.message.reasoning_content) }, { entry.id, choice.reasoning })
+   local thoughts = string_of(reply.message.reasoning_content)
+   if entry.id == "mistral/chat-sse-1" then -- in parts of the content, which the SDK does not know
+      t.ok(thoughts:find "^Okay, the user is asking how to cross the street", thoughts)
+   else
+      t.equal({ entry.id, thoughts }, { entry.id, choice.reasoning })
+   end
    check_usage(entry.id, reply.usage, expected.usage)
 end
 

@@ -148,7 +148,9 @@ static void test_everything(void)
     check_fact(&c, "models.a/m.cached_input", "0");
     check_fact(&c, "aliases.best.tier", "\"expert\"");
     check_fact(&c, "policies.cascade.ladder.0", "\"fast\"");
-    check_fact(&c, "providers.a", "{\"codec\":\"openai\"}");
+    check_fact(&c, "providers.a.codec", "\"openai\"");
+    check_fact(&c, "providers.a.host", "\"a.example\"");
+    check_fact(&c, "providers.a.path", "\"/v1\"");
     CHECK(strstr(c.facts, "secret") == NULL && strstr(c.facts, "k1") == NULL);
     config_deinit(&c);
 }
