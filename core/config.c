@@ -200,6 +200,16 @@ static void take_facts(lua_State *L, struct config *c)
     lua_pop(L, 1);
 }
 
+static void take_catalogue(lua_State *L, struct config *c)
+{
+    lua_getfield(L, -1, "catalogue");
+    c->catalogue.file = take_text(L, "file");
+    c->catalogue.dated = take_text(L, "dated");
+    c->catalogue.path = take_text(L, "path");
+    c->catalogue.count = (int)take_int(L, "count", 0);
+    lua_pop(L, 1);
+}
+
 static void take_all(lua_State *L, struct config *c)
 {
     char *level = take_text(L, "log");
@@ -226,6 +236,7 @@ static void take_all(lua_State *L, struct config *c)
     take_canary(L, &c->canary);
     take_breaker(L, &c->breaker);
     take_providers(L, c);
+    take_catalogue(L, c);
     take_facts(L, c);
 }
 
@@ -272,10 +283,12 @@ static void push_text(lua_State *L, struct span text, const char *name)
         lua_error(L);
 }
 
-static void push_file(lua_State *L, const char *path, const char *name)
+/* Pushes the file's bytes, of a longer one max + 1 or some more. */
+static struct span push_bytes(lua_State *L, const char *path, size_t max)
 {
     FILE *f = fopen(path, "re");
     luaL_Buffer text;
+    struct span span;
     size_t n;
 
     if (!f)
@@ -285,13 +298,37 @@ static void push_file(lua_State *L, const char *path, const char *name)
         char piece[4096];
         n = fread(piece, 1, sizeof piece, f);
         luaL_addlstring(&text, piece, n);
-    } while (n > 0 && luaL_bufflen(&text) <= CONFIG_MAX);
+    } while (n > 0 && luaL_bufflen(&text) <= max);
     fclose(f);
     luaL_pushresult(&text);
-    struct span span;
     span.p = lua_tolstring(L, -1, &span.n);
-    push_text(L, span, name);
+    return span;
+}
+
+static void push_file(lua_State *L, const char *path, const char *name)
+{
+    push_text(L, push_bytes(L, path, CONFIG_MAX), name);
     lua_remove(L, -2);
+}
+
+/* read(name) -> decoded JSON, path. For configure.lua: a file beside the configuration. Raises. */
+static int l_read(lua_State *L)
+{
+    const struct job *job = lua_touserdata(L, lua_upvalueindex(1));
+    const char *name = luaL_checkstring(L, 1);
+    const char *slash = job->path && *name != '/' ? strrchr(job->path, '/') : NULL;
+    char path[4096];
+    struct err err;
+
+    snprintf(path, sizeof path, "%.*s%s", slash ? (int)(slash + 1 - job->path) : 0,
+             slash ? job->path : "", name);
+    struct span text = push_bytes(L, path, CATALOGUE_MAX);
+    if (text.n > CATALOGUE_MAX)
+        return luaL_error(L, "larger than %d bytes", CATALOGUE_MAX);
+    if (lua_json_decode(L, text, &err) < 0)
+        return luaL_error(L, "%s", err.message);
+    lua_pushstring(L, path);
+    return 2;
 }
 
 /* Pushes the function that scripts/configure.lua returns. */
@@ -334,7 +371,9 @@ static int l_job(lua_State *L)
     }
     lua_pushcfunction(L, l_getenv);
     lua_pushstring(L, job->simulated);
-    lua_call(L, 3, 1);
+    lua_pushlightuserdata(L, (void *)job);
+    lua_pushcclosure(L, l_read, 1);
+    lua_call(L, 4, 1);
     take_all(L, job->config);
     return 0;
 }
@@ -512,6 +551,9 @@ void config_deinit(struct config *c)
     free(c->admin_token);
     free(c->admin_listen);
     free(c->state);
+    free(c->catalogue.file);
+    free(c->catalogue.dated);
+    free(c->catalogue.path);
     free(c->certificate);
     free(c->key);
     providers_deinit(&c->providers);

@@ -16,7 +16,10 @@
 #include "provider.h"
 #include "sources.h"
 
-enum { CONFIG_MAX = 4 << 20 }; /* bytes of the file */
+enum {
+    CONFIG_MAX = 4 << 20,   /* bytes of the file */
+    CATALOGUE_MAX = 8 << 20 /* bytes of a catalogue that it names */
+};
 
 struct config {
     char *listen;
@@ -43,6 +46,11 @@ struct config {
     int watchdog_ms;
     int64_t keepalive_us; /* a client that waits for a stream hears something at least so often */
     bool simulated;       /* no provider was configured: the built-in simulator is used */
+    struct {
+        char *file, *dated; /* "shipped" or the configuration's word; the day of its prices */
+        char *path;         /* NULL: the shipped one */
+        int count;          /* models in it; 0 where not counted */
+    } catalogue;
 };
 
 /* Does a configuration (file 'path', or NULL for "baton.lua" if it is there) name providers, or

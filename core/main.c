@@ -38,6 +38,7 @@ static const struct {
     {"run", "run a workflow script", cmd_run},
     {"ask", "one question through a policy", cmd_ask},
     {"check", "check configuration and policies", cmd_check},
+    {"models", "list models and prices, import price lists", cmd_models},
     {"reload", "load the files of a running engine anew", cmd_reload},
     {"policies", "list the generations of a running engine", cmd_policies},
     {"use", "let a running engine serve with another generation", cmd_use},

@@ -192,6 +192,10 @@ static void announce(struct master *m)
                   "no provider is configured: answers come from the built-in simulated models; set "
                   "OPENAI_API_KEY or write a baton.lua",
                   NULL, 0);
+    log_write(&m->log, LOG_INFO, "catalogue",
+              (struct log_field[]){log_text("file", m->config.catalogue.file),
+                                   log_text("dated", m->config.catalogue.dated)},
+              2);
     if (m->upgraded) /* whoever read standard output knows it already */
         return;
     if (m->admin)

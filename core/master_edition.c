@@ -297,7 +297,7 @@ static void add_file(struct digest *d, const char *path)
         fclose(f);
 }
 
-/* A renewed certificate is another configuration, though no letter of the file has changed. */
+/* A renewed certificate or catalogue is another configuration, though no letter of the file has changed. */
 static void write_stamp(struct edition *e, struct span text, const struct config *c)
 {
     struct digest d;
@@ -307,6 +307,7 @@ static void write_stamp(struct edition *e, struct span text, const struct config
     digest_add(&d, text);
     add_file(&d, c->certificate);
     add_file(&d, c->key);
+    add_file(&d, c->catalogue.path);
     digest_end(&d, e->stamp);
 }
 

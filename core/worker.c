@@ -158,7 +158,7 @@ fail:
 
 int worker_load_files(struct worker *w, struct err *err)
 {
-    const char *path = config_path(w->o.config);
+    const char *path = w->o.bare ? NULL : config_path(w->o.config);
     struct sources sources;
     struct buf text;
     int more = -1;

@@ -24,6 +24,7 @@ struct worker_options {
     FILE *print;
     bool workflow; /* a command-line script: its tasks may use more than a request's */
     int shared_fd; /* memory that the master made, taken over; 0: memory of its own */
+    bool bare;     /* no configuration is read */
     bool trial;    /* nothing is called: no simulator is started either */
 };
 

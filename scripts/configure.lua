@@ -174,6 +174,33 @@ local function above(place, value)
    end
 end
 
+-- What a catalogue says of a model, and what only the configuration does.
+local function fields_of_model(more)
+   local fields = {
+      tier = is "string", input = price, cached_input = price, cache_write = price, cache_write_1h = price,
+      output = price, reasoning = price, audio_input = price, audio_output = price, request = usd,
+      search = usd, above = above,
+      context = number_in(1, 1e9, "tokens"), max_output = number_in(1, 1e9, "tokens"),
+      mode = one_of("chat", "embedding"), dimensions = number_in(1, 1e6),
+      capabilities = list_of(is "string"), good_at = list_of(is "string"), where = one_of("local", "cloud"),
+      dialect = list_of(is "string"),
+   }
+   for name, check in pairs(more) do fields[name] = check end
+   return fields
+end
+
+local model_fields = fields_of_model {
+   requests_per_minute = number_in(0.01, 1e9), tokens_per_minute = number_in(1, 1e12),
+}
+
+-- A file that "baton models import" wrote.
+local check_catalogue = record {
+   baton_catalogue = number_in(1, 1), dated = is "string", source = is "string", from = is "string",
+   models = map_of(record(fields_of_model {
+      ends = is "string", source = is "string", dated = is "string",
+   })),
+}
+
 local check_config = record {
    listen = address,
    default_policy = is "string",
@@ -209,16 +236,8 @@ local check_config = record {
       codec = is "string", base_url = http_url, key = provider_keys, http2 = is "boolean",
       timeouts = timeouts, headers = map_of(header_text), dialect = is "string", api_version = is "string",
    }),
-   models = map_of(record {
-      tier = is "string", input = price, cached_input = price, cache_write = price, cache_write_1h = price,
-      output = price, reasoning = price, audio_input = price, audio_output = price, request = usd,
-      search = usd, above = above,
-      context = number_in(1, 1e9, "tokens"), max_output = number_in(1, 1e9, "tokens"),
-      mode = one_of("chat", "embedding"), dimensions = number_in(1, 1e6),
-      capabilities = list_of(is "string"), good_at = list_of(is "string"), where = one_of("local", "cloud"),
-      dialect = list_of(is "string"),
-      requests_per_minute = number_in(0.01, 1e9), tokens_per_minute = number_in(1, 1e12),
-   }),
+   models = map_of(record(model_fields)),
+   catalogue = is "string",
    aliases = map_of(function(place, value)
       if type(value) ~= "string" and type(value) ~= "table" then
          fail(place, "must be the name of a model or a selector")
@@ -310,10 +329,32 @@ local function from_environment(env)
    return found
 end
 
--- configure(given, env, simulated) -> what core/config.c reads.
+-- The day of the newest file in scripts/catalog/; a test compares.
+local SHIPPED <const> = "2026-11-22"
+
+-- The catalogue that the configuration names, and of its models those of the providers; or the shipped one.
+local function catalogue_of(name, providers, read)
+   if not name then return { file = "shipped", dated = SHIPPED } end
+   local function wrong(what) fail("catalogue", "%s: %s", name, tostring(what)) end
+   local ok, file, path = pcall(read, name)
+   if not ok then wrong(file) end
+   local good, fault = pcall(check_catalogue, "", file)
+   if not good then wrong(fault) end
+   if not (file.models and file.dated) then wrong "is no catalogue that 'baton models import' wrote" end
+   local models, count = {}, 0
+   for model, facts in pairs(file.models) do
+      count = count + 1
+      local provider = model:match("^([^/]+)/.+$")
+      if provider and providers[provider] then models[model] = facts end
+   end
+   return { file = name, path = path, dated = file.dated, source = file.source, count = count,
+      models = models }
+end
+
+-- configure(given, env, simulated, read) -> what core/config.c reads.
 --   given: the table from baton.lua, or nil; env(name) -> text or nil; simulated: the simulator's
---   base URL, or nil.
-return function(given, env, simulated)
+--   base URL, or nil; read(name) -> the decoded JSON of a file beside baton.lua, its path; raises.
+return function(given, env, simulated, read)
    given = given or {}
    check_config("", given)
    local providers, names, facts_of = {}, {}, {}
@@ -336,7 +377,7 @@ return function(given, env, simulated)
    if given.tls and not (given.tls.certificate and given.tls.key) then
       fail("tls", "needs both certificate and key")
    end
-   local limits = given.limits or {}
+   local limits, catalogue = given.limits or {}, catalogue_of(given.catalogue, all, read)
    return {
       listen = given.listen or "127.0.0.1:8080",
       log = given.log or "info",
@@ -362,7 +403,10 @@ return function(given, env, simulated)
       canary = given.canary or {},
       breaker = given.breaker or {},
       providers = providers,
+      catalogue = catalogue,
       facts = {
+         catalogue = { file = catalogue.file, dated = catalogue.dated, source = catalogue.source,
+            models = catalogue.models },
          providers = facts_of, models = given.models or {}, aliases = given.aliases or {},
          policies = given.policies or {}, default_policy = given.default_policy or "complexity",
          default_model = given.default_model,

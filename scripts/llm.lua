@@ -137,9 +137,9 @@ local function has_error(body)
    return found and found ~= "null"
 end
 
--- How many answers are asked for: a stream of OpenAI's is complete when all have finished.
+-- How many answers are asked for: a stream is complete when all have finished.
 local function choices_of(req, opts, codec)
-   if codec.format ~= "openai" then return 1 end
+   if codec.format ~= "openai" and codec.format ~= "gemini" then return 1 end
    local n = opts.n or (type(req) ~= "string" and req.n)
    return type(n) == "number" and math.tointeger(n) or 1
 end
@@ -222,7 +222,7 @@ local stream_meta = { __metatable = "stream", __index = Stream }
 local function new_stream(entry, codec, opts, call, warnings)
    return setmetatable({
       call = call, codec = codec, entry = entry, decode = false, waiting = {}, at = 1,
-      usage = false, cost = 0, latency = 0, ttft = false, closed = false, model = entry.model,
+      usage = false, cost = 0, latency = 0, ttft = false, closed = false, flush = false, model = entry.model,
       provider = entry.provider, name = entry.name,
       label = opts.label or false, taken = false, said = reply.gathering(), warnings = warnings or false,
    }, stream_meta)
@@ -267,10 +267,16 @@ function Stream:next()
       if not data then
          local err = event
          err = err and self:failure(err)
-         self:settle(err)
-         return nil, err
+         local rest = not err and self.flush and self.flush() or {}
+         self.flush = false
+         if #rest == 0 then
+            self:settle(err)
+            return nil, err
+         end
+         self.waiting, self.at = rest, 1
+         break
       end
-      self.decode = self.decode or self.codec.decoder()
+      if not self.decode then self.decode, self.flush = self.codec.decoder() end
       self.waiting, self.at = self.decode(data, event), 1
    end
    self.at = self.at + 1

@@ -22,44 +22,54 @@ local function split(name)
    return name:match("^([^/]+)/(.+)$")
 end
 
+local function entry_of(name, facts)
+   local provider, model = split(name)
+   local entry = { name = name, provider = provider, model = model }
+   for key, value in pairs(facts) do entry[key] = value end
+   return entry
+end
+
 local function add(name, facts)
    local provider, model = split(name)
    if not provider or not config.providers[provider] or by_name[name] then return end
-   local entry = { name = name, provider = provider, model = model }
-   for key, value in pairs(facts) do entry[key] = value end
-   entry = readonly(entry, "a model of the catalogue")
+   local entry = readonly(entry_of(name, facts), "a model of the catalogue")
    entries[#entries + 1] = entry
    by_name[name] = entry
    by_model[model] = by_model[model] == nil and entry or false -- false: more than one provider has it
 end
 
--- What an imported catalogue says of a model, over what we ship: all prices or none, and other facts
--- where it has them.
-local function merged(imported, shipped)
-   if not shipped then return imported end
-   local facts = {}
-   for key, value in pairs(shipped) do facts[key] = value end
-   if imported.input then
-      for _, key in ipairs(PRICES) do facts[key] = nil end
+-- What an imported catalogue says of a model: all of it, or of one that we ship its prices.
+local function merged(facts, shipped)
+   local entry = {}
+   for key, value in pairs(shipped or facts) do entry[key] = value end
+   if shipped then
+      for _, key in ipairs(PRICES) do entry[key] = facts[key] end
    end
-   for key, value in pairs(imported) do facts[key] = value end
-   return facts
+   entry.source, entry.dated = facts.source or config.catalogue.source, config.catalogue.dated
+   return entry
 end
 
 local imported = config.catalogue and config.catalogue.models or {}
 
-for name, facts in pairs(config.models) do add(name, facts) end
-for name, facts in pairs(imported) do add(name, merged(facts, catalog.models[name])) end
-for name, facts in pairs(catalog.models) do add(name, facts) end
+-- f(name, facts) of all there is, what comes first first; a name may come again.
+local function each(f)
+   for name, facts in pairs(config.models) do f(name, facts) end
+   for name, facts in pairs(imported) do f(name, merged(facts, catalog.models[name])) end
+   for name, facts in pairs(catalog.models) do f(name, facts) end
+end
+
+each(add)
 
 local function price(entry)
    return (entry.input or math.huge) + (entry.output or math.huge)
 end
 
-table.sort(entries, function(a, b)
+local function is_cheaper(a, b)
    if price(a) ~= price(b) then return price(a) < price(b) end
    return a.name < b.name
-end)
+end
+
+table.sort(entries, is_cheaper)
 
 local function has(list, wanted)
    for _, value in ipairs(list or {}) do
@@ -89,7 +99,8 @@ end
 
 -- Models that only the Responses API serves cannot be called in another format.
 local function is_callable(entry)
-   return not has(entry.dialect, "responses") or config.providers[entry.provider].codec == "openai_responses"
+   local provider = config.providers[entry.provider]
+   return not has(entry.dialect, "responses") or not provider or provider.codec == "openai_responses"
 end
 
 local function fits(entry, selector)
@@ -125,6 +136,23 @@ end
 -- models.all() -> every entry of any mode, cheapest first.
 function models.all()
    return table.move(entries, 1, #entries, 1, {})
+end
+
+-- models.known() -> the entries of providers that are not configured, too, cheapest first.
+function models.known()
+   local known, seen = {}, {}
+   each(function(name, facts)
+      if seen[name] then return end
+      seen[name] = true
+      known[#known + 1] = entry_of(name, facts)
+   end)
+   table.sort(known, is_cheaper)
+   return known
+end
+
+-- models.fits(entry, selector) -> boolean: would models.find with this selector give it?
+function models.fits(entry, selector)
+   return fits(entry, selector)
 end
 
 local function describe(selector)

@@ -93,6 +93,7 @@ local gatherers = {
       said.fresh[#said.fresh + 1] = event.text
    end,
    tool_call = function(said, event) add_tool_call(said.calls, event) end,
+   image = function(said, event) said.images[#said.images + 1] = event.image end,
    finish = function(said, event) said.reason = event.reason end,
    annotations = function(said, event)
       local all = said.annotations
@@ -118,7 +119,7 @@ local gatherers = {
 function reply.gathering()
    return {
       parts = {}, refusal = {}, reasoning = {}, fresh = {}, details = {}, calls = {}, annotations = {},
-      logprobs = {}, reason = false,
+      images = {}, logprobs = {}, reason = false,
    }
 end
 
@@ -139,6 +140,7 @@ function reply.gathered(said)
       reasoning_content = joined(said.reasoning),
       reasoning_details = #said.details > 0 and json.array(said.details) or nil,
       annotations = #said.annotations > 0 and json.array(said.annotations) or nil,
+      images = #said.images > 0 and json.array(said.images) or nil,
    }
    for _, call in pairs(said.calls) do -- in the order of their indexes
       message.tool_calls = message.tool_calls or json.array {}
@@ -193,6 +195,10 @@ local function say(message, reason, logprobs, emit)
    if type(annotations) == "table" and #annotations > 0 then
       emit { kind = "annotations", annotations = annotations }
    end
+   local images = member(message, "images")
+   for _, image in ipairs(type(images) == "table" and images or {}) do
+      emit { kind = "image", image = image }
+   end
    local calls = member(message, "tool_calls")
    for position, call in ipairs(type(calls) == "table" and calls or {}) do
       local fn = member(call, "function")
@@ -203,9 +209,11 @@ local function say(message, reason, logprobs, emit)
    emit { kind = "finish", reason = reason or "stop" }
 end
 
--- The choices beyond the first that an answer of OpenAI's format holds.
-local function other_choices(self)
-   local choices = self.codec and self.codec.format == "openai" and member(member(self, "body"), "choices")
+-- All choices of an answer that holds more than one.
+local function choices_of(self)
+   local openai = self.codec and self.codec.format == "openai"
+   local choices
+   if openai then choices = member(member(self, "body"), "choices") else choices = member(self, "choices") end
    return type(choices) == "table" and choices or {}
 end
 
@@ -216,7 +224,7 @@ function reply.events(r)
    local list = {}
    local function emit(event) list[#list + 1] = event end
    say(r.message, r.finish_reason, r.logprobs, emit)
-   for position, choice in ipairs(other_choices(r)) do
+   for position, choice in ipairs(choices_of(r)) do
       if position > 1 then
          say(member(choice, "message"), full(member(choice, "finish_reason")), member(choice, "logprobs"),
             function(event)

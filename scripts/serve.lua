@@ -79,7 +79,8 @@ local function request_of(door, route, head, body, view, late)
       if wrong then return nil, wrong end
       return provider.view(view, nil, about)
    end
-   about.foreign = body:find('"baton:', 1, true) ~= nil -- reasoning that another provider's model has signed
+   -- reasoning that another provider's model has signed
+   about.foreign = body:find(door.stamp or '"baton:', 1, true) ~= nil
    local function make()
       local hub, warnings = door.decode(body, head, route)
       if not hub then return nil, warnings end
@@ -120,16 +121,16 @@ local function of_head(value, head)
 end
 
 -- The comment that a debugging client finds at the end of a stream.
-local function debug_comment(door, result)
+local function debug_comment(ask, result)
    local total = trace.total()
-   return door.comment("baton " .. json.encode {
+   return ask.door.comment("baton " .. json.encode {
       model = result.name or json.null, attempts = total.attempts, cost_usd = total.cost_usd,
       usage = { input_tokens = total.input_tokens, output_tokens = total.output_tokens },
-   })
+   }, ask.head)
 end
 
 local function finish_stream(ask, result, ended)
-   if ask.debug then ask.answer:send(debug_comment(ask.door, result)) end
+   if ask.debug then ask.answer:send(debug_comment(ask, result)) end
    if not ended then ask.answer:send(of_head(ask.door.stream_end, ask.head)) end
    ask.answer:finish()
 end

@@ -42,8 +42,8 @@ codec.wire = provider.wire {
    },
    finish = "candidates.*.finishReason",
    usage = "usageMetadata",
-   error = "error",
-   answer = "candidates.*.finishReason",
+   error = { "error", "promptFeedback.blockReason" },
+   answer = { "candidates.*.finishReason", "candidates.*.content", "promptFeedback.blockReason" },
 }
 
 -- The model stands in the address: a client's own body needs no change.
@@ -143,6 +143,7 @@ local function new_reader(index)
 end
 
 function Reader:tell(event)
+   if self.index > 0 then event.choice = self.index end
    self.out[#self.out + 1] = event
 end
 
@@ -213,7 +214,7 @@ function Reader:finish(reason)
    self.finished, self.held = true, false
    self:close_call()
    self:tell { kind = "finish", reason = reason }
-   local used = self.metadata and usage.from.gemini(self.metadata)
+   local used = self.index == 0 and self.metadata and usage.from.gemini(self.metadata)
    if used then self:tell { kind = "usage", usage = used } end
 end
 
@@ -262,6 +263,7 @@ function Reader:frame(frame)
    if type(metadata) == "table" then self.metadata = metadata end
    local candidate = candidate_of(frame, self.index)
    if candidate then return self:candidate(candidate, metadata ~= nil) end
+   if self.index > 0 then return end
    local err = blocked(pick(frame, "promptFeedback"))
    if err then
       self:tell { kind = "error", err = err }
@@ -271,27 +273,46 @@ function Reader:frame(frame)
    end
 end
 
+local CHOICES = 8 -- candidates; Gemini gives no more
+
+-- The highest index among a frame's candidates.
+local function last_index(frame)
+   local last = 0
+   for position, candidate in ipairs(hub.list(frame.candidates)) do
+      last = math.max(last, parts.integer(member(candidate, "index")) or position - 1)
+   end
+   return math.min(last, CHOICES - 1)
+end
+
 local function no_header() end
 
--- A decoder for one stream: a function from an event's data to a list of events; without data: at the end of
--- the stream, for what is only known then.
+-- A decoder for one stream: a function from an event's data to a list of events, and one that gives, at the
+-- end of the stream, the events that are only known then.
 function codec.decoder()
-   local reader = new_reader(0)
-   return function(data)
-      reader.out = {}
-      if data == nil then
+   local readers = { new_reader(0) }
+   local function flush()
+      local out = {}
+      for _, reader in ipairs(readers) do
+         reader.out = out
          if reader.held then reader:finish(reader.held) end
-         return reader.out
       end
+      return out
+   end
+   return function(data)
+      local out = {}
       local frame = json.decode(data)
-      if type(frame) ~= "table" then return reader.out end
+      if type(frame) ~= "table" then return out end
       if hub.has(frame.error) then
-         reader:tell { kind = "error", err = codec.error(200, data, no_header) }
-      else
+         return { { kind = "error", err = codec.error(200, data, no_header) } }
+      end
+      local last = last_index(frame)
+      while #readers <= last do readers[#readers + 1] = new_reader(#readers) end
+      for _, reader in ipairs(readers) do
+         reader.out = out
          reader:frame(frame)
       end
-      return reader.out
-   end
+      return out
+   end, flush
 end
 
 -- ---- whole answers ----

@@ -25,7 +25,7 @@ codec.wire = provider.wire {
    framing = "ndjson",
    content = { "message.content", "message.thinking", "message.tool_calls", "response", "thinking" },
    finish = "done",
-   usage = "prompt_eval_count",
+   usage = ".",
    error = "error",
    answer = "done",
 }

@@ -17,6 +17,7 @@ local door = {
    name = "gemini", format = "gemini",
    decode = ask.decode, answer = reply.whole, encoder = reply.encoder,
    pages = {},
+   stamp = '"YmF0b246',               -- how begins what another provider's model has signed (hub.stamp)
 }
 
 local member = hub.member
@@ -46,11 +47,6 @@ function door.head(body, route)
    local stream = route.action == "streamGenerateContent"
    return { model = model_of(route.model), stream = stream, array = stream and not wants_sse(route),
       include_usage = true }
-end
-
--- Has another provider's model signed reasoning in this body? A stamp of hub.stamp in base64.
-function door.foreign(body)
-   return body:find('"YmF0b246', 1, true) ~= nil
 end
 
 -- A provider's events are not what a client wants that reads one array.

@@ -90,12 +90,14 @@ function door.answer(reply, meta)
       end
       return json.encode(reply.body)
    end
+   local choices = json.array {}
+   for position, choice in ipairs(not reply.edited and reply.choices or { reply }) do
+      choices[position] = { index = position - 1, message = message_of(choice),
+         logprobs = choice.logprobs or json.null, finish_reason = choice.finish_reason or "stop" }
+   end
    return json.encode {
       id = "chatcmpl-" .. meta.id, object = "chat.completion", created = meta.created, model = meta.model,
-      choices = { {
-         index = 0, message = message_of(reply), logprobs = reply.logprobs or json.null,
-         finish_reason = reply.finish_reason or "stop",
-      } },
+      choices = choices,
       usage = reply.usage and usage.to.openai(reply.usage) or nil,
    }
 end
@@ -144,6 +146,9 @@ local writers = {
    end,
    annotations = function(self, event)
       return self:delta(event.choice or 0, json.encode { annotations = event.annotations })
+   end,
+   image = function(self, event)
+      return self:delta(event.choice or 0, json.encode { images = { event.image } })
    end,
    logprobs = function(self, event)
       self.logprobs[event.choice or 0] = event.logprobs

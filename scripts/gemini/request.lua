@@ -430,9 +430,6 @@ local function generation_config(req, has_functions, to, warn)
    add_logprobs(config, req)
    add_format(config, req, has_functions, to, warn)
    config.thinkingConfig = thinking_of(req, to, warn)
-   if config.candidateCount and to.stream then
-      warn "n: only the first answer is shown in a stream of another format"
-   end
    return config
 end
 

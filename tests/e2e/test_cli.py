@@ -14,7 +14,7 @@ from client import Stream, chat_body, request
 from harness import Gateway, Lua, Process, Sim, baton, behind, clean_env, config, provider, stage
 from upstream import completion
 
-COMMANDS = ("serve", "run", "ask", "check", "sim", "version", "help")
+COMMANDS = ("serve", "run", "ask", "check", "models", "sim", "version", "help")
 
 
 def folder():

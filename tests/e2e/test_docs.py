@@ -266,7 +266,7 @@ def test_every_function_of_every_module_is_in_the_api_page_and_back():
 
 def test_every_module_has_a_place_in_the_api_page():
     page = read(SCRIPTS)
-    internal = {"ask", "serve", "loading", "configure", "catalog"}
+    internal = {"ask", "serve", "loading", "configure", "catalog", "importing", "listing"}
     for path in (ROOT / "scripts").glob("*.lua"):
         if path.stem not in internal:
             check(path.stem in MODULES, f"scripts/{path.name} is not among the modules of this test")
@@ -343,7 +343,7 @@ def test_every_variable_that_registers_a_provider_is_in_the_page():
 def test_every_option_of_every_command_is_in_the_page_and_back():
     page = section(README, "Command line")
     there = set()
-    for command in ("serve", "run", "ask", "check", "reload", "policies", "use", "sim", "version", "help"):
+    for command in ("serve", "run", "ask", "check", "models", "reload", "policies", "use", "sim", "version", "help"):
         check(f"`baton {command}" in page, f"baton {command} is not in README.md")
         there |= set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", baton(command, "--help").stdout))
     shown = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", page))

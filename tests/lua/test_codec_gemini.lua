@@ -63,11 +63,12 @@ local function lines_of(bytes)
 end
 
 local function stream(datas)
-   local decode, events = codec.decoder(), {}
+   local decode, flush = codec.decoder()
+   local events = {}
    for _, data in ipairs(datas) do
       for _, event in ipairs(decode(data)) do events[#events + 1] = event end
    end
-   for _, event in ipairs(decode(nil)) do events[#events + 1] = event end
+   for _, event in ipairs(flush()) do events[#events + 1] = event end
    return fold(events)
 end
 
@@ -414,8 +415,8 @@ t.case("decode: blocked prompts and nonsense", function()
       local view, why = codec.decode(body)
       t.equal(body .. tostring(view), body .. "nil")
       t.equal(why.code, "bad_response")
-      local decode = codec.decoder()
-      t.ok(type(decode(body)) == "table" and type(decode(nil)) == "table", body)
+      local decode, flush = codec.decoder()
+      t.ok(type(decode(body)) == "table" and type(flush()) == "table", body)
    end
 end)
 
@@ -425,6 +426,18 @@ t.case("decode: several candidates", function()
    t.equal(view.message.content, "a")
    t.equal({ #view.choices, view.choices[2].message.content, view.choices[2].finish_reason }, { 2, "b",
       "length" })
+end)
+
+t.case("streams: several candidates", function()
+   local decode = codec.decoder()
+   local events = decode(json.encode { candidates = { said({ { text = "a" } }, "STOP"),
+      { content = { parts = { { text = "b" } } }, finishReason = "STOP", index = 1 } },
+      usageMetadata = { totalTokenCount = 1 } })
+   local all = {}
+   for position, event in ipairs(events) do
+      all[position] = event.kind .. (event.text or "") .. (event.choice or "")
+   end
+   t.equal(all, { "texta", "finish", "usage", "textb1", "finish1" })
 end)
 
 t.case("decode: logprobs", function()

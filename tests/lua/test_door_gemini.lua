@@ -307,7 +307,7 @@ t.case("reasoning of another provider comes back as its own", function()
       { kind = "text", text = "Hi" }, { kind = "finish", reason = "stop" } }
    for _, list in ipairs { whole.candidates[1].content.parts, streamed.parts } do
       local body = { contents = { user({ text = "x" }), { role = "model", parts = list } } }
-      t.ok(door.foreign(json.encode(body)), "foreign")
+      t.ok(json.encode(body):find(door.stamp, 1, true), "foreign")
       for _, part in ipairs(list) do
          if part.thoughtSignature then -- as Google's SDKs for Python write it
             part.thoughtSignature = part.thoughtSignature:gsub("%+", "-"):gsub("/", "_")

@@ -177,12 +177,13 @@ end)
 t.case("an imported catalogue comes before ours and after the configuration", function()
    local models = load { catalogue = { dated = "2026-11-01", models = {
       ["a/small"] = { input = 99, output = 99 },
-      ["a/old"] = { input = 7, output = 8, dated = "2026-11-01" },
+      ["a/old"] = { input = 7, output = 8, context = 5, tier = "fast" },
       ["a/new"] = { input = 1, output = 1 },
    } } }
    t.equal(models.resolve("a/small").input, 1)
    local old = models.resolve "a/old"
-   t.equal({ old.input, old.output, old.tier, old.cached_input }, { 7, 8, "standard", nil })
+   t.equal({ old.input, old.output, old.tier, old.context }, { 7, 8, "standard" })
+   t.equal(old.dated, "2026-11-01")
    t.equal(models.resolve("a/new").input, 1)
 end)
 
