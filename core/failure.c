@@ -80,7 +80,8 @@ static void write_openai(struct buf *out, const struct sink_failure *f)
     buf_puts(out, "}}");
 }
 
-/* A provider's own word counts when it is one of this API. */
+/* A provider's own word counts when it is one of this API. OpenAI's says invalid_request_error of a
+ * model that is not there, too. */
 static const char *anthropic_type(const struct sink_failure *f)
 {
     static const char *const words[] = {
@@ -89,7 +90,7 @@ static const char *anthropic_type(const struct sink_failure *f)
         "timeout_error",         "overloaded_error"};
     int status = failure_status(f, FORM_ANTHROPIC);
 
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+    for (size_t i = is_refusal(f) ? 0 : 1; i < sizeof words / sizeof *words; i++)
         if (strcmp(f->type, words[i]) == 0 && f->err.code != ERR_AUTH)
             return words[i];
     if (status == 401)

@@ -193,8 +193,9 @@ local function attempt(entry, req, opts, codec, stream)
    if not ok then return failed(call, no_answer(call, status, answer, entry, codec, a)) end
    local usage, view = codec.usage(a, b) or false, false
    if codec.format ~= "openai" then
-      local err
-      view, err = codec.decode(answer)
+      local err, own
+      view, err, own = codec.decode(answer)
+      if out.edits then view = view or own end -- a client of this format knows what to do with it
       if not view then return failed(call, place(err, entry), usage or nil, book(entry, usage or nil)) end
    end
    return call, answer, usage or (view and view.usage) or false, view, out.warnings

@@ -105,7 +105,9 @@ local function of_view(req, codec, to, settings)
       local own = as_it_came(req, native, about, codec, to, settings)
       if own then return own end
    end
-   return translated(json.decode(req:json()), codec, to, settings, about.warnings)
+   local out, err = translated(json.decode(req:json()), codec, to, settings, about.warnings)
+   if out and format == codec.format then out.headers = forwarded(codec, about) end
+   return out, err
 end
 
 -- outgoing.make(req, entry, codec, stream, settings) -> { body = text or view, edits =, removed =, headers =,

@@ -95,8 +95,9 @@ local function explained(details)
    return hub.full(hub.member(details, "explanation"))
 end
 
--- answer.decode(body text) -> { body =, message =, finish_reason =, usage = } | nil, err. Blocks of tools
--- that the provider ran itself say nothing to a client of another format; they stay in 'body'.
+-- answer.decode(body text) -> { body =, message =, finish_reason =, usage = } | nil, err, view. Blocks of
+-- tools that the provider ran itself say nothing to a client of another format; they stay in 'body'. An
+-- answer that is no end (pause_turn) is an error but for a client of this format: that is the view.
 function answer.decode(text)
    local body = json.decode(text)
    local content = hub.member(body, "content")
@@ -109,13 +110,15 @@ function answer.decode(text)
       if read then read(block, message, position - 1) end
    end
    local reason, err = finish_of(body.stop_reason)
-   if err then return nil, err end
    if reason == "content_filter" and not message.refusal then
       message.refusal = explained(body.stop_details)
    end
    if message.content == nil then message.content = json.null end
-   return { body = body, message = message, finish_reason = reason,
+   local view = { body = body, message = message, finish_reason = reason,
       usage = usage.from.anthropic(hub.member(body, "usage"), nil) }
+   if not err then return view end
+   view.finish_reason = body.stop_reason
+   return nil, err, view
 end
 
 -- ---- streamed ----

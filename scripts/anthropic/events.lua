@@ -17,6 +17,7 @@ local UNSIGNED = hub.stamp({ format = "unknown" }, REASONING) -- so that it neve
 local STOPS = {
    stop = "end_turn", length = "max_tokens", tool_calls = "tool_use", function_call = "tool_use",
    content_filter = "refusal",
+   pause_turn = "pause_turn", -- of a provider of this format
 }
 
 -- finish_reason -> stop_reason. Some providers stop for "stop" after tool calls.

@@ -74,8 +74,9 @@ t.case("decode: why it stopped", function()
       t.equal(decode({ stop_reason = told }).finish_reason, reason)
    end
    for _, told in ipairs { "pause_turn", "compaction", "news" } do
-      local view, err = decode { stop_reason = told }
+      local view, err, own = decode { stop_reason = told }
       t.equal(view, nil)
+      t.equal(own.finish_reason, told) -- for a client of the same format
       t.equal(err.code, "bad_response")
       t.ok(err.message:find(told, 1, true))
    end
