@@ -345,6 +345,7 @@ end
 function request.make(req, to)
    local dialect = dialects.of(to.provider)
    local warn, warnings = hub.warnings()
+   req = hub.common(req, "openai", warn)
    local body = without_nulls(req)
    local messages, err = messages_for(req.messages, dialect, warn)
    if not messages then return nil, err end

@@ -244,6 +244,7 @@ end
 function codec.encode(req, to)
    local dialect = dialects.of(to.provider)
    local warn, warnings = hub.warnings()
+   req = hub.common(req, "responses", warn)
    local include = json.array {}
    local input, instructions = items_of(req.messages, dialect, warn)
    local body = { model = to.model, instructions = instructions, input = input, stream = to.stream or nil }
