@@ -29,7 +29,9 @@ static const struct route {
     {"POST", "/api/chat", ANY, "ollama", NULL},
     {"POST", "/api/generate", ANY, "ollama", NULL},
     {"POST", "/api/embed", ANY, "ollama", "embed"},
+    {"POST", "/api/embeddings", ANY, "ollama", "embeddings"},
     {"GET", "/api/tags", ANY, "ollama", "tags"},
+    {"GET", "/api/ps", ANY, "ollama", "ps"},
     {"POST", "/api/show", ANY, "ollama", "show"},
     {"GET", "/api/version", ANY, "ollama", "version"},
 };

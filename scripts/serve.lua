@@ -79,8 +79,8 @@ local function request_of(door, route, head, body, view, late)
       if wrong then return nil, wrong end
       return provider.view(view, nil, about)
    end
-   -- reasoning that another provider's model has signed
-   about.foreign = body:find(door.stamp or '"baton:', 1, true) ~= nil
+   -- reasoning that another provider's model has signed; a body that no provider takes as it is
+   about.foreign = head.rewrite or body:find(door.stamp or '"baton:', 1, true) ~= nil
    local function make()
       local hub, warnings = door.decode(body, head, route)
       if not hub then return nil, warnings end
@@ -185,7 +185,8 @@ local function in_one_way(ask, result)
 end
 
 local function send_whole(ask, result)
-   local body = untouched(ask.door, result) and result.raw or ask.door.answer(result, meta_of(ask, result))
+   local own = not of_head(ask.door.reframes, ask.head) and untouched(ask.door, result)
+   local body = own and result.raw or ask.door.answer(result, meta_of(ask, result))
    ask.answer:reply(200, "application/json", fields_of(result), body)
 end
 
@@ -256,6 +257,7 @@ function serve.request(answer, route, body, view)
    local door = door_of(route.door)
    local head, problem = door.head(body, route)
    if not head then return answer:fail(problem) end
+   if head.instant then return answer:reply(200, "application/json", nil, head.instant) end
    local definition, p, named = choose(head.model)
    local late = named and door.decode and is_for_its_own(door, p)
    local req, wrong = request_of(door, route, head, body, view, late)

@@ -132,7 +132,7 @@ function Encoder:state(choice)
    if not state then
       state = { call = false, signatures = {}, said = {}, reason = false, annotations = false,
          logprobs = false,
-         good = true }
+         good = true, fresh = false }
       self.choices[choice] = state
       self.order[#self.order + 1] = choice
    end
@@ -165,6 +165,7 @@ end
 writers.refusal = writers.text
 
 function writers.reasoning(self, event, choice, state)
+   state.fresh = true
    return self:close_call(choice, state)
       .. self:part(choice, '{"text":' .. json.encode(event.text) .. ',"thought":true}')
 end
@@ -178,9 +179,12 @@ function writers.reasoning_detail(self, event, choice, state)
       end
       return self:part(choice, json.encode { text = "", thoughtSignature = detail.data })
    end
-   local part = detail_part(detail)
-   if not part or part.thought and not part.thoughtSignature and detail.type == "reasoning.summary" then
-      return "" -- the summary's words came as reasoning
+   local part, told = detail_part(detail), state.fresh
+   state.fresh = false
+   if not part then return "" end
+   if part.thought then -- its words came as reasoning
+      if not part.thoughtSignature and (told or detail.type == "reasoning.summary") then return "" end
+      if told then part.text = "" end
    end
    return self:part(choice, json.encode(part))
 end
