@@ -6,20 +6,20 @@
 -- the shape of OpenAI Chat Completions ({ messages = ... }), or a string, which becomes one user
 -- message.
 
-local blame = require "blame"
+local calling = require "calling"
 local config = require "config"
+local embed = require "embed"
 local errors = require "errors"
 local json = require "json"
-local log = require "log"
 local models = require "models"
 local outgoing = require "outgoing"
 local provider = require "provider"
-local random = require "random"
 local reply = require "reply"
-local task = require "task"
-local trace = require "trace"
 
 local llm = {}
+
+local place, book, report, failed = calling.place, calling.book, calling.report, calling.failed
+local failure, find = calling.failure, calling.find
 
 -- ---- options ----
 
@@ -82,55 +82,6 @@ end
 llm.is_reply = reply.is
 
 -- ---- one attempt ----
-
-local codecs = {}
-
-local function codec_of(name)
-   if not codecs[name] then codecs[name] = require("codec." .. name) end
-   return codecs[name]
-end
-
--- What a provider says of the request itself is meant for the client, word for word.
-local of_the_request = { bad_request = true, context_length = true, content_filter = true }
-
--- Whose error it is; the message, too, tells whom to look at.
-local function place(err, entry)
-   err.provider, err.model = entry.provider, entry.model
-   local name = ("provider '%s'"):format(entry.provider)
-   local told = of_the_request[err.code] or err.code == "cancelled"
-   if not told and not err.message:find(name, 1, true) then
-      err.message = name .. ": " .. err.message
-   end
-   return err
-end
-
-local function book(entry, usage)
-   local cost = models.price(entry, usage)
-   if usage then trace.spend(cost, usage.input_tokens, usage.output_tokens) end
-   return cost
-end
-
--- What an answer that is none means.
-local function failure(call, status, body, entry, codec)
-   return place(codec.error(status, body or "", function(name) return call:header(name) end), entry)
-end
-
--- The end of a call, for the model's health and the metrics: it worked.
-local function report(call, usage, cost)
-   if not usage then return call:report("ok", "ok") end
-   call:report("ok", "ok", 0, usage.input_tokens, usage.cached_tokens, usage.output_tokens, cost)
-end
-
--- It failed. nil, err.
-local function failed(call, err, usage, cost)
-   local who, seconds = blame.of(err, err.model and models.is_known(err.provider .. "/" .. err.model))
-   if usage then
-      call:report(who, err.code, seconds, usage.input_tokens, usage.cached_tokens, usage.output_tokens, cost)
-   else
-      call:report(who, err.code, seconds)
-   end
-   return nil, err
-end
 
 local function has_error(body)
    local found = json.find(body, "error")
@@ -318,55 +269,11 @@ end
 
 -- ---- calls ----
 
--- Seconds before attempt n + 1: what the provider asked for, else 0.25 s doubled each time, less up
--- to a half by chance.
-local function pause(err, n)
-   local who, seconds = blame.of(err)
-   if who == "wait" or err.retry_after then return err.retry_after or seconds end
-   return math.min(8, 0.25 * 2 ^ (n - 1)) * (1 - 0.5 * random.number())
-end
-
-local WAIT_MAX = 30 -- seconds: a longer Retry-After is the caller's to decide on
-
--- Refusals that a little patience ends. A breaker is open for a reason: nobody waits for it here.
-local passing = { rate = true, benched = true }
-
-local function worth_again(err)
-   return err.retryable and (not err.refused or passing[err.refused])
-end
-
--- The key was at fault, and the provider has another one.
-local function has_spare_key(entry, err)
-   local who = blame.of(err)
-   return (who == "key" or who == "quota") and not err.refused and models.is_ready(entry)
-end
-
--- Tries until it is in vain: what attempt returns.
+-- What attempt returns, when it is not in vain.
 local function try(entry, req, opts, codec, stream)
-   local n, retries = 1, opts.retries or 0
-   local spare_keys = (config.providers[entry.provider].keys or 1) - 1
-   while true do
-      local call, body, usage, view, warnings = attempt(entry, req, opts, codec, stream)
-      if call then return call, body, usage, view, warnings end
-      local err = body
-      log.debug("attempt failed", { model = entry.name, code = err.code, attempt = n })
-      if spare_keys > 0 and has_spare_key(entry, err) then
-         spare_keys = spare_keys - 1
-      else
-         if n > retries or not worth_again(err) then return nil, err end
-         local seconds = pause(err, n)
-         if seconds > WAIT_MAX then return nil, err end
-         task.sleep(seconds)
-         n = n + 1
-      end
-   end
-end
-
--- The model that is meant and its provider's codec.
-local function find(target)
-   local entry, err = models.resolve(target)
-   if not entry then return nil, err end
-   return entry, codec_of(config.providers[entry.provider].codec)
+   return calling.try(entry, opts.retries or 0, function()
+      return attempt(entry, req, opts, codec, stream)
+   end)
 end
 
 -- llm.chat(target, req, opts?) -> reply | nil, err. Waits for the whole answer.
@@ -411,6 +318,9 @@ function llm.stream(target, req, opts)
    if body then return whole(entry, codec, opts, call, body, usage, view, warnings) end
    return new_stream(entry, codec, opts, call, warnings)
 end
+
+-- llm.embed(target, input, opts?) -> { vectors =, usage =, cost =, ... } | nil, err: see embed.lua. Yields.
+llm.embed = embed.create
 
 -- llm.fail(code, message) -> nil, err: for a policy that gives up.
 function llm.fail(code, message)

@@ -418,35 +418,6 @@ function codec.decode(body)
    return view
 end
 
--- ---- embeddings ----
-
-codec.embed = {}
-
-function codec.embed.path(model)
-   return place(model) .. ":batchEmbedContents"
-end
-
-function codec.embed.encode(model, inputs, opts)
-   local requests = json.array {}
-   for position, input in ipairs(inputs) do
-      requests[position] = {
-         model = place(model):sub(2), content = { parts = json.array { { text = input } } },
-         outputDimensionality = opts and opts.dimensions or nil,
-      }
-   end
-   return json.encode { requests = requests }
-end
-
-function codec.embed.decode(body)
-   local decoded = json.decode(body)
-   local vectors = {}
-   for position, embedding in ipairs(hub.list(member(decoded, "embeddings"))) do
-      local values = member(embedding, "values")
-      if type(values) ~= "table" then return nil, bad_response "an embedding without values" end
-      vectors[position] = values
-   end
-   if #vectors == 0 then return nil, bad_response "the answer has no embeddings" end
-   return { vectors = vectors, usage = usage.from.gemini(member(decoded, "usageMetadata")) }
-end
+codec.embed = require "codec.embed.gemini"(place)
 
 return codec

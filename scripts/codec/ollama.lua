@@ -401,25 +401,6 @@ function codec.decode(body)
    return view
 end
 
--- ---- embeddings ----
-
-codec.embed = { path = "/api/embed" }
-
-function codec.embed.encode(model, inputs, opts)
-   local list = json.array {}
-   for position, input in ipairs(inputs) do list[position] = input end
-   return json.encode { model = model, input = list, dimensions = opts and opts.dimensions or nil }
-end
-
-function codec.embed.decode(body)
-   local decoded = json.decode(body)
-   local vectors = {}
-   for position, vector in ipairs(hub.list(member(decoded, "embeddings"))) do
-      if type(vector) ~= "table" then return nil, bad_response "an embedding that is no list" end
-      vectors[position] = vector
-   end
-   if #vectors == 0 then return nil, bad_response "the answer has no embeddings" end
-   return { vectors = vectors, usage = usage.from.ollama(decoded) }
-end
+codec.embed = require "codec.embed.ollama"
 
 return codec

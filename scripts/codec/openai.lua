@@ -6,7 +6,6 @@
 -- passes as bytes with a few edits. Other servers speak it with deviations: codec.dialects has them.
 
 local dialects = require "codec.dialects"
-local errors = require "errors"
 local json = require "json"
 local provider = require "provider"
 local read = require "chat.read"
@@ -102,37 +101,6 @@ codec.decode = read.whole
 codec.message = read.message
 codec.decoder = read.decoder
 
--- ---- embeddings ----
-
-codec.embed = { path = "/embeddings" }
-
--- codec.embed.encode(model, inputs, opts) -> JSON text. inputs: texts; opts: { dimensions = }.
-function codec.embed.encode(model, inputs, opts)
-   return json.encode { model = model, input = json.array(inputs), dimensions = opts and opts.dimensions }
-end
-
-local function vector_of(entry)
-   local vector = type(entry) == "table" and entry.embedding
-   if type(vector) ~= "table" then return nil end
-   for _, value in ipairs(vector) do
-      if type(value) ~= "number" then return nil end
-   end
-   return vector
-end
-
--- codec.embed.decode(body text) -> { vectors =, usage = } | nil, err
-function codec.embed.decode(body)
-   local decoded = json.decode(body)
-   local data = type(decoded) == "table" and decoded.data
-   local vectors = {}
-   for position, entry in ipairs(type(data) == "table" and data or {}) do
-      local index = type(entry) == "table" and math.tointeger(entry.index) or position - 1
-      vectors[index + 1] = vector_of(entry)
-   end
-   if type(data) ~= "table" or #vectors ~= #data then
-      return nil, errors.new { code = "bad_response", message = "the answer holds no embeddings" }
-   end
-   return { vectors = vectors, usage = usage.from.openai(decoded.usage) }
-end
+codec.embed = require "codec.embed.openai"
 
 return codec

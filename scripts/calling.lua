@@ -1,0 +1,120 @@
+-- calling: what every call to a model has in common: its codec, its errors, what it costs, trying again.
+-- SPDX-License-Identifier: MIT
+
+local blame = require "blame"
+local config = require "config"
+local log = require "log"
+local models = require "models"
+local random = require "random"
+local task = require "task"
+local trace = require "trace"
+
+local calling = {}
+
+local codecs = {}
+
+-- calling.find(target) -> the model that is meant, its provider's codec | nil, err.
+function calling.find(target)
+   local entry, err = models.resolve(target)
+   if not entry then return nil, err end
+   local name = config.providers[entry.provider].codec
+   codecs[name] = codecs[name] or require("codec." .. name)
+   return entry, codecs[name]
+end
+
+-- ---- errors ----
+
+-- What a provider says of the request itself is meant for the client, word for word.
+local of_the_request = { bad_request = true, context_length = true, content_filter = true }
+
+-- calling.place(err, entry) -> err. Whose error it is; the message, too, tells whom to look at.
+function calling.place(err, entry)
+   err.provider, err.model = entry.provider, entry.model
+   local name = ("provider '%s'"):format(entry.provider)
+   local told = of_the_request[err.code] or err.code == "cancelled"
+   if not told and not err.message:find(name, 1, true) then
+      err.message = name .. ": " .. err.message
+   end
+   return err
+end
+
+-- calling.failure(call, status, body, entry, codec) -> err: what an answer that is none means.
+function calling.failure(call, status, body, entry, codec)
+   local function header(name) return call:header(name) end
+   return calling.place(codec.error(status, body or "", header), entry)
+end
+
+-- ---- the books ----
+
+-- calling.book(entry, usage) -> USD. Adds a call to what the request has cost.
+function calling.book(entry, usage)
+   local cost = models.price(entry, usage)
+   if usage then trace.spend(cost, usage.input_tokens, usage.output_tokens) end
+   return cost
+end
+
+-- calling.report(call, usage, cost): the end of a call, for the model's health and the metrics: it worked.
+function calling.report(call, usage, cost)
+   if not usage then return call:report("ok", "ok") end
+   call:report("ok", "ok", 0, usage.input_tokens, usage.cached_tokens, usage.output_tokens, cost)
+end
+
+-- calling.failed(call, err, usage?, cost?) -> nil, err. It failed.
+function calling.failed(call, err, usage, cost)
+   local who, seconds = blame.of(err, err.model and models.is_known(err.provider .. "/" .. err.model))
+   if usage then
+      call:report(who, err.code, seconds, usage.input_tokens, usage.cached_tokens, usage.output_tokens, cost)
+   else
+      call:report(who, err.code, seconds)
+   end
+   return nil, err
+end
+
+-- ---- again ----
+
+-- Seconds before attempt n + 1: what the provider asked for, else 0.25 s doubled each time, less up
+-- to a half by chance.
+local function pause(err, n)
+   local who, seconds = blame.of(err)
+   if who == "wait" or err.retry_after then return err.retry_after or seconds end
+   return math.min(8, 0.25 * 2 ^ (n - 1)) * (1 - 0.5 * random.number())
+end
+
+local WAIT_MAX = 30 -- seconds: a longer Retry-After is the caller's to decide on
+
+-- Refusals that a little patience ends. A breaker is open for a reason: nobody waits for it here.
+local passing = { rate = true, benched = true }
+
+local function worth_again(err)
+   return err.retryable and (not err.refused or passing[err.refused])
+end
+
+-- The key was at fault, and the provider has another one.
+local function has_spare_key(entry, err)
+   local who = blame.of(err)
+   return (who == "key" or who == "quota") and not err.refused and models.is_ready(entry)
+end
+
+-- calling.try(entry, retries, attempt) -> what attempt() returns when that is not nil | nil, err. Tries until
+-- it is in vain. Yields.
+function calling.try(entry, retries, attempt)
+   local n = 1
+   local spare_keys = (config.providers[entry.provider].keys or 1) - 1
+   while true do
+      local call, body, usage, view, warnings = attempt()
+      if call then return call, body, usage, view, warnings end
+      local err = body
+      log.debug("attempt failed", { model = entry.name, code = err.code, attempt = n })
+      if spare_keys > 0 and has_spare_key(entry, err) then
+         spare_keys = spare_keys - 1
+      else
+         if n > retries or not worth_again(err) then return nil, err end
+         local seconds = pause(err, n)
+         if seconds > WAIT_MAX then return nil, err end
+         task.sleep(seconds)
+         n = n + 1
+      end
+   end
+end
+
+return calling
