@@ -5,16 +5,27 @@
 -- core/config.c; keys stay there. Every error begins with the place: "providers.openai.base_ur: unknown
 -- field (known: ...)"; core/config.c adds file and line.
 
--- Providers that register themselves when their usual environment variable is set.
+-- Providers that register themselves when their usual environment variables are set: the key, or where
+-- there is none the address. path: what an address without it gets, as the vendors' own clients add it;
+-- drop: what it must not end in.
 local known_providers = {
-   { name = "openai", key = "OPENAI_API_KEY", url = "https://api.openai.com/v1", base = "OPENAI_BASE_URL" },
+   { name = "openai", key = "OPENAI_API_KEY", url = "https://api.openai.com/v1", base = "OPENAI_BASE_URL",
+      headers = { ["OpenAI-Organization"] = "OPENAI_ORG_ID", ["OpenAI-Project"] = "OPENAI_PROJECT_ID" } },
+   { name = "anthropic", codec = "anthropic", key = "ANTHROPIC_API_KEY", url = "https://api.anthropic.com/v1",
+      base = "ANTHROPIC_BASE_URL", path = "/v1" },
+   { name = "gemini", codec = "gemini", key = "GEMINI_API_KEY", other_key = "GOOGLE_API_KEY",
+      url = "https://generativelanguage.googleapis.com/v1beta", base = "GOOGLE_GEMINI_BASE_URL",
+      path = "/v1beta" },
    { name = "groq", key = "GROQ_API_KEY", url = "https://api.groq.com/openai/v1" },
    { name = "mistral", key = "MISTRAL_API_KEY", url = "https://api.mistral.ai/v1" },
    { name = "deepseek", key = "DEEPSEEK_API_KEY", url = "https://api.deepseek.com/v1" },
    { name = "xai", key = "XAI_API_KEY", url = "https://api.x.ai/v1" },
    { name = "openrouter", key = "OPENROUTER_API_KEY", url = "https://openrouter.ai/api/v1" },
-   { name = "together", key = "TOGETHER_API_KEY", url = "https://api.together.xyz/v1" },
-   { name = "ollama", base = "OLLAMA_HOST", port = 11434, path = "/v1" },
+   { name = "together", key = "TOGETHER_API_KEY", other_key = "TOGETHERAI_API_KEY",
+      url = "https://api.together.xyz/v1" },
+   { name = "fireworks", key = "FIREWORKS_API_KEY", url = "https://api.fireworks.ai/inference/v1" },
+   { name = "cerebras", key = "CEREBRAS_API_KEY", url = "https://api.cerebras.ai/v1" },
+   { name = "ollama", codec = "ollama", base = "OLLAMA_HOST", port = 11434, drop = "/v1" },
    { name = "vllm", base = "VLLM_BASE_URL" },
 }
 
@@ -313,17 +324,32 @@ local function url_of(text, known)
       text = "http://" .. text:gsub("^0%.0%.0%.0", "127.0.0.1")
    end
    text = text:gsub("/+$", "")
+   if known.drop and text:sub(-#known.drop) == known.drop then text = text:sub(1, -#known.drop - 1) end
    if known.path and text:sub(-#known.path) ~= known.path then text = text .. known.path end
    return text
+end
+
+local function headers_of(known, env)
+   local headers
+   for header, variable in pairs(known.headers or {}) do
+      local value = env(variable)
+      if value then
+         headers = headers or {}
+         headers[header] = value
+      end
+   end
+   return headers
 end
 
 local function from_environment(env)
    local found = {}
    for _, known in ipairs(known_providers) do
-      local key = known.key and env(known.key)
+      local key = known.key and env(known.key) or known.other_key and env(known.other_key) or nil
       local base = known.base and env(known.base)
-      if key or (not known.key and base) then
-         found[known.name] = { base_url = base and url_of(base, known) or known.url, key = key or nil }
+      local url = base and url_of(base, known) or known.url
+      if url and (key or not known.key and base) then
+         found[known.name] = { codec = known.codec, base_url = url, key = key,
+            headers = headers_of(known, env) }
       end
    end
    return found

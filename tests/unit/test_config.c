@@ -6,10 +6,27 @@
 
 static void clear_environment(void)
 {
-    static const char *const names[] = {
-        "OPENAI_API_KEY",   "OPENAI_BASE_URL",    "GROQ_API_KEY",     "MISTRAL_API_KEY",
-        "DEEPSEEK_API_KEY", "OPENROUTER_API_KEY", "TOGETHER_API_KEY", "XAI_API_KEY",
-        "OLLAMA_HOST",      "VLLM_BASE_URL",      "BATON_TEST_KEY"};
+    static const char *const names[] = {"OPENAI_API_KEY",
+                                        "OPENAI_BASE_URL",
+                                        "GROQ_API_KEY",
+                                        "MISTRAL_API_KEY",
+                                        "DEEPSEEK_API_KEY",
+                                        "OPENROUTER_API_KEY",
+                                        "TOGETHER_API_KEY",
+                                        "XAI_API_KEY",
+                                        "OLLAMA_HOST",
+                                        "VLLM_BASE_URL",
+                                        "BATON_TEST_KEY",
+                                        "OPENAI_ORG_ID",
+                                        "ANTHROPIC_API_KEY",
+                                        "ANTHROPIC_BASE_URL",
+                                        "GEMINI_API_KEY",
+                                        "GOOGLE_API_KEY",
+                                        "GOOGLE_GEMINI_BASE_URL",
+                                        "TOGETHERAI_API_KEY",
+                                        "FIREWORKS_API_KEY",
+                                        "CEREBRAS_API_KEY",
+                                        "OPENAI_PROJECT_ID"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         unsetenv(names[i]);
@@ -441,18 +458,43 @@ static void test_environment(void)
 
     check_registered("OPENAI_API_KEY", "sk-1", "openai", "https://api.openai.com/v1", "sk-1");
     check_registered("GROQ_API_KEY", "k", "groq", "https://api.groq.com/openai/v1", "k");
-    check_registered("OLLAMA_HOST", "box", "ollama", "http://box:11434/v1", NULL);
-    check_registered("OLLAMA_HOST", "box:8000", "ollama", "http://box:8000/v1", NULL);
-    check_registered("OLLAMA_HOST", "0.0.0.0", "ollama", "http://127.0.0.1:11434/v1", NULL);
-    check_registered("OLLAMA_HOST", "https://box/", "ollama", "https://box/v1", NULL);
-    check_registered("OLLAMA_HOST", "http://box:1/v1/", "ollama", "http://box:1/v1", NULL);
+    check_registered("OLLAMA_HOST", "box", "ollama", "http://box:11434", NULL);
+    check_registered("OLLAMA_HOST", "box:8000", "ollama", "http://box:8000", NULL);
+    check_registered("OLLAMA_HOST", "0.0.0.0", "ollama", "http://127.0.0.1:11434", NULL);
+    check_registered("OLLAMA_HOST", "https://box/", "ollama", "https://box", NULL);
+    check_registered("OLLAMA_HOST", "http://box:1/v1/", "ollama", "http://box:1", NULL);
     check_registered("VLLM_BASE_URL", "http://box:8000/v1", "vllm", "http://box:8000/v1", NULL);
+    check_registered("ANTHROPIC_API_KEY", "k", "anthropic", "https://api.anthropic.com/v1", "k");
+    check_registered("GEMINI_API_KEY", "k", "gemini",
+                     "https://generativelanguage.googleapis.com/v1beta", "k");
+    check_registered("GOOGLE_API_KEY", "k", "gemini",
+                     "https://generativelanguage.googleapis.com/v1beta", "k");
+    check_registered("TOGETHERAI_API_KEY", "k", "together", "https://api.together.xyz/v1", "k");
+    check_registered("CEREBRAS_API_KEY", "k", "cerebras", "https://api.cerebras.ai/v1", "k");
+    check_registered("FIREWORKS_API_KEY", "k", "fireworks", "https://api.fireworks.ai/inference/v1",
+                     "k");
+    setenv("ANTHROPIC_API_KEY", "k", 1);
+    setenv("ANTHROPIC_BASE_URL", "http://proxy", 1);
+    setenv("GEMINI_API_KEY", "mine", 1);
+    setenv("GOOGLE_API_KEY", "another", 1);
+    setenv("GOOGLE_GEMINI_BASE_URL", "http://proxy/v1beta/", 1);
+    CHECK_INT(world_load_config(&c, "return {}", &err), 0);
+    CHECK_INT(c.providers.n, 2);
+    CHECK_STR(providers_find(&c.providers, "anthropic")->base_url, "http://proxy/v1");
+    CHECK_STR(providers_find(&c.providers, "anthropic")->codec, "anthropic");
+    CHECK_STR(providers_find(&c.providers, "gemini")->base_url, "http://proxy/v1beta");
+    CHECK_STR(providers_find(&c.providers, "gemini")->keys[0], "mine");
+    config_deinit(&c);
+    clear_environment();
     setenv("OPENAI_API_KEY", "sk-1", 1);
     setenv("OPENAI_BASE_URL", "http://proxy/v1", 1);
+    setenv("OPENAI_ORG_ID", "org-1", 1);
     setenv("MISTRAL_API_KEY", "m", 1);
     CHECK_INT(world_load_config(&c, "return {}", &err), 0);
     CHECK_INT(c.providers.n, 2);
     CHECK_STR(providers_find(&c.providers, "openai")->base_url, "http://proxy/v1");
+    CHECK_INT(providers_find(&c.providers, "openai")->header_count, 1);
+    CHECK_STR(providers_find(&c.providers, "openai")->headers[0], "OpenAI-Organization: org-1");
     config_deinit(&c);
     clear_environment();
     setenv("OPENAI_BASE_URL", "http://proxy/v1", 1); /* without a key: nobody */
