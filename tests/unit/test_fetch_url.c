@@ -65,8 +65,7 @@ static const char *const wrong[] = {
     "http://example.com\n",
     "\thttp://example.com/",
     "http://exa%6dple.com/",
-    "http://b\xC3\xBC"
-    "cher.example/",
+    "http://b\xC3\xBC.example/",
     "http://example.com/\xC3\xBC",
     "http://a..b/",
     "http://.a/",
