@@ -213,7 +213,7 @@ gemini.count = {
 
 local function model_json(m)
    local methods = '"generateContent","countTokens"'
-   if m.embeds then methods = '"embedContent"' end
+   if m.embeds then methods = '"embedContent","batchEmbedContents"' end
    return ('{"name":"models/%s","version":"001","displayName":"Simulated '
       .. '%s","inputTokenLimit":%d,"outputTokenLimit":8192,'
       .. '"supportedGenerationMethods":[%s]}'):format(m.id, m.id, m.context, methods)
@@ -221,7 +221,7 @@ end
 
 function gemini.list_models()
    local list = {}
-   for i, m in ipairs(models.list) do list[i] = model_json(m) end
+   for i, m in ipairs(models.all) do list[i] = model_json(m) end
    return page('{"models":[' .. table.concat(list, ",") .. "]}")
 end
 

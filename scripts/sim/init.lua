@@ -83,8 +83,9 @@ local function key_of(self, ask, index)
 end
 
 local function choices(self, ask)
-   local list = {}
-   for i = 1, ask.n do
+   local list, prompts = {}, ask.prompts or { ask.user }
+   for i = 1, ask.n * #prompts do
+      ask.user = prompts[(i - 1) // ask.n + 1]
       ask.key, ask.known = key_of(self, ask, i - 1), self.known
       local choice = ask.load and { text = "", calls = {}, sure = 1 } or self.script
          and script.answer(self.script, ask)
@@ -196,6 +197,23 @@ local function fault_of(self, ask, headers, wire)
    return fault
 end
 
+-- Faults of bytes and time, which an answer that is no reply can have too.
+local PAGES = {}
+for name in ([[latency slow-first-token stall cut truncated malformed gzip wrong-type crlf shred drip
+   nulls]]):gmatch("%S+") do
+   PAGES[name] = true
+end
+
+local function spoiled_page(wire, ask, fault)
+   local plan = wire.page(ask)
+   plan.wire, plan.tokens, plan.after = wire, 10, 0
+   plan.head_ms, plan.first_ms, plan.token_ms = 0, 0, 0
+   if fault and PAGES[fault.name] and (fault.name ~= "nulls" or wire.nulls) then
+      spoil[fault.name](plan, fault.argument)
+   end
+   return plan
+end
+
 local function complete(self, req, wire, capture)
    local ask, refusal = request.read(wire, req, capture, self)
    if refusal then return sealed(refusal, ask) end
@@ -210,7 +228,7 @@ local function complete(self, req, wire, capture)
    elseif prompt > ask.model.context then
       return sealed(wire.fail("context", { limit = ask.model.context, got = prompt }), ask)
    end
-   if wire.page then return sealed(wire.page(ask, self), ask) end
+   if wire.page then return sealed(spoiled_page(wire, ask, fault), ask) end
    local reply = reply_to(self, ask, req.body, wire)
    if fault and faults.prepare[fault.name] then
       for _, choice in ipairs(reply.choices) do faults.prepare[fault.name](choice, wire, fault.argument) end

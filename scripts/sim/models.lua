@@ -49,8 +49,15 @@ models.list = {
    },
 }
 
-models.by_id = {}
+-- Gives vectors and says nothing.
+models.embed = { id = "embed", embeds = true, tier = "embedding", input = 0.02, output = 0, context = 8192 }
+
+models.by_id = { embed = models.embed }
 for _, m in ipairs(models.list) do models.by_id[m.id] = m end
+
+-- With those that embed.
+models.all = table.move(models.list, 1, #models.list, 1, {})
+models.all[#models.all + 1] = models.embed
 
 -- How likely 'model' answers a question right. The difficulty shifts the odds, not the chance itself, so that
 -- easy questions are nearly always right, hard ones seldom, and the order of the models never changes.

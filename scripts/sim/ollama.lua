@@ -150,7 +150,7 @@ local DETAILS = '{"parent_model":"","format":"gguf","family":"sim","families":["
 
 function ollama.tags()
    local list = {}
-   for i, m in ipairs(models.list) do
+   for i, m in ipairs(models.all) do
       list[i] = ('{"name":%s,"model":%s,"modified_at":"2025-01-01T00:00:00Z","size":1000000,'
          .. '"digest":"%064x","details":%s}')
          :format(quoted(m.id .. ":latest"), quoted(m.id .. ":latest"), i, DETAILS)

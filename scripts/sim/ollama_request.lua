@@ -128,12 +128,12 @@ local function read_think(ask, body)
    ask.think = { effort = think ~= true and think or nil, shown = true }
 end
 
-local function read_body(ask, req, struct)
+local function read_body(ask, req, struct, kind)
    local body = request.body(req.body, ollama_error)
    ask.stream = body.stream ~= false -- unless it is said, an answer is streamed
    local name = expect(body.model, "string", "model", struct) or expect(body.name, "string", "name", struct)
    if not name or name == "" then refuse("model is required") end
-   request.model(ask, name, ollama_error)
+   request.model(ask, name, ollama_error, kind)
    expect(body.stream, "boolean", "stream", struct)
    return body
 end
@@ -161,7 +161,7 @@ function ollama_request.read_generate(ask, req)
 end
 
 function ollama_request.read_show(ask, req)
-   read_body(ask, req, "ShowRequest")
+   read_body(ask, req, "ShowRequest", "any")
    ask.bytes = 0
 end
 

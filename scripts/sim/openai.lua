@@ -29,7 +29,7 @@ end
 
 function openai.list_models()
    local list = {}
-   for i, m in ipairs(models.list) do list[i] = model_json(m) end
+   for i, m in ipairs(models.all) do list[i] = model_json(m) end
    return json_page('{"object":"list","data":[' .. table.concat(list, ",") .. "]}\n")
 end
 

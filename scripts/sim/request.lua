@@ -36,14 +36,21 @@ function request.body(text, wire)
    return body
 end
 
--- "mini:503*2" -> the model 'mini' and a fault; "mini:latest" is mini, as Ollama writes it.
-function request.model(ask, name, wire)
+-- "mini:503*2" -> the model 'mini' and a fault; "mini:latest" is mini, as Ollama writes it. kind: "embeds",
+-- "any", or nil for one that talks.
+function request.model(ask, name, wire, kind)
    ask.asked = name
    local id, fault = name:match("^([^:]*):(.+)$")
    if fault == "latest" then fault = nil end
    ask.fault = fault
    ask.model = models.by_id[id or name]
    if not ask.model then error(wire.fail("no_model", { name = name }), 0) end
+   if ask.model.embeds and not kind then
+      error(wire.fail("bad_request", { message = "This is not a chat model.", param = "model" }), 0)
+   elseif kind == "embeds" and not ask.model.embeds then
+      error(wire.fail("permission", { message = "You are not allowed to generate embeddings from this "
+         .. "model" }), 0)
+   end
 end
 
 -- wire.read's ask, and the plan that refuses it, if one does.

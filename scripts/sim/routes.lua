@@ -1,6 +1,9 @@
 -- routes: which wire answers at which path.
 -- SPDX-License-Identifier: MIT
 local anthropic = require "sim.anthropic"
+local azure = require "sim.azure"
+local completions = require "sim.completions"
+local embeddings = require "sim.embeddings"
 local gemini = require "sim.gemini"
 local ollama = require "sim.ollama"
 local openai = require "sim.openai"
@@ -21,6 +24,8 @@ end
 -- pattern, method, wire, page: a page needs no model.
 local LIST = {
    { "^/v1/chat/completions$", "POST", openai },
+   { "^/v1/completions$", "POST", completions },
+   { "^/v1/embeddings$", "POST", embeddings.openai },
    { "^/v1/models$", "GET", openai, model_list },
    { "^/v1/models/([^/]+)$", "GET", openai, one_model },
    { "^/v1/responses$", "POST", responses },
@@ -29,19 +34,30 @@ local LIST = {
    { "^/v1beta/models/([^/]+):generateContent$", "POST", gemini },
    { "^/v1beta/models/([^/]+):streamGenerateContent$", "POST", gemini.streaming },
    { "^/v1beta/models/([^/]+):countTokens$", "POST", gemini.count },
+   { "^/v1beta/models/([^/]+):embedContent$", "POST", embeddings.gemini },
+   { "^/v1beta/models/([^/]+):batchEmbedContents$", "POST", embeddings.gemini_batch },
    { "^/v1beta/models$", "GET", gemini, gemini.list_models },
-   { "^/v1beta/models/([^/]+)$", "GET", gemini, gemini.one_model },
+   { "^/v1beta/models/([^/:]+)$", "GET", gemini, gemini.one_model },
    { "^/api/chat$", "POST", ollama },
    { "^/api/generate$", "POST", ollama.generate },
+   { "^/api/embed$", "POST", embeddings.ollama },
    { "^/api/tags$", "GET", ollama, ollama.tags },
    { "^/api/show$", "POST", ollama.show },
    { "^/api/version$", "GET", ollama, ollama.version },
+   { "^/openai/deployments/([^/]+)/chat/completions$", "POST", azure.chat },
+   { "^/openai/deployments/([^/]+)/completions$", "POST", azure.completions },
+   { "^/openai/deployments/([^/]+)/embeddings$", "POST", azure.embeddings },
+   { "^/openai/v1/chat/completions$", "POST", openai },
+   { "^/openai/v1/embeddings$", "POST", embeddings.openai },
+   { "^/openai/v1/responses$", "POST", responses },
+   { "^/openai/responses$", "POST", responses },
 }
 
 local function wire_of(path)
    if path:find("^/v1beta/") then return gemini end
    if path:find("^/api/") then return ollama end
    if path:find("^/v1/messages") then return anthropic end
+   if path:find("^/openai/") then return azure end
    return openai
 end
 
@@ -53,7 +69,7 @@ end
 local KEYS = {
    openai = { "authorization", "api-key" }, responses = { "authorization", "api-key" },
    anthropic = { "x-api-key", "authorization" }, gemini = { "x-goog-api-key", "authorization" },
-   ollama = { "authorization" },
+   ollama = { "authorization" }, azure = { "api-key", "authorization" },
 }
 local ANY = { "authorization", "x-api-key", "x-goog-api-key", "api-key" }
 

@@ -165,7 +165,7 @@ end
 
 local function test_routes()
    equal(route("GET", "/v1/models").status, 200)
-   equal(#json.decode(route("GET", "/v1/models").body).data, #models.list)
+   equal(#json.decode(route("GET", "/v1/models").body).data, #models.all)
    equal(json.decode(route("GET", "/v1/models/pro").body).id, "pro")
    equal(route("GET", "/v1/models/nope").status, 404)
    equal(route("POST", "/v1/models").status, 405)

@@ -480,6 +480,126 @@ local function test_a_key_in_another_format_s_header_is_refused()
    equal(post(server, path, body, { ["x-api-key"] = "k" }).status, 400)
 end
 
+local function floats_of(base64)
+   local threes = {}
+   local digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+   for four in base64:gmatch("....") do
+      local n = 0
+      for c in four:gmatch(".") do n = n << 6 | ((digits:find(c, 1, true) or 1) - 1) end
+      threes[#threes + 1] = string.pack(">I3", n)
+   end
+   local text, out = table.concat(threes), {}
+   for at = 1, #text - 3, 4 do out[#out + 1] = (string.unpack("<f", text, at)) end
+   return out
+end
+
+local function near(a, b)
+   local sum = 0
+   for i = 1, #a do sum = sum + a[i] * b[i] end
+   return sum
+end
+
+local function test_vectors()
+   local texts = { "the cat sat on the mat", "a cat sat on a mat", "stock prices fell" }
+   local plain = json.decode(post(server, "/v1/embeddings", { model = "embed", input = texts }).body)
+   local v = {}
+   for i, d in ipairs(plain.data) do v[i] = d.embedding end
+   equal(#v[1], 256)
+   check(math.abs(near(v[1], v[1]) - 1) < 1e-6, "not of length 1")
+   check(near(v[1], v[2]) > near(v[1], v[3]) + 0.3, "words in common do not count")
+   check(plain.usage.prompt_tokens > 0, "no usage")
+   local packed = json.decode(post(server, "/v1/embeddings",
+      { model = "embed", input = texts[1], encoding_format = "base64", dimensions = 16 }).body)
+   local short = json.decode(post(server, "/v1/embeddings", { model = "embed", input = texts[1],
+      dimensions = 16 }).body)
+   local floats = floats_of(packed.data[1].embedding)
+   equal(#short.data[1].embedding, 16)
+   for i, x in ipairs(short.data[1].embedding) do check(math.abs(x - floats[i]) < 1e-6, "base64 differs") end
+   equal(#json.decode(post(server, "/v1/embeddings", { model = "embed", input = { 1, 2, 3 } }).body).data, 1)
+   local content = { parts = { { text = texts[1] } } }
+   local one = json.decode(post(server, "/v1beta/models/embed:embedContent", { content = content }).body)
+   local many = json.decode(post(server, "/v1beta/models/embed:batchEmbedContents", {
+      requests = { { model = "models/embed", content = content }, { model = "models/embed",
+         content = content } },
+   }).body)
+   equal(one.embedding.values[7], v[1][7])
+   equal(#many.embeddings, 2)
+   local ollama = json.decode(post(server, "/api/embed", { model = "embed", input = texts }).body)
+   equal(ollama.embeddings[3][9], v[3][9])
+end
+
+local function test_completions()
+   local whole = json.decode(post(server, "/v1/completions", { model = "pro", prompt = CAPITAL }).body)
+   equal(whole.object, "text_completion")
+   check(whole.choices[1].text:find("Canberra"), whole.choices[1].text)
+   local plan = post(server, "/v1/completions",
+      { model = "pro", prompt = { CAPITAL, "Tell me of rivers" }, n = 2, stream = true })
+   local texts, ends = {}, 0
+   for _, e in ipairs(events(bytes(plan))) do
+      local choice = type(e.data) == "table" and e.data.choices[1]
+      if choice then
+         texts[choice.index] = (texts[choice.index] or "") .. choice.text
+         if choice.finish_reason ~= json.null then ends = ends + 1 end
+      end
+   end
+   equal(ends, 4)
+   check(texts[0]:find("Canberra") and texts[3]:find("rivers"), json.encode(texts[3]))
+end
+
+local function test_azure_begins_with_the_filters_results()
+   local _, body = formats.openai.ask { text = CAPITAL, stream = true }
+   local path = "/openai/deployments/pro/chat/completions?api-version=2024-10-21"
+   local list = events(bytes(post(server, path, body)))
+   equal(#list[1].data.choices, 0)
+   check(list[1].data.prompt_filter_results, "no results")
+   equal(list[2].data.choices[1].delta.role, "assistant")
+   check(list[3].data.choices[1].content_filter_results, "no results")
+   body.stream, body.stream_options = nil, nil
+   local whole = json.decode(post(server, path, body).body)
+   check(whole.prompt_filter_results and whole.choices[1].content_filter_results, "no results")
+   equal(json.decode(post(server, "/openai/deployments/embed/embeddings?api-version=2024-10-21",
+      { input = "x" }).body)
+      .object, "list")
+end
+
+-- ---- answers that a test has written ----
+
+local function test_a_script()
+   local name = os.tmpname()
+   local file = io.open(name, "w")
+   file:write([[
+{"user": "fix the bug", "turn": 0, "calls": [{"name": "get_weather", "arguments": {"city": "Oslo"}}],]]
+      .. [[ "reasoning": "First I look."}
+{"user": "fix the bug", "result": "sunny", "text": "It is fixed."}
+{"system": "titles", "text": "A title"}
+]])
+   file:close()
+   local scripted = help.server(home, { script = name })
+   local path, body = formats.openai.ask { text = "Please fix the bug!", tools = true, think = true }
+   local message = json.decode(post(scripted, path, body).body).choices[1].message
+   equal(message.tool_calls[1]["function"].arguments, '{"city":"Oslo"}')
+   equal(message.reasoning_content, "First I look.")
+   local id = message.tool_calls[1].id
+   table.insert(body.messages, { role = "assistant", tool_calls = message.tool_calls })
+   table.insert(body.messages, { role = "tool", tool_call_id = id, content = "it is sunny" })
+   equal(json.decode(post(scripted, path, body).body).choices[1].message.content, "It is fixed.")
+   body.messages[3].content = "rain"
+   check(bytes(post(scripted, path, body)):find("The tool says: rain", 1, true), "a line that does not fit")
+   path, body = formats.anthropic.ask { text = "Please fix the bug!" } -- without the tool
+   body.system = "You write titles."
+   equal(json.decode(post(scripted, path, body).body).content[1].text, "A title")
+   file = io.open(name, "w")
+   file:write('{"user": "x", "text": "y"}\n{"user": "x", "answer": "y"}\n')
+   file:close()
+   local ok, why = pcall(help.server, home, { script = name })
+   check(not ok and why:find(name .. ":2: unknown member \"answer\"", 1, true), why)
+   os.remove(name)
+end
+
+test_vectors()
+test_completions()
+test_azure_begins_with_the_filters_results()
+test_a_script()
 test_every_format_says_the_same()
 test_tools_over_two_turns_in_responses()
 test_responses_are_remembered()

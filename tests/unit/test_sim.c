@@ -383,6 +383,8 @@ int main(void)
     signal(SIGPIPE, SIG_IGN);
     test_scripts("test_sim");
     test_scripts("test_sim_formats");
+    test_scripts("test_sim_strict");
+    test_scripts("test_sim_faults");
     test_home();
     test_bad_answers_file();
     open_stage(&s);
