@@ -23,15 +23,15 @@ local function nanoseconds(seconds)
    return type(seconds) == "number" and seconds > 0 and math.floor(seconds * 1e9) or 0
 end
 
--- The members that end an answer.
---   total, ttft: seconds, or nil
-local function ending(finish, used, total, ttft)
+-- The members that end an answer. Clients divide by the durations.
+--   total: seconds, or nil
+local function ending(finish, used, total)
    local counts = usage.to.ollama(used or nil) or {}
-   local before = ttft and math.min(ttft, total or ttft) or 0
+   local all = math.max(2, nanoseconds(total))
    return {
-      done = true, done_reason = reason_of(finish), total_duration = nanoseconds(total), load_duration = 0,
-      prompt_eval_count = counts.prompt_eval_count, prompt_eval_duration = nanoseconds(before),
-      eval_count = counts.eval_count, eval_duration = nanoseconds(total and total - before),
+      done = true, done_reason = reason_of(finish), total_duration = all, load_duration = 0,
+      prompt_eval_count = counts.prompt_eval_count, prompt_eval_duration = 1,
+      eval_count = counts.eval_count, eval_duration = all - 1,
    }
 end
 
@@ -71,7 +71,7 @@ end
 -- A reply as the body of a whole answer: JSON text.
 --   meta: { created = seconds, model = the name to show, head = { generate = } }
 function reply.whole(answer, meta)
-   local body = ending(answer.finish_reason, answer.usage, answer.latency or nil, answer.ttft or nil)
+   local body = ending(answer.finish_reason, answer.usage, answer.latency or nil)
    local message = message_of(answer.message)
    body.model, body.created_at = meta.model, clock.date(meta.created)
    body.logprobs = member(answer.logprobs, "content")

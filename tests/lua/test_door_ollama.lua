@@ -132,13 +132,13 @@ local MESSAGE = { content = "Hi", reasoning_content = "hm", tool_calls = {
 
 t.case("answer", function()
    local body = json.decode(door.answer({ finish_reason = "tool_calls", usage = USAGE, message = MESSAGE,
-      latency = 2, ttft = 0.5, logprobs = { content = { { token = "Hi", logprob = -1 } } } }, meta()))
+      latency = 2, logprobs = { content = { { token = "Hi", logprob = -1 } } } }, meta()))
    t.equal(body, { model = "sim/mini", created_at = "1970-01-01T00:00:07.000Z", done = true,
       done_reason = "stop",
       message = { role = "assistant", content = "Hi", thinking = "hm", tool_calls = { { id = "c1",
          ["function"] = { index = 0, name = "f", arguments = { a = 1 } } } } },
       logprobs = { { token = "Hi", logprob = -1 } }, total_duration = 2000000000, load_duration = 0,
-      prompt_eval_count = 3, prompt_eval_duration = 500000000, eval_count = 7, eval_duration = 1500000000 })
+      prompt_eval_count = 3, prompt_eval_duration = 1, eval_count = 7, eval_duration = 1999999999 })
    body = json.decode(door.answer({ finish_reason = "length", usage = false, latency = false,
       message = { content = json.null, refusal = "No." } }, meta(true)))
    t.equal({ body.response, body.done_reason, body.message, body.eval_count }, { "No.", "length", nil, nil })
