@@ -191,6 +191,33 @@ static void note_content(struct call *c)
     c->first_us = c->fx->mono_us(c->fx);
 }
 
+static void fail_inside(struct call *c, struct span error)
+{
+    struct err err;
+
+    c->error_event.len = 0;
+    buf_add_span(&c->error_event, error);
+    err_set(&err, ERR_UNAVAILABLE, "the provider sent an error inside the stream");
+    fail(c, &err);
+}
+
+/* A server that fails in mid-stream may write its error as it is, without the form of an event (Vertex AI does): a
+ * block that is one JSON object. p NULL: it is none. */
+static struct span bare_error(const struct call *c, struct span block)
+{
+    struct wire_seen seen;
+    struct err err;
+
+    while (block.n && strchr(" \t\r\n", block.p[block.n - 1]))
+        block.n--;
+    while (block.n && strchr(" \t\r\n", *block.p))
+        block = (struct span){block.p + 1, block.n - 1};
+    bool object = block.n > 1 && *block.p == '{' && block.p[block.n - 1] == '}';
+    if (!object || wire_inspect(c->wire, block, false, &seen, &err) < 0 || !seen.error)
+        return (struct span){NULL, 0};
+    return block;
+}
+
 /* The reader found an event. Returns false to stop reading. */
 static bool on_event(void *arg, const struct sse_event *e)
 {
@@ -206,10 +233,7 @@ static bool on_event(void *arg, const struct sse_event *e)
             return false;
         }
         if (seen.error || span_is(e->event, "error")) {
-            c->error_event.len = 0;
-            buf_add_span(&c->error_event, e->data);
-            err_set(&err, ERR_UNAVAILABLE, "the provider sent an error inside the stream");
-            fail(c, &err);
+            fail_inside(c, e->data);
             return false;
         }
         for (int i = 0; i < WIRE_USAGES; i++)
@@ -226,6 +250,12 @@ static bool on_event(void *arg, const struct sse_event *e)
         if (c->done && !c->committed && !c->finished) {
             err_set(&err, ERR_BAD_RESPONSE, "the stream ended without an answer");
             fail(c, &err);
+            return false;
+        }
+    } else {
+        struct span error = bare_error(c, e->raw);
+        if (error.p) {
+            fail_inside(c, error);
             return false;
         }
     }

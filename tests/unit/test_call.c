@@ -247,6 +247,24 @@ static void test_ends(void)
     }
 }
 
+static void test_error_without_a_form_is_one(void)
+{
+    struct stage s;
+
+    open_stage(&s);
+    fake_head(s.script, 0, 200, SSE_HEAD);
+    fake_data(s.script, 10, TEXT("a") FINISH "{\"not\":\"an error\"}\n\n{\n  \"error\": {\n");
+    fake_data(s.script, 20, "    \"code\": 499\r\n  }\n}\n");
+    fake_done(s.script, 30);
+    start(&s, true, 1 << 20);
+    run(&s);
+    CHECK(s.call.failed);
+    CHECK_INT(s.call.err.code, ERR_UNAVAILABLE);
+    CHECK_BYTES(s.call.error_event.data, s.call.error_event.len,
+                "{\n  \"error\": {\n    \"code\": 499\r\n  }\n}");
+    close_stage(&s);
+}
+
 static void test_error_event_is_kept(void)
 {
     struct stage s;
@@ -619,6 +637,7 @@ int main(void)
     test_commit();
     test_ends();
     test_error_event_is_kept();
+    test_error_without_a_form_is_one();
     test_linger();
     test_not_a_stream();
     test_pause();
