@@ -45,6 +45,11 @@ local function list_or_nil(list)
    return #list > 0 and json.array(list) or nil
 end
 
+-- It will be shown on a terminal, and must be a model's and no path's.
+local function is_name(text)
+   return type(text) == "string" and #text <= 200 and text:find "^[%w@][%w._:/@+~ -]*$" ~= nil
+end
+
 -- ---- LiteLLM ----
 
 local PROVIDERS <const> = { together_ai = "together", fireworks_ai = "fireworks", vertex_ai = "vertex" }
@@ -125,14 +130,14 @@ local function litellm_entry(name, row, mode)
    entry.dialect = row.mode == "responses" and json.array { "responses" } or nil
    local ends = row.deprecation_date
    entry.ends = type(ends) == "string" and ends:match "^%d%d%d%d%-%d%d%-%d%d$" or nil
-   entry.source = type(row.source) == "string" and row.source or nil
+   entry.source = type(row.source) == "string" and row.source:match "^https?://[!-~]+$" or nil
    return entry
 end
 
 -- Tuned models of one's own have no name there, and what is served no more has no use.
 local function is_named(key, row, today)
    local ends = member(row, "deprecation_date")
-   return key ~= "sample_spec" and key:sub(1, 3) ~= "ft:"
+   return is_name(key) and key ~= "sample_spec" and key:sub(1, 3) ~= "ft:"
       and not (type(ends) == "string" and ends:find "^%d%d%d%d%-%d%d%-%d%d$" and ends <= today)
 end
 
@@ -144,7 +149,7 @@ function importing.litellm(data, today)
       local provider = member(row, "litellm_provider")
       local mode = MODES[member(row, "mode") or ""]
       local entry, name
-      if type(provider) == "string" and mode and is_named(key, row, today) then
+      if is_name(provider) and not provider:find("/", 1, true) and mode and is_named(key, row, today) then
          name = litellm_name(key, provider)
          entry = litellm_entry(name, row, mode)
       end
@@ -210,7 +215,7 @@ function importing.openrouter(data)
    local models, left_out = {}, 0
    for _, row in ipairs(data.data) do
       local id, entry = member(row, "id"), nil
-      if type(id) == "string" and type(row.pricing) == "table" then
+      if is_name(id) and type(row.pricing) == "table" then
          local mode = openrouter_mode(row)
          entry = mode and openrouter_entry("openrouter/" .. id, row, mode)
       end

@@ -142,6 +142,10 @@ local function put_tools(body, req, facts, warn)
       chosen = chosen or { type = "auto" }
       chosen.disable_parallel_tool_use = true
    end
+   if facts.unforced and chosen and (chosen.type == "any" or chosen.type == "tool") then
+      warn "changed: tool_choice -> auto (no tool can be forced on this model)"
+      chosen.type, chosen.name = "auto", nil
+   end
    body.tool_choice = chosen
 end
 
@@ -255,7 +259,7 @@ end
 -- encode(req, to) -> JSON text, warnings | nil, err.   to: { model =, stream =, facts = of the catalogue }
 return function(req, to)
    local warn, warnings = hub.warnings()
-   local facts = models.of(to.model)
+   local facts = models.of(to.model, hub.member(to.facts, "dialect"))
    local system, list = turns.of(hub.member(req, "messages"), warn)
    if #list == 0 then
       return nil, errors.new { code = "bad_request", param = "messages", type = "invalid_request_error",

@@ -36,14 +36,13 @@ models.MAX_TOKENS = 8192
 local other = { enabled = true, sampling = true, structured = false, max_output = models.MAX_TOKENS,
    efforts = {} }
 
--- models.of(name) -> {
---   adaptive =, enabled =   which kinds of thinking it takes;  always = it cannot be told not to think
---   efforts = { [word] = true }   of output_config.effort;  structured = does it take output_config.format?
---   sampling = may temperature, top_p and top_k be given?  one_sampling = not both temperature and top_p
---   max_output = tokens }
-function models.of(name)
+local function by_name(name)
    local family, version = read(name:lower())
-   if not family then return other end
+   if not family then
+      local facts = {}
+      for key, value in pairs(other) do facts[key] = value end
+      return facts
+   end
    local adaptive = version >= 500 or version >= 406 and family ~= "haiku"
    local only = version >= 500 or version >= 407 and family ~= "haiku"
    local effort = adaptive or family == "opus" and version >= 405
@@ -55,6 +54,27 @@ function models.of(name)
       sampling = not only, one_sampling = version >= 401,
       max_output = most(family, version),
    }
+end
+
+-- Words of the catalogue's dialect (catalog.lua), which is newer than the rules here.
+local SAID = {
+   adaptive_thinking = { adaptive = true, enabled = false }, always_thinks = { always = true },
+   no_sampling = { sampling = false }, no_forced_tool = { unforced = true },
+}
+
+-- models.of(name, dialect) -> {
+--   adaptive =, enabled =   which kinds of thinking it takes;  always = it cannot be told not to think
+--   efforts = { [word] = true }   of output_config.effort;  structured = does it take output_config.format?
+--   unforced = can no tool be forced on it?
+--   sampling = may temperature, top_p and top_k be given?  one_sampling = not both temperature and top_p
+--   max_output = tokens }
+--   dialect: what the catalogue says of it, a list of words, or nil
+function models.of(name, dialect)
+   local facts = by_name(name)
+   for _, word in ipairs(dialect or {}) do
+      for key, value in pairs(SAID[word] or {}) do facts[key] = value end
+   end
+   return facts
 end
 
 return models

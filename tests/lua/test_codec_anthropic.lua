@@ -458,6 +458,21 @@ local function settled(native)
    return native
 end
 
+t.case("what the catalogue says of a model comes before what its name tells", function()
+   local tools = { { type = "function", ["function"] = { name = "f" } } }
+   local facts = { dialect = { "always_thinks", "no_forced_tool" } }
+   local body, warnings = encode({ tools = tools, tool_choice = "required", reasoning_effort = "none" },
+      "claude-opus-5-5", { facts = facts })
+   t.equal(body.tool_choice, { type = "auto" })
+   t.equal(body.thinking, nil)
+   t.equal(#warnings, 2)
+   body = encode({ tools = tools, tool_choice = "required", reasoning_effort = "none" }, "claude-opus-5-5")
+   t.equal(body.tool_choice, { type = "any" })
+   t.equal(body.thinking, { type = "disabled" })
+   t.equal(models.of("kimi-k2", { "no_sampling" }).sampling, false)
+   t.equal(models.of("kimi-k2").sampling, true)
+end)
+
 t.case("recorded requests survive the hub", function()
    if not t.vectors then return t.skip "no VECTORS" end
    local n = 0

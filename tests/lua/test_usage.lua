@@ -245,3 +245,57 @@ t.case("recorded usages, as the vendors' own clients report them", function()
    t.ok(checked >= 120, "usages: " .. checked)
    t.ok(with_expected >= 50, "with what the client reported: " .. with_expected)
 end)
+
+-- ---- verbatim files of others ----
+
+-- Every usage object in these values, with the way of counting that its names tell.
+local function collect(value, found)
+   if type(value) ~= "table" then return end
+   for name, inner in pairs(value) do
+      local is_usage = name == "usage" or name == "usageMetadata"
+      if is_usage and type(inner) == "table" and not inner.billed_units then
+         local format = name == "usageMetadata" and "gemini"
+            or (inner.total_tokens and (inner.prompt_tokens and "openai" or "responses")) or "anthropic"
+         found[#found + 1] = { format = format, object = inner }
+      end
+      collect(inner, found)
+   end
+end
+
+-- The same sums, whichever way they are split.
+local SUMS = {
+   openai = { "prompt_tokens", "total_tokens" },
+   responses = { "input_tokens", "output_tokens", "total_tokens" },
+   anthropic = { "input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens" },
+   gemini = { "totalTokenCount" },
+}
+
+local function check_sums(file, format, object)
+   local c = usage.from[format](object)
+   if not c then
+      t.ok(object.totalTokenCount == nil and object.total_tokens == nil, file)
+      return 0
+   end
+   local shown = usage.to[format](c)
+   for _, name in ipairs(SUMS[format]) do
+      if type(object[name]) == "number" then
+         t.equal({ file, name, shown[name] }, { file, name, object[name] })
+      end
+   end
+   return 1
+end
+
+t.case("usages of other projects' fixtures: the sums are the provider's", function()
+   if not t.vectors then return t.skip "no VECTORS" end
+   local checked = 0
+   for _, entry in ipairs(json.decode(assert(fs.read(ROOT .. "index-verbatim.json")))) do
+      local text, found = fs.read(ROOT .. entry.file) or "", {}
+      local whole = json.decode(text)
+      collect(whole, found)
+      for line in (whole and "" or text):gmatch "[^\r\n]+" do
+         collect(json.decode((line:gsub("^data: ?", ""))), found)
+      end
+      for _, one in ipairs(found) do checked = checked + check_sums(entry.file, one.format, one.object) end
+   end
+   t.ok(checked >= 200, "usages: " .. checked)
+end)
