@@ -5,6 +5,7 @@
 -- client's request into it, a codec turns it into a provider's. Nothing here raises on any decoded JSON:
 -- every value that comes from outside is looked at through hub.member, hub.text or hub.list.
 
+local base64 = require "base64"
 local json = require "json"
 
 local hub = {}
@@ -34,6 +35,11 @@ function hub.list(value)
    return type(value) == "table" and value or {}
 end
 
+-- A table that is no array, or nil.
+function hub.object(value)
+   return type(value) == "table" and not json.is_array(value) and value or nil
+end
+
 -- Is there a value? Neither nil nor null.
 function hub.has(value)
    return value ~= nil and value ~= json.null
@@ -58,7 +64,7 @@ function hub.leftovers(req, known, warn, format)
    for name, value in pairs(req) do
       if name == "native" then
          local own = hub.native(req, format)
-         for member in pairs(own and {} or hub.list(value)) do
+         for member in pairs(own and {} or hub.object(value) or {}) do
             if member ~= "format" and member:sub(1, 1) ~= "_" then warn("dropped: " .. member) end
          end
       elseif not known[name] and hub.has(value) then
@@ -197,39 +203,6 @@ end
 
 -- ---- data URLs ----
 
-local DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-
--- Bytes as base64 (RFC 4648), padded. Only for the rare data URL that is none.
-function hub.base64(bytes)
-   local out = {}
-   for i = 1, #bytes, 3 do
-      local a, b, c = bytes:byte(i, i + 2)
-      local n = a << 16 | (b or 0) << 8 | (c or 0)
-      for k = 0, 3 do
-         local digit = n >> (18 - 6 * k) & 63
-         out[#out + 1] = (k == 2 and not b or k == 3 and not c) and "=" or DIGITS:sub(digit + 1, digit + 1)
-      end
-   end
-   return table.concat(out)
-end
-
-local VALUES = {}
-for i = 1, #DIGITS do VALUES[DIGITS:byte(i)] = i - 1 end
-
--- Base64 as bytes; nil for what is none. Line breaks are passed over.
-function hub.unbase64(text)
-   text = text:gsub("%s+", ""):gsub("=+$", "")
-   if #text % 4 == 1 or text:find "[^%w+/]" then return nil end
-   local out = {}
-   for i = 1, #text, 4 do
-      local a, b, c, d = text:byte(i, i + 3)
-      local n = VALUES[a] << 18 | VALUES[b] << 12 | (VALUES[c] or 0) << 6 | (VALUES[d] or 0)
-      local bytes = string.char(n >> 16, n >> 8 & 255, n & 255)
-      out[#out + 1] = d and bytes or bytes:sub(1, c and 2 or 1)
-   end
-   return table.concat(out)
-end
-
 -- "data:image/png;base64,AAAA" -> "image/png", "AAAA"; nil for any other URL. Source: RFC 2397; the type is
 -- text/plain where there is none, parameters of it are left out.
 function hub.split_data_url(url)
@@ -239,7 +212,7 @@ function hub.split_data_url(url)
    local data = url:sub(#head + 7)
    local mime = head:match "^[^;]*"
    if not head:lower():find ";base64$" then
-      data = hub.base64((data:gsub("%%(%x%x)", function(code) return string.char(tonumber(code, 16)) end)))
+      data = base64.encode((data:gsub("%%(%x%x)", function(code) return string.char(tonumber(code, 16)) end)))
    end
    return mime ~= "" and mime:lower() or "text/plain", data
 end

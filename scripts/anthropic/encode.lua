@@ -33,7 +33,7 @@ end
 
 -- A function's parameters: always an object.
 local function input_schema(parameters)
-   if type(parameters) ~= "table" then
+   if not hub.object(parameters) then
       return json.object { type = "object", properties = json.object {} }
    end
    if hub.full(parameters.type) then return parameters end
@@ -253,7 +253,7 @@ local function put_native(body, req)
    for name, value in pairs(native or {}) do
       if not RULED[name] and body[name] == nil then body[name] = value end
    end
-   return hub.member(native, "output_config")
+   return hub.object(hub.member(native, "output_config")) or {}
 end
 
 -- encode(req, to) -> JSON text, warnings | nil, err.   to: { model =, stream =, facts = of the catalogue }
@@ -261,6 +261,7 @@ return function(req, to)
    local warn, warnings = hub.warnings()
    local facts = models.of(to.model, hub.member(to.facts, "dialect"))
    local system, list = turns.of(hub.member(req, "messages"), warn)
+   if not system then return nil, list end
    if #list == 0 then
       return nil, errors.new { code = "bad_request", param = "messages", type = "invalid_request_error",
          message = "'messages' holds nothing to answer" }
@@ -269,7 +270,7 @@ return function(req, to)
    put_tools(body, req, facts, warn)
    local forced = body.tool_choice and (body.tool_choice.type == "any" or body.tool_choice.type == "tool")
    local config = {}
-   for name, value in pairs(put_native(body, req) or {}) do config[name] = value end
+   for name, value in pairs(put_native(body, req)) do config[name] = value end
    body.thinking, config.effort = thinking.of(req, facts,
       { max_tokens = body.max_tokens, turns = list, forced = forced }, warn)
    put_format(config, system, hub.member(req, "response_format"), facts, warn)

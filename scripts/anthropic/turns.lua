@@ -4,8 +4,10 @@
 -- Source: Messages API reference, the guides on tool use and on extended thinking: turns alternate; the
 -- results of a turn's calls come first in the next one; thinking comes unchanged before what it led to.
 
+local base64 = require "base64"
 local hub = require "hub"
 local json = require "json"
+local media = require "media"
 
 local turns = {}
 
@@ -14,16 +16,27 @@ turns.REASONING = "anthropic-claude-v1"     -- of reasoning_details
 
 -- ---- parts of user messages and of tool results ----
 
-local function image(url)
+-- What stands at a URL: this API takes https: only, and data: as base64. What must be fetched and cannot be
+-- raises an error as a table, which turns.of returns.
+local function source_of(url)
    local mime, data = hub.split_data_url(url)
-   if mime then return { type = "image", source = { type = "base64", media_type = mime, data = data } } end
-   return { type = "image", source = { type = "url", url = url } }
+   if not mime and url:find "^[hH][tT][tT][pP]:" then
+      local got, err = media.inline(url, {})
+      if not got then error(err, 0) end
+      mime, data = got.mime, got.data
+   end
+   if mime then return { type = "base64", media_type = mime, data = data } end
+   return { type = "url", url = url }
+end
+
+local function image(url)
+   return { type = "image", source = source_of(url) }
 end
 
 -- The source of a document: nil when it is none.
 local function document_source(mime, data)
    if mime:find "^text/" or mime == "application/json" then
-      local bytes = hub.unbase64(data)
+      local bytes = base64.decode((data:gsub("%s+", "")))
       return bytes and utf8.len(bytes) and { type = "text", media_type = "text/plain", data = bytes }
    end
    return { type = "base64", media_type = mime, data = data }
@@ -47,7 +60,7 @@ local function document(part, warn)
       local source = document_source(mime or "application/pdf", bytes or data)
       if source then return with_extras({ type = "document", source = source }, part, file) end
    elseif url then
-      return with_extras({ type = "document", source = { type = "url", url = url } }, part, file)
+      return with_extras({ type = "document", source = source_of(url) }, part, file)
    elseif id and hub.native(part, turns.FORMAT) then -- ids of other providers' files mean nothing here
       return with_extras({ type = "document", source = { type = "file", file_id = id } }, part, file)
    end
@@ -226,9 +239,7 @@ local function plain(blocks)
    return json.array(blocks)
 end
 
--- turns.of(messages, warn) -> system (list of text blocks), turns (list of { role =, content = list of
--- blocks }). The lists are the caller's.
-function turns.of(messages, warn)
+local function make(messages, warn)
    local system, rest = hub.system(messages)
    local list = {}
    for _, message in ipairs(hub.with_ids(rest)) do list[#list + 1] = turn_of(message, warn) end
@@ -248,6 +259,15 @@ function turns.of(messages, warn)
       trim_last(list[#list], warn)
    end
    return system, list
+end
+
+-- turns.of(messages, warn) -> system (list of text blocks), turns (list of { role =, content = list of
+-- blocks }) | nil, err. The lists are the caller's. Yields where something must be fetched.
+function turns.of(messages, warn)
+   local ok, system, list = pcall(make, messages, warn)
+   if ok then return system, list end
+   if type(system) == "table" and system.code then return nil, system end
+   error(system, 0)
 end
 
 -- turns.content(blocks) -> what is written as a message's content or the system prompt.

@@ -246,6 +246,32 @@ def test_a_chat_client_streams():
         equal(json.loads(data[-2])["usage"]["completion_tokens"], 7)
 
 
+def test_images_that_it_does_not_fetch_itself():
+    picture = b"\x89PNG\r\n\x1a\n" + b"x" * 20
+
+    def play(exchange):
+        if exchange.method == "GET" and exchange.path == "/cat.png":
+            exchange.reply(picture, content_type="image/png")
+        elif exchange.method == "GET":
+            exchange.reply(b"gone", status=404)
+        else:
+            exchange.reply(message("end_turn", text("a cat")))
+
+    with Provider(play) as upstream:
+        settings = config(
+            {"up": {"codec": "anthropic", "base_url": upstream.base_url, "key": "secret"}}, media={"allow_private": True}
+        )
+        with Gateway(settings) as gateway:
+            for place, wanted in (("https://a.example/cat.png", "url"), (f"http://{upstream.address}/cat.png", "base64")):
+                content = [{"type": "image_url", "image_url": {"url": place}}]
+                answer = gateway.chat("up/claude-x", messages=[{"role": "user", "content": content}])
+                equal(answer.status, 200, answer.body)
+                equal(upstream.exchanges[-1].json()["messages"][0]["content"][0]["source"]["type"], wanted)
+            content = [{"type": "image_url", "image_url": {"url": f"http://{upstream.address}/dog.png"}}]
+            answer = gateway.chat("up/claude-x", messages=[{"role": "user", "content": content}])
+            equal(answer.status, 400, answer.body)
+
+
 def test_every_client_and_the_simulator_as_anthropic():
     with Sim() as sim:
         settings = config({"sim": provider(sim.base_url, codec="anthropic", key="k")})

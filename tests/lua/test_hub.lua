@@ -84,17 +84,6 @@ t.case("data URLs", function()
    t.equal(split "data:image/png", {})
    t.equal(split(nil), {})
    t.equal(hub.data_url("a/b", "AA=="), "data:a/b;base64,AA==")
-   for bytes, text in pairs { [""] = "", f = "Zg==", fo = "Zm8=", foo = "Zm9v", foobar = "Zm9vYmFy" } do
-      t.equal(hub.base64(bytes), text)
-      t.equal(hub.unbase64(text), bytes)
-   end
-end)
-
-t.case("what is no base64", function()
-   t.equal(hub.unbase64 "Zm9v\nYmFy", "foobar")
-   t.equal(hub.unbase64 "Zm8", "fo")
-   t.equal(hub.unbase64 "A", nil)
-   t.equal(hub.unbase64 "A*==", nil)
 end)
 
 t.case("ids", function()
