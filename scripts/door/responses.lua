@@ -1,0 +1,48 @@
+-- door.responses: OpenAI's Responses API, as clients speak it.
+-- SPDX-License-Identifier: MIT
+--
+-- Source: OpenAI API reference, "Responses" (POST /v1/responses).
+
+local decode = require "responses.request"
+local errors = require "errors"
+local json = require "json"
+local write = require "responses.write"
+
+local door = {
+   name = "responses",
+   format = "responses",
+   decode = decode,
+   answer = write.whole,
+   encoder = write.encoder,
+   stream_type = "text/event-stream; charset=utf-8",
+   stream_end = "",
+   ping = ": ping\n\n",
+}
+
+-- A comment in a stream: clients pass over it.
+function door.comment(text)
+   return ": " .. text .. "\n\n"
+end
+
+local function wrong(param, message)
+   return nil, errors.new { code = "bad_request", message = message, param = param,
+      type = "invalid_request_error" }
+end
+
+-- door.head(body text) -> { model =, stream =, include_usage = true } | nil, err.
+function door.head(body)
+   local found, err = json.find(body, "model")
+   if err then return wrong(nil, err.message) end
+   local model = found and json.decode(found)
+   if model ~= nil and model ~= json.null and type(model) ~= "string" then
+      return wrong("model", "'model' must be a string")
+   end
+   local stream = json.find(body, "stream")
+   if stream and stream ~= "null" and stream ~= "true" and stream ~= "false" then
+      return wrong("stream", "'stream' must be true or false")
+   end
+   return { model = type(model) == "string" and model or nil, stream = stream == "true",
+      include_usage = true }
+end
+
+return door
