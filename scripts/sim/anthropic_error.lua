@@ -99,8 +99,11 @@ anthropic_error.say = {
    index = function(path, i) return path .. "." .. i end,
 }
 
-function anthropic_error.check(v, spec)
-   shape.check(v, spec, "", anthropic_error.say)
+-- Betas have members of their own.
+local of_betas = setmetatable({ open = true }, { __index = anthropic_error.say })
+
+function anthropic_error.check(v, spec, betas)
+   shape.check(v, spec, "", betas and of_betas or anthropic_error.say)
 end
 
 return anthropic_error

@@ -373,7 +373,7 @@ local function read(ask, req, server, members)
    if not req.headers["anthropic-version"] then refuse("anthropic-version", "header is required") end
    local body = request.body(req.body, wire)
    ask.stream = body.stream == true
-   anthropic_error.check(body, object(members))
+   anthropic_error.check(body, object(members), req.headers["anthropic-beta"])
    request.model(ask, body.model, wire)
    ask.limit = body.max_tokens or math.huge
    ask.seed = nil

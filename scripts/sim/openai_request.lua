@@ -6,6 +6,7 @@ local json = require "json"
 local request = require "sim.request"
 local seal = require "sim.seal"
 local shape = require "sim.shape"
+local strict = require "sim.strict"
 
 local openai_request = {}
 
@@ -284,6 +285,9 @@ local function read_tools(body, ask)
          refuse(("Invalid '%s.function.name': string does not match pattern. Expected a string that matches "
             .. "the pattern '^[a-zA-Z0-9_-]+$'."):format(where), where .. ".function.name", "invalid_value")
       end
+      local why = f.strict == true and strict.complaint(request.or_nil(f.parameters), "function '" .. f.name
+         .. "'")
+      if why then refuse(why, where .. ".function.parameters", "invalid_function_parameters") end
       ask.tools[i] = {
          name = f.name, description = given(f.description) and tostring(f.description) or nil,
          parameters = given(f.parameters)
@@ -329,7 +333,10 @@ local function read_format(body, ask)
       if not given(format.json_schema) then missing("response_format.json_schema") end
       expect(format.json_schema, "an object", "response_format.json_schema")
       if not given(format.json_schema.name) then missing("response_format.json_schema.name") end
-      ask.schema = given(format.json_schema.schema) and format.json_schema.schema or nil
+      ask.schema = request.or_nil(format.json_schema.schema)
+      local why = format.json_schema.strict == true
+         and strict.complaint(ask.schema, "response_format '" .. tostring(format.json_schema.name) .. "'")
+      if why then refuse(why, "response_format", nil) end
    end
 end
 

@@ -1,5 +1,6 @@
 -- responses: the wire format of OpenAI's Responses, as the provider writes it.
 -- SPDX-License-Identifier: MIT
+local dice = require "sim.dice"
 local json = require "json"
 local openai_error = require "sim.openai_error"
 local responses_request = require "sim.responses_request"
@@ -41,7 +42,9 @@ local function response_json(reply, status, more)
       tostring(reply.ask.parallel), ',"previous_response_id":', or_null(body.previous_response_id),
          ',"reasoning":{"effort":',
       or_null(reasoning.effort), ',"summary":', or_null(reasoning.summary),
-         '},"service_tier":"default","store":',
+         '},"prompt_cache_key":', or_null(body.prompt_cache_key), ',"safety_identifier":',
+      or_null(body.safety_identifier), ',"service_tier":"default","top_logprobs":', or_null(body.top_logprobs
+         or 0), ',"store":',
       tostring(reply.ask.stored), ',"temperature":', or_null(body.temperature or 1.0), ',"text":{"format":',
       type(text.format) == "table" and quoted(text.format) or '{"type":"text"}',
          ',"verbosity":"medium"},"tool_choice":',
@@ -93,7 +96,7 @@ end
 function JSON.reasoning(item, status)
    local summary = item.text and status ~= "in_progress" and ('{"type":"summary_text","text":%s}'):format(
       quoted(item.text)) or ""
-   return ('{"id":"%s","type":"reasoning",%s"summary":[%s]}'):format(item.id, item.encrypted
+   return ('{"id":"%s","type":"reasoning","content":[],%s"summary":[%s]}'):format(item.id, item.encrypted
       and '"encrypted_content":' .. quoted(item.encrypted) .. "," or "", summary)
 end
 
@@ -137,13 +140,19 @@ local function emitter()
    end
 end
 
+-- A fragment, and the padding that hides its length from those who watch the line.
+local function delta_json(item, text)
+   local padding = item.plain and "" or ',"obfuscation":' .. quoted(dice.id(8, item.id, text))
+   return ',"delta":' .. quoted(text) .. padding
+end
+
 local INSIDE = {}
 
 function INSIDE.message(item, where, emit)
    emit("part", "response.content_part.added", where .. ',"content_index":0,"part":' .. part_json(""))
    for text in tokens.each(item.text) do
-      emit("token", "response.output_text.delta", where .. ',"content_index":0,"logprobs":[],"delta":'
-         .. quoted(text), text)
+      emit("token", "response.output_text.delta", where .. ',"content_index":0,"logprobs":[]'
+         .. delta_json(item, text), text)
    end
    emit("part", "response.output_text.done", where .. ',"content_index":0,"logprobs":[],"text":'
       .. quoted(item.text))
@@ -155,7 +164,7 @@ function INSIDE.reasoning(item, where, emit)
    where = where .. ',"summary_index":0'
    emit("part", "response.reasoning_summary_part.added", where .. ',"part":{"type":"summary_text","text":""}')
    for text in tokens.each(item.text) do
-      emit("token", "response.reasoning_summary_text.delta", where .. ',"delta":' .. quoted(text))
+      emit("token", "response.reasoning_summary_text.delta", where .. delta_json(item, text))
    end
    emit("part", "response.reasoning_summary_text.done", where .. ',"text":' .. quoted(item.text))
    emit("part", "response.reasoning_summary_part.done", where .. ',"part":{"type":"summary_text","text":'
@@ -165,7 +174,7 @@ end
 function INSIDE.call(item, where, emit)
    local arguments = item.call.arguments
    for text in tokens.each(item.call.whole and "" or arguments) do
-      emit("token", "response.function_call_arguments.delta", where .. ',"delta":' .. quoted(text))
+      emit("token", "response.function_call_arguments.delta", where .. delta_json(item, text))
    end
    emit(item.call.whole and "token" or "part", "response.function_call_arguments.done", where
       .. ',"arguments":'
@@ -179,6 +188,7 @@ function responses.stream(reply)
       emit("head", "response.created", begun)
       emit("head", "response.in_progress", begun)
       for i, item in ipairs(items_of(reply, choice)) do
+         item.plain = reply.ask.plain
          local at = ('"output_index":%d'):format(i - 1)
          local where = ('"item_id":"%s",%s'):format(item.id, at)
          emit("part", "response.output_item.added", at .. ',"item":' .. JSON[item.kind](item, "in_progress"))

@@ -303,6 +303,8 @@ function responses_request.read(ask, req, _, server)
    read_reasoning(ask, body)
    ask.limit = request.or_nil(body.max_output_tokens) or math.huge
    ask.top_logprobs = request.or_nil(body.top_logprobs)
+   local options = request.or_nil(body.stream_options)
+   ask.plain = options ~= nil and options.include_obfuscation == false
    ask.body, ask.stored = body, body.store ~= false
 end
 

@@ -84,7 +84,7 @@ local function check_members(v, members, path, say, tag)
       if spec then
          if name ~= key then v[name] = v[key] end
          check(v[key], spec, say.member(path, name), say)
-      elseif name ~= tag and not key:find("^x_") then
+      elseif name ~= tag and not key:find("^x_") and not say.open then
          say.unknown(path, key)
       end
    end
@@ -147,8 +147,8 @@ end
 
 -- Returns when 'v' fits. 'say' has, each raising: missing(path), unknown(path, name), type(path, want,
 -- value), enum(path, list, value), range(path, spec, value); member(path, name) and index(path, i) make
--- paths, name(key) gives the member that a key means (optional), null_is_absent lets null stand for every
--- member that is not required. 'path' is where 'v' stands: "" for the whole.
+-- paths, name(key) gives the member that a key means (optional), open takes unknown members, null_is_absent
+-- lets null stand for every member that is not required. 'path' is where 'v' stands: "" for the whole.
 shape.check = check
 
 return shape

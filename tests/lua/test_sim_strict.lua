@@ -93,6 +93,8 @@ local function test_anthropic()
       equal(got.error.type, "invalid_request_error")
    end
    refused(path, base, 400, "anthropic-version: header is required", {})
+   equal(post(server, path, with(base, { betas_own = 1 }), { ["anthropic-version"] = "2023-06-01",
+      ["anthropic-beta"] = "some-beta" }).status, 200)
    equal(refused(path, with(base, { model = "gpt-9" }), 404, "model: gpt-9").error.type, "not_found_error")
    taken("/v1/messages/count_tokens", with(base, { max_tokens = "none" }))
    refused("/v1/messages/count_tokens", base, 400, "max_tokens: Extra inputs are not permitted")
@@ -226,7 +228,14 @@ local function test_chat()
          content = "x" } }
    end
    taken(path, with(base, { messages = turn(call, "c1") }))
+   local schema = { type = "object", properties = { a = { type = "string" } }, additionalProperties = false }
    for _, case in ipairs {
+      { { response_format = { type = "json_schema", json_schema = { name = "x", strict = true,
+         schema = schema } } },
+         "Missing 'a'" },
+      { { tools = { { type = "function", ["function"] = { name = "f", strict = true,
+         parameters = schema } } } },
+         "Invalid schema for function 'f'" },
       { { system = "x" }, "Unrecognized request argument supplied: system" },
       { { max_output_tokens = 5 }, "Unrecognized request argument supplied: max_output_tokens" },
       { { messages = turn(call, "c2") }, "'tool_call_id' of 'c2' not found" },
