@@ -18,8 +18,8 @@ local codec = {
    auth_prefix = "",
    headers = { ["anthropic-version"] = "2023-06-01" },
    forwards = { "anthropic-version", "anthropic-beta" },
-   -- settings of the hub that this format has under these names, with the same meaning
-   settings = { temperature = "temperature", top_p = "top_p", top_k = "top_k", max_tokens = "max_tokens" },
+   -- no 'settings': which of temperature, max_tokens and so on a model takes hangs on the model and on
+   -- whether it thinks, so what a policy sets goes through encode
    encode = encode,
    decode = answer.decode,
    usage = usage.from.anthropic,

@@ -199,6 +199,24 @@ def test_thinking_of_another_provider_never_reaches_it():
         equal(upstream.received().json()["messages"][1]["content"], "y")
 
 
+def test_a_policy_that_sets_something_keeps_what_only_this_format_knows():
+    policy = """local llm = require "llm"
+    return require("policy").define { name = "mine", about = "x", run = function(req)
+       return llm.chat("up/claude-opus-4-7", req, { temperature = 0 })
+    end }"""
+    with Provider(lambda e: e.reply(message("end_turn", text("a")))) as upstream, Gateway(
+        anthropic(upstream), policies={"mine": policy}
+    ) as gateway:
+        answer = ask(gateway, "mine", container="c", thinking={"type": "adaptive", "display": "omitted"})
+        equal(answer.status, 200, answer.body)
+        check("dropped: temperature" in answer.header("x-baton-warnings"), answer.headers)
+        sent = upstream.received()
+        equal(sent.headers["anthropic-beta"], HEADERS["anthropic-beta"])
+        got = sent.json()
+        equal((got["container"], got["thinking"]), ("c", {"type": "adaptive", "display": "omitted"}))
+        check("temperature" not in got, got)
+
+
 # ---- other clients, Anthropic's provider --------------------------------------------------------
 
 
