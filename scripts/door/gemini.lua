@@ -11,7 +11,6 @@ local json = require "json"
 local parts = require "gemini.parts"
 local reply = require "gemini.reply"
 local text = require "text"
-local usage = require "usage"
 
 local door = {
    name = "gemini", format = "gemini",
@@ -168,6 +167,12 @@ local function embed(context, requests)
    return llm.embed(model_of(context.route.model), inputs, { dimensions = dimensions })
 end
 
+-- Gemini itself does not tell what an embedding took.
+local function used_by(found)
+   local tokens = member(found.usage or nil, "input_tokens") or 0
+   return tokens > 0 and { promptTokenCount = tokens } or nil
+end
+
 local function values_of(vectors)
    local list = json.array {}
    for position, vector in ipairs(vectors) do list[position] = { values = json.array(vector) } end
@@ -180,7 +185,7 @@ function door.pages.embedContent(answer, context)
    local found, err = embed(context, { request })
    if not found then return answer:fail(err) end
    return send(answer, { embedding = values_of(found.vectors)[1],
-      usageMetadata = usage.to.gemini(found.usage or nil) })
+      usageMetadata = used_by(found) })
 end
 
 -- POST /v1beta/models/{model}:batchEmbedContents.
@@ -188,7 +193,7 @@ function door.pages.batchEmbedContents(answer, context)
    local found, err = embed(context, parts.list(member(json.decode(context.body), "requests")))
    if not found then return answer:fail(err) end
    return send(answer, { embeddings = values_of(found.vectors),
-      usageMetadata = usage.to.gemini(found.usage or nil) })
+      usageMetadata = used_by(found) })
 end
 
 return door

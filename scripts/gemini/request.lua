@@ -19,6 +19,12 @@ local function generation(model)
    return tonumber(model:match "gemini%-(%d+)") or (model:find "latest$" and 3) or 2
 end
 
+-- Is it a model before Gemini 3, by its name? These take no schema beside functions, no pictures in a
+-- function's answer, and need no signatures.
+local function is_old(model)
+   return model:find "gemini%-[12]" ~= nil
+end
+
 -- ---- parts of content ----
 
 -- Files that Gemini reads itself: its own, Google Cloud's, YouTube's.
@@ -222,7 +228,7 @@ end
 local function conversation(req, model, warn)
    local system, rest = hub.system(req.messages)
    rest = hub.with_ids(rest)
-   local names, modern = hub.call_names(rest), generation(model) >= 3
+   local names, modern = hub.call_names(rest), not is_old(model)
    local turns = {}
    for _, message in ipairs(rest) do
       local role, turn, err = message.role
@@ -381,7 +387,7 @@ local function add_format(config, req, has_functions, to, warn)
    local format = member(req, "response_format")
    local kind = member(format, "type")
    if kind ~= "json_object" and kind ~= "json_schema" then return end
-   if has_functions and generation(to.model) < 3 then
+   if has_functions and is_old(to.model) then
       warn "dropped: response_format (this model takes no schema beside functions)"
       return
    end
