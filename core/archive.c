@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "archive.h"
 
+#include "file.h"
 #include "json.h"
 
 #include <dirent.h>
@@ -111,25 +112,11 @@ void archive_close(struct archive *a)
 
 /* ---- files, whole or not at all ---- */
 
-static int write_all(int fd, struct span bytes)
-{
-    while (bytes.n > 0) {
-        ssize_t n = write(fd, bytes.p, bytes.n);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return -1;
-        bytes.p += n;
-        bytes.n -= (size_t)n;
-    }
-    return 0;
-}
-
 static int write_file(struct archive *a, const char *name, struct span bytes, struct err *err)
 {
     static const char fresh[] = "new";
     int fd = openat(a->dir, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    bool good = fd >= 0 && write_all(fd, bytes) == 0 && fsync(fd) == 0;
+    bool good = fd >= 0 && file_write(fd, bytes) == 0 && fsync(fd) == 0;
 
     if (fd >= 0)
         good = close(fd) == 0 && good;

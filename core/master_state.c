@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "master_private.h"
 
+#include "file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -47,19 +49,10 @@ static void warn(struct master *m, const char *what, const char *why)
 static int write_file(const char *path, struct span bytes)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    size_t at = 0;
 
     if (fd < 0)
         return -1;
-    while (at < bytes.n) {
-        ssize_t n = write(fd, bytes.p + at, bytes.n - at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            break;
-        at += (size_t)n;
-    }
-    int result = at == bytes.n && fsync(fd) == 0 ? 0 : -1;
+    int result = file_write(fd, bytes) == 0 && fsync(fd) == 0 ? 0 : -1;
     return close(fd) < 0 ? -1 : result;
 }
 

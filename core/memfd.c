@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "memfd.h"
 
+#include "file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -11,20 +13,6 @@
 
 enum { SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL };
 enum { SEAL_TRIES = 100, SEAL_PAUSE_US = 2000 };
-
-static int write_all(int fd, struct span bytes)
-{
-    while (bytes.n > 0) {
-        ssize_t n = write(fd, bytes.p, bytes.n);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return -1;
-        bytes.p += n;
-        bytes.n -= (size_t)n;
-    }
-    return 0;
-}
 
 /* The kernel refuses a seal against writing (EBUSY) while it still holds a page for a moment itself. */
 static int seal(int fd)
@@ -43,7 +31,7 @@ int memfd_make(const char *name, struct span bytes, struct err *err)
 {
     int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-    if (fd >= 0 && write_all(fd, bytes) == 0 && seal(fd) == 0)
+    if (fd >= 0 && file_write(fd, bytes) == 0 && seal(fd) == 0)
         return fd;
     err_set(err, ERR_OVERLOADED, "cannot put %zu bytes into shared memory: %s", bytes.n,
             strerror(errno));
