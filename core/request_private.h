@@ -13,7 +13,7 @@
 #include "sink.h"
 #include "task.h"
 
-enum { ID_MAX = 128, KEEP_PING_MAX = 128 };
+enum { ID_MAX = 128, KEEP_TYPE_MAX = 64, KEEP_PING_MAX = 256 };
 
 /* Lives from the handler's call until its task has ended; the exchange may end before. */
 struct request {
@@ -32,7 +32,7 @@ struct request {
     bool debug, streaming;
     bool array;     /* the stream is one JSON array */
     int64_t events; /* how many the client has got, where its API numbers them or asks for commas */
-    const char *keep_type; /* of a stream that is kept alive; NULL: it is not */
+    char keep_type[KEEP_TYPE_MAX]; /* of a stream that is kept alive; "": it is not */
     char ping[KEEP_PING_MAX];
     int64_t heard_us; /* when the client got the last bytes */
     int status;       /* 0: nothing was sent */

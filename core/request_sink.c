@@ -80,7 +80,7 @@ static void sink_start(struct sink *s, const struct sink_head *given)
         return;
     r->status = given->status;
     r->streaming = true;
-    r->array = strcmp(given->content_type, "application/json") == 0;
+    r->array = strncmp(given->content_type, "application/json", 16) == 0;
     add_given(given, &h);
     add(&h, "cache-control", "no-cache");
     add(&h, "x-accel-buffering", "no"); /* proxies before us must not gather the events */
@@ -211,13 +211,9 @@ static void sink_fail(struct sink *s, const struct sink_failure *f)
 
 static void sink_keep_alive(struct sink *s, const char *content_type, struct span ping)
 {
-    static const char *const types[] = {"text/event-stream; charset=utf-8", "text/event-stream",
-                                        "application/x-ndjson", "application/json"};
     struct request *r = (struct request *)s;
 
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (strcmp(content_type, types[i]) == 0)
-            r->keep_type = types[i];
+    snprintf(r->keep_type, sizeof r->keep_type, "%s", content_type);
     snprintf(r->ping, sizeof r->ping, "%.*s", (int)ping.n, ping.p);
     r->heard_us = r->w->fx->mono_us(r->w->fx);
 }
@@ -239,7 +235,7 @@ void request_keep_alive(struct worker *w)
     for (struct list *n = w->requests.next, *next; n != &w->requests; n = next) {
         struct request *r = LIST_ENTRY(n, struct request, node);
         next = n->next;
-        if (r->x && r->keep_type && now - r->heard_us >= after)
+        if (r->x && r->keep_type[0] && now - r->heard_us >= after)
             keep_alive(r);
     }
 }

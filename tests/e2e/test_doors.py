@@ -152,7 +152,8 @@ def test_each_door_refuses_in_its_own_form():
             equal(answer.status, 401, f"{door}: {answer}")
             check("API key" in message_of(door, answer.body), f"{door}: {answer}")
             answer = request(gateway.address, "GET", path, headers=key)
-            equal((answer.status, answer.header("allow")), (405, "POST"), f"{door}: {answer}")
+            if door != "gemini":  # a model may be called like this
+                equal((answer.status, answer.header("allow")), (405, "POST"), f"{door}: {answer}")
             message_of(door, answer.body)
             answer = request(gateway.address, "POST", path, b"{", key)
             equal(answer.status, 400, f"{door}: {answer}")
