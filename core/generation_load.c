@@ -14,7 +14,9 @@
 #include <string.h>
 
 enum {
-    LOADING_MS = 5000,  /* CPU, of all steps together */
+    LOADING_MS = 5000, /* CPU, of all steps together */
+    COLLECTOR_PAUSE =
+        300, /* a new cycle at three times what lived after the last: what requests leave behind is cheap */
     COLLECTOR_STEP = 10 /* 1 KiB allocated, then some 50 us of collecting: Lua's own 8 KiB stop the
                            loop for longer */
 };
@@ -287,7 +289,7 @@ struct generation *generation_begin(struct runtime *rt, const struct generation_
     g->building = b;
     lua_atpanic(g->L, on_panic);
     guard_bind(g->L, &g->loading);
-    lua_gc(g->L, LUA_GCINC, 0, 0, COLLECTOR_STEP);
+    lua_gc(g->L, LUA_GCINC, COLLECTOR_PAUSE, 0, COLLECTOR_STEP);
     lua_pushlightuserdata(g->L, g);
     lua_rawsetp(g->L, LUA_REGISTRYINDEX, &generation_self_key); /* 64 MiB and more are left */
     return g;

@@ -141,14 +141,12 @@ local function attempt(entry, req, opts, codec, stream)
    if not answer then return call, nil, false, false, out.warnings end
    local ok, a, b = codec.wire:read(answer)
    if not ok then return failed(call, no_answer(call, status, answer, entry, codec, a)) end
-   local usage, view = codec.usage(a, b) or false, false
-   if codec.format ~= "openai" then
-      local err, own
-      view, err, own = codec.decode(answer)
-      if out.edits then view = view or own end -- a client of this format knows what to do with it
-      if not view then return failed(call, place(err, entry), usage or nil, book(entry, usage or nil)) end
-   end
-   return call, answer, usage or (view and view.usage) or false, view, out.warnings
+   if codec.format == "openai" then return call, answer, codec.usage(a, b) or false, false, out.warnings end
+   local view, err, own = codec.decode(answer)
+   if out.edits then view = view or own end -- a client of this format knows what to do with it
+   local usage = view and view.usage or codec.usage(a, b)
+   if not view then return failed(call, place(err, entry), usage, book(entry, usage)) end
+   return call, answer, usage or false, view, out.warnings
 end
 
 local function whole(entry, codec, opts, call, body, usage, view, warnings)

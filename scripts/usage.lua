@@ -100,30 +100,40 @@ end
 
 usage.from.responses = usage.from.openai
 
+local nothing = {}
+
+-- The higher one of two running totals; nil where there is none.
+local function highest(a, b, name)
+   local x, y = a[name], b[name]
+   if not is_count(x) then return is_count(y) and math.floor(y) or nil end
+   return math.floor(is_count(y) and y > x and y or x)
+end
+
+local function highest_in(a, b, group, name)
+   a, b = a[group], b[group]
+   if type(a) ~= "table" and type(b) ~= "table" then return 0 end
+   return highest(type(a) == "table" and a or nothing, type(b) == "table" and b or nothing, name) or 0
+end
+
 -- usage.from.anthropic(start, delta): the usage of message_start (or of a whole answer) and the last
 -- message_delta's; either may be missing. Both are running totals: the higher one counts.
 function usage.from.anthropic(start, delta)
-   start = type(start) == "table" and start or {}
-   delta = type(delta) == "table" and delta or {}
-   local names = { "input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens" }
-   if not has_any(start, table.unpack(names)) and not has_any(delta, table.unpack(names)) then return nil end
-   local function highest(group, name)
-      local a, b = start, delta
-      if group then a, b = member(a, group), member(b, group) end
-      return math.max(count(member(a, name)), count(member(b, name)))
-   end
-   local short = highest("cache_creation", "ephemeral_5m_input_tokens")
-   local hour = highest("cache_creation", "ephemeral_1h_input_tokens")
-   local read = highest(nil, "cache_read_input_tokens")
-   local written = math.max(highest(nil, "cache_creation_input_tokens"), short + hour)
+   local a, b = type(start) == "table" and start or nothing, type(delta) == "table" and delta or nothing
+   local input, output = highest(a, b, "input_tokens"), highest(a, b, "output_tokens")
+   local read = highest(a, b, "cache_read_input_tokens")
+   local created = highest(a, b, "cache_creation_input_tokens")
+   if not (input or output or read or created) then return nil end
+   local hour = highest_in(a, b, "cache_creation", "ephemeral_1h_input_tokens")
+   local short = highest_in(a, b, "cache_creation", "ephemeral_5m_input_tokens")
+   local written = math.max(created or 0, short + hour)
    return settled {
-      input_tokens = highest(nil, "input_tokens") + read + written,
-      cached_tokens = read,
+      input_tokens = (input or 0) + (read or 0) + written,
+      cached_tokens = read or 0,
       cache_write_tokens = written,
       cache_write_1h_tokens = hour,
-      output_tokens = highest(nil, "output_tokens"),
-      reasoning_tokens = highest("output_tokens_details", "thinking_tokens"),
-      requests = some(highest("server_tool_use", "web_search_requests")),
+      output_tokens = output or 0,
+      reasoning_tokens = highest_in(a, b, "output_tokens_details", "thinking_tokens"),
+      requests = some(highest_in(a, b, "server_tool_use", "web_search_requests")),
    }
 end
 
