@@ -289,7 +289,7 @@ struct generation *generation_begin(struct runtime *rt, const struct generation_
     g->building = b;
     lua_atpanic(g->L, on_panic);
     guard_bind(g->L, &g->loading);
-    lua_gc(g->L, LUA_GCINC, COLLECTOR_PAUSE, 0, COLLECTOR_STEP);
+    lua_gc(g->L, LUA_GCINC, 0, 0, COLLECTOR_STEP);
     lua_pushlightuserdata(g->L, g);
     lua_rawsetp(g->L, LUA_REGISTRYINDEX, &generation_self_key); /* 64 MiB and more are left */
     return g;
