@@ -17,8 +17,6 @@ MODEL = "raw/echo"
 # door: path, body; what names the message in an error's body
 DOORS = {
     "openai": ("/v1/chat/completions", {"model": MODEL, "messages": MESSAGES, "stream": True}),
-    "completions": ("/v1/completions", {"model": MODEL, "prompt": "hi", "stream": True}),
-    "responses": ("/v1/responses", {"model": MODEL, "input": "hi", "stream": True}),
     "anthropic": ("/v1/messages", {"model": MODEL, "max_tokens": 9, "messages": MESSAGES, "stream": True}),
     "gemini": (f"/v1beta/models/{MODEL}:streamGenerateContent?alt=sse", {"contents": [{"parts": [{"text": "hi"}]}]}),
     "ollama": ("/api/chat", {"model": MODEL, "messages": MESSAGES, "stream": True}),
