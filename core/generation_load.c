@@ -15,8 +15,6 @@
 
 enum {
     LOADING_MS = 5000, /* CPU, of all steps together */
-    COLLECTOR_PAUSE =
-        300, /* a new cycle at three times what lived after the last: what requests leave behind is cheap */
     COLLECTOR_STEP = 10 /* 1 KiB allocated, then some 50 us of collecting: Lua's own 8 KiB stop the
                            loop for longer */
 };
