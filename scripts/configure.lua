@@ -16,6 +16,8 @@ local known_providers = {
    { name = "gemini", codec = "gemini", key = "GEMINI_API_KEY", other_key = "GOOGLE_API_KEY",
       url = "https://generativelanguage.googleapis.com/v1beta", base = "GOOGLE_GEMINI_BASE_URL",
       path = "/v1beta" },
+   { name = "azure", codec = "azure", key = "AZURE_OPENAI_API_KEY", other_key = "AZURE_API_KEY",
+      base = "AZURE_OPENAI_ENDPOINT", path = "/openai", version = "AZURE_OPENAI_API_VERSION" },
    { name = "groq", key = "GROQ_API_KEY", url = "https://api.groq.com/openai/v1" },
    { name = "mistral", key = "MISTRAL_API_KEY", url = "https://api.mistral.ai/v1" },
    { name = "deepseek", key = "DEEPSEEK_API_KEY", url = "https://api.deepseek.com/v1" },
@@ -325,7 +327,8 @@ local function url_of(text, known)
    end
    text = text:gsub("/+$", "")
    if known.drop and text:sub(-#known.drop) == known.drop then text = text:sub(1, -#known.drop - 1) end
-   if known.path and text:sub(-#known.path) ~= known.path then text = text .. known.path end
+   local path = known.path
+   if path and text:sub(-#path) ~= path and not text:find(path .. "/", 1, true) then text = text .. path end
    return text
 end
 
@@ -349,7 +352,7 @@ local function from_environment(env)
       local url = base and url_of(base, known) or known.url
       if url and (key or not known.key and base) then
          found[known.name] = { codec = known.codec, base_url = url, key = key,
-            headers = headers_of(known, env) }
+            headers = headers_of(known, env), api_version = known.version and env(known.version) or nil }
       end
    end
    return found

@@ -26,7 +26,11 @@ static void clear_environment(void)
                                         "TOGETHERAI_API_KEY",
                                         "FIREWORKS_API_KEY",
                                         "CEREBRAS_API_KEY",
-                                        "OPENAI_PROJECT_ID"};
+                                        "OPENAI_PROJECT_ID",
+                                        "AZURE_OPENAI_API_KEY",
+                                        "AZURE_API_KEY",
+                                        "AZURE_OPENAI_ENDPOINT",
+                                        "AZURE_OPENAI_API_VERSION"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         unsetenv(names[i]);
@@ -473,6 +477,23 @@ static void test_environment(void)
     check_registered("CEREBRAS_API_KEY", "k", "cerebras", "https://api.cerebras.ai/v1", "k");
     check_registered("FIREWORKS_API_KEY", "k", "fireworks", "https://api.fireworks.ai/inference/v1",
                      "k");
+    setenv("AZURE_API_KEY", "k", 1); /* without an address it is nobody's */
+    setenv("AZURE_OPENAI_API_VERSION", "2025-01-01", 1);
+    CHECK_INT(world_load_config(&c, "return {}", &err), 0);
+    CHECK_INT(c.providers.n, 0);
+    config_deinit(&c);
+    setenv("AZURE_OPENAI_ENDPOINT", "https://x.openai.azure.com/", 1);
+    CHECK_INT(world_load_config(&c, "return {}", &err), 0);
+    CHECK_INT(c.providers.n, 1);
+    CHECK_STR(providers_find(&c.providers, "azure")->base_url, "https://x.openai.azure.com/openai");
+    check_fact(&c, "providers.azure.api_version", "\"2025-01-01\"");
+    config_deinit(&c);
+    setenv("AZURE_OPENAI_ENDPOINT", "https://x.openai.azure.com/openai/v1", 1);
+    CHECK_INT(world_load_config(&c, "return {}", &err), 0);
+    CHECK_STR(providers_find(&c.providers, "azure")->base_url,
+              "https://x.openai.azure.com/openai/v1");
+    config_deinit(&c);
+    clear_environment();
     setenv("ANTHROPIC_API_KEY", "k", 1);
     setenv("ANTHROPIC_BASE_URL", "http://proxy", 1);
     setenv("GEMINI_API_KEY", "mine", 1);
