@@ -142,10 +142,10 @@ end
 
 -- tool_choice: Ollama has none. "none" leaves the tools out, a named one leaves out the others.
 local function tools_of(req, warn)
-   local choice = member(req, "tool_choice")
+   local tools, choice = hub.tools(req)
    local name = full(member(member(choice, "function"), "name"))
    local list = json.array {}
-   for _, tool in ipairs(hub.list(req.tools)) do
+   for _, tool in ipairs(tools) do
       local fn = member(tool, "function")
       if member(tool, "type") ~= "function" or not full(member(fn, "name")) then
          warn("dropped: tool " .. tostring(member(tool, "type")))
@@ -169,9 +169,10 @@ local options = {
    presence_penalty = "presence_penalty", frequency_penalty = "frequency_penalty",
 }
 
--- extra_body.ollama: what only Ollama knows, by its own names (num_ctx, repeat_penalty, keep_alive …).
+-- What only Ollama knows, by its own names (options.num_ctx, keep_alive …): from a client of its own, or in
+-- extra_body.ollama of another.
 local function extras_of(req)
-   return hub.list(member(member(req, "extra_body"), "ollama"))
+   return hub.native(req, "ollama") or hub.list(member(member(req, "extra_body"), "ollama"))
 end
 
 local function options_of(req)
@@ -224,7 +225,8 @@ local function check_context(req, body, to, warn)
 end
 
 local known = {}
-for name in ([[model messages stream stream_options tools tool_choice parallel_tool_calls response_format stop
+for name in ([[model messages stream stream_options tools tool_choice functions function_call
+   parallel_tool_calls response_format stop
    logprobs top_logprobs reasoning_effort reasoning extra_body n]]):gmatch "%S+" do
    known[name] = true
 end
@@ -242,7 +244,7 @@ function codec.encode(req, to)
       options = options_of(req), format = format_of(req), think = think_of(req, to.model),
    }
    for name, value in pairs(extras_of(req)) do
-      if body[name] == nil and hub.has(value) then body[name] = value end
+      if name ~= "format" and body[name] == nil and hub.has(value) then body[name] = value end
    end
    if req.logprobs == true then
       body.logprobs = true
@@ -250,7 +252,7 @@ function codec.encode(req, to)
    end
    if body.tools and req.parallel_tool_calls == false then warn "dropped: parallel_tool_calls" end
    if hub.has(req.n) and req.n ~= 1 then warn "dropped: n" end
-   hub.leftovers(req, known, warn)
+   hub.leftovers(req, known, warn, "ollama")
    check_context(req, body, to, warn)
    return json.encode(body), warnings
 end

@@ -20,23 +20,37 @@ end
 
 -- ---- parts ----
 
--- A part that is no text, call or result, as a part of the hub; nil with a warning where it has none.
-local function media(part, warn)
+-- What other formats know nothing of: how to look at a video, in which resolution.
+local function extra_of(part)
+   local extra = { videoMetadata = pick(part, "videoMetadata"),
+      mediaResolution = pick(part, "mediaResolution") }
+   return next(extra) ~= nil and extra or nil
+end
+
+-- A part that is no text, call or result, as a part of the hub; nil for one that says nothing. What only
+-- Gemini can say of it is in native (hub.native).
+local function media(part)
    local data, file = pick(part, "inlineData"), pick(part, "fileData")
-   if pick(part, "videoMetadata") then warn "dropped: videoMetadata" end
+   local made, known
    if full(member(data, "data")) then
       local mime = full(pick(data, "mimeType")) or "application/octet-stream"
-      return parts.of_data(mime, data.data, full(pick(data, "displayName")))
+      made = parts.of_data(mime, data.data, full(pick(data, "displayName")))
+   elseif full(pick(file, "fileUri")) then
+      local mime, name = full(pick(file, "mimeType")), full(pick(file, "displayName"))
+      made, known = parts.of_uri(mime, pick(file, "fileUri"), name), { mimeType = mime, displayName = name }
    end
-   local uri = full(pick(file, "fileUri"))
-   if uri then return parts.of_uri(full(pick(file, "mimeType")), uri, full(pick(file, "displayName"))) end
-   for _, name in ipairs { "executableCode", "codeExecutionResult", "toolCall", "toolResponse" } do
-      if pick(part, name) then warn("dropped: " .. name) end
+   local extra = extra_of(part)
+   if made then
+      if known or extra then made.native = { format = "gemini", file = known, extra = extra } end
+      return made
    end
+   local name = type(part) == "table" and next(part)
+   if type(name) ~= "string" or text(member(part, "text")) then return nil end
+   return { type = name, native = { format = "gemini", block = part } }
 end
 
 -- A function's answer as the content of a tool message, and whether it is an error.
-local function result_of(answer, warn)
+local function result_of(answer)
    local response = member(answer, "response")
    local said, is_error
    if type(response) ~= "table" then
@@ -51,7 +65,7 @@ local function result_of(answer, warn)
       end
    end
    local shown = json.array {}
-   for _, part in ipairs(parts.list(member(answer, "parts"))) do shown[#shown + 1] = media(part, warn) end
+   for _, part in ipairs(parts.list(member(answer, "parts"))) do shown[#shown + 1] = media(part) end
    if #shown == 0 then return said, is_error end
    table.insert(shown, 1, { type = "text", text = said })
    return shown, is_error
@@ -114,7 +128,7 @@ function Turn:call(call, signature)
    self.calls[#self.calls + 1] = made
 end
 
-function Turn:part(part, warn)
+function Turn:part(part)
    local signature, said = full(pick(part, "thoughtSignature")), text(member(part, "text"))
    local call = pick(part, "functionCall")
    if member(part, "thought") == true then
@@ -129,7 +143,7 @@ function Turn:part(part, warn)
    if full(said) then
       self:say(said)
    elseif not said then
-      self.content[#self.content + 1] = media(part, warn)
+      self.content[#self.content + 1] = media(part)
    end
    if signature then self.details[#self.details + 1] = detail_of(signature, nil, nil, self.seen) end
 end
@@ -146,19 +160,19 @@ end
 
 -- ---- messages ----
 
-local function user_turn(list, messages, seen, warn)
+local function user_turn(list, messages, seen)
    local content = {}
    for _, part in ipairs(list) do
       local answer, said = pick(part, "functionResponse"), text(member(part, "text"))
       if answer then
          local id = full(member(answer, "id"))
-         local result, is_error = result_of(answer, warn)
+         local result, is_error = result_of(answer)
          messages[#messages + 1] = { role = "tool", tool_call_id = id and seen.ids[id] and id or nil,
             name = text(member(answer, "name")), content = result, is_error = is_error }
       elseif said then
          content[#content + 1] = { type = "text", text = said }
       else
-         content[#content + 1] = media(part, warn)
+         content[#content + 1] = media(part)
       end
    end
    if #content > 0 then
@@ -194,11 +208,11 @@ local function messages_of(body, warn)
       local list = parts.list(member(content, "parts"))
       if member(content, "role") == "model" then
          turn = turn or new_turn(seen) -- a stream's pieces come back as turns of their own
-         for _, part in ipairs(list) do turn:part(part, warn) end
+         for _, part in ipairs(list) do turn:part(part) end
       else
          if turn then messages[#messages + 1] = turn:message() end
          turn = nil
-         user_turn(list, messages, seen, warn)
+         user_turn(list, messages, seen)
       end
    end
    if turn then messages[#messages + 1] = turn:message() end
@@ -326,28 +340,30 @@ local function add_config(req, config)
    return rest
 end
 
-local own_members = { "safetySettings", "cachedContent", "labels", "serviceTier", "store" }
-
--- What only Gemini knows: it goes along for a provider that is one.
-local function extras_of(body, rest)
-   local google = json.object {}
-   for _, name in ipairs(own_members) do google[name] = pick(body, name) end
-   google.generationConfig = rest
-   local config = pick(body, "toolConfig")
-   for name, value in pairs(type(config) == "table" and config or {}) do
-      if type(name) == "string" and camel(name) ~= "functionCallingConfig" and hub.has(value) then
-         google.toolConfig = google.toolConfig or json.object {}
-         google.toolConfig[camel(name)] = value
-      end
-   end
-   return next(google) ~= nil and { google = google } or nil
-end
-
 local known = {}
 for name in ("contents systemInstruction tools toolConfig generationConfig model"):gmatch "%S+" do
    known[name] = true
 end
-for _, name in ipairs(own_members) do known[name] = true end
+
+-- What only Gemini knows (hub.native): safetySettings, cachedContent, members of later days. It goes along for
+-- a provider that is one.
+local function native_of(body, rest)
+   local native = json.object { generationConfig = rest }
+   for name, value in pairs(body) do
+      local own = camel(name)
+      if not known[own] and hub.has(value) then native[own] = value end
+   end
+   local config = pick(body, "toolConfig")
+   for name, value in pairs(type(config) == "table" and config or {}) do
+      if type(name) == "string" and camel(name) ~= "functionCallingConfig" and hub.has(value) then
+         native.toolConfig = native.toolConfig or json.object {}
+         native.toolConfig[camel(name)] = value
+      end
+   end
+   if next(native) == nil then return nil end
+   native.format = "gemini"
+   return native
+end
 
 -- ask.decode(body text, head) -> a request of the hub, warnings, foreign: has a model of another provider
 -- signed reasoning in it? | nil, err.
@@ -362,10 +378,7 @@ function ask.decode(text_of_body, head)
    if head and head.stream then req.stream = true end
    req.tool_choice = req.tools and choice_of(pick(pick(body, "toolConfig"), "functionCallingConfig"))
    local config = pick(body, "generationConfig")
-   req.extra_body = extras_of(body, add_config(req, config))
-   for name, value in pairs(body) do
-      if not known[camel(name)] and hub.has(value) then warn("dropped: " .. name) end
-   end
+   req.native = native_of(body, add_config(req, config))
    return req, warnings, foreign
 end
 

@@ -38,9 +38,13 @@ local function bad(message)
 end
 
 -- A URL as a part | nil, err. Yields for a remote one.
-local function of_url(url)
+--   file: what a client of Gemini's said of a file there: it is Gemini's to fetch
+local function of_url(url, file)
    local mime, data = hub.split_data_url(url)
    if mime then return { inlineData = { mimeType = mime, data = data } } end
+   if file then
+      return { fileData = { fileUri = url, mimeType = file.mimeType, displayName = file.displayName } }
+   end
    if is_googles(url) then return { fileData = { fileUri = url } } end
    local found, err = require("media").inline(url, {})
    if not found then return nil, err end
@@ -61,7 +65,7 @@ function of_part.image_url(part)
    local image = member(part, "image_url")
    local url = type(image) == "string" and image or text(member(image, "url"))
    if not url then return bad "an image_url part without a url" end
-   return of_url(url)
+   return of_url(url, member(hub.native(part, "gemini"), "file"))
 end
 
 function of_part.input_audio(part)
@@ -74,7 +78,7 @@ end
 function of_part.file(part, warn)
    local file = member(part, "file")
    local url = full(member(file, "file_data")) or full(member(file, "file_url"))
-   if url then return of_url(url) end
+   if url then return of_url(url, member(hub.native(part, "gemini"), "file")) end
    local id = full(member(file, "file_id"))
    if id and id:find "^files/" then
       return { fileData = { fileUri = "https://generativelanguage.googleapis.com/v1beta/" .. id } }
@@ -86,10 +90,13 @@ end
 local function content_parts(content, warn)
    local list = {}
    for _, part in ipairs(hub.parts(content)) do
-      local convert = of_part[part.type]
-      if convert then
+      local convert, native = of_part[part.type], hub.native(part, "gemini")
+      if type(member(native, "block")) == "table" then
+         list[#list + 1] = native.block
+      elseif convert then
          local made, err = convert(part, warn)
          if err then return nil, err end
+         for name, value in pairs(made and hub.list(member(native, "extra")) or {}) do made[name] = value end
          if made then list[#list + 1] = made end
       else
          warn("dropped: content of type " .. tostring(part.type))
@@ -273,9 +280,9 @@ local function declaration(fn)
 end
 
 -- The tools, and whether there are functions among them.
-local function tools_of(req, warn)
+local function tools_of(list, req, warn)
    local declarations, tools = json.array {}, json.array {}
-   for _, tool in ipairs(hub.list(req.tools)) do
+   for _, tool in ipairs(list) do
       local fn = member(tool, "function")
       if member(tool, "type") == "function" and full(member(fn, "name")) then
          declarations[#declarations + 1] = declaration(fn)
@@ -441,17 +448,19 @@ end
 
 -- ---- what only Gemini knows ----
 
--- extra_body.google, as Google's OpenAI-compatible endpoint takes it: members of the body and of
--- generationConfig by their names in snake_case or camelCase.
+-- Adds the members that are not there yet.
+local function add_missing(to, from)
+   for name, value in pairs(hub.list(from)) do
+      if type(name) == "string" and to[name] == nil and hub.has(value) then to[name] = value end
+   end
+end
+
+-- extra_body.google, as Google's OpenAI-compatible endpoint takes it, by names in snake_case or camelCase.
 local of_body = { "safetySettings", "cachedContent", "labels", "serviceTier", "store" }
 
-local function add_extras(body, config, req)
-   local google = member(member(req, "extra_body"), "google")
+local function add_google(body, config, google)
    if type(google) ~= "table" then return end
    for _, name in ipairs(of_body) do body[name] = parts.pick(google, name) end
-   for name, value in pairs(hub.list(parts.pick(google, "generationConfig"))) do
-      if config[name] == nil and hub.has(value) then config[name] = value end
-   end
    local thinking = parts.pick(google, "thinkingConfig")
    if type(thinking) == "table" then
       local own = {}
@@ -460,17 +469,26 @@ local function add_extras(body, config, req)
       end
       config.thinkingConfig = own
    end
-   local calling_config = parts.pick(google, "toolConfig")
-   if type(calling_config) == "table" then
+end
+
+-- What a client of Gemini's said that the hub has no words for.
+local function add_native(body, config, native)
+   if not native then return end
+   add_missing(config, native.generationConfig)
+   if type(native.toolConfig) == "table" then
       body.toolConfig = body.toolConfig or {}
-      for name, value in pairs(calling_config) do
-         if body.toolConfig[name] == nil then body.toolConfig[name] = value end
+      add_missing(body.toolConfig, native.toolConfig)
+   end
+   for name, value in pairs(native) do
+      if name ~= "format" and name ~= "generationConfig" and name ~= "toolConfig" and body[name] == nil then
+         body[name] = value
       end
    end
 end
 
 local known = {}
-for name in ([[model messages stream stream_options tools tool_choice parallel_tool_calls response_format stop
+for name in ([[model messages stream stream_options tools tool_choice functions function_call
+   parallel_tool_calls response_format stop
    logprobs top_logprobs reasoning_effort reasoning modalities web_search_options extra_body temperature top_p
    top_k seed n presence_penalty frequency_penalty max_tokens max_completion_tokens]]):gmatch "%S+" do
    known[name] = true
@@ -482,15 +500,17 @@ function request.encode(req, to)
    local warn, warnings = hub.warnings()
    local contents, instruction = conversation(req, to.model, warn)
    if not contents then return nil, instruction end
-   local tools, has_functions = tools_of(req, warn)
+   local list, tool_choice = hub.tools(req)
+   local tools, has_functions = tools_of(list, req, warn)
    local body = { contents = contents, systemInstruction = instruction, tools = tools }
-   local choice = has_functions and calling(member(req, "tool_choice"))
+   local choice = has_functions and calling(tool_choice)
    if choice then body.toolConfig = { functionCallingConfig = choice } end
    if has_functions and req.parallel_tool_calls == false then warn "dropped: parallel_tool_calls" end
    local config = generation_config(req, has_functions, to, warn)
-   add_extras(body, config, req)
+   add_google(body, config, member(member(req, "extra_body"), "google"))
+   add_native(body, config, hub.native(req, "gemini"))
    if next(config) ~= nil then body.generationConfig = config end
-   hub.leftovers(req, known, warn)
+   hub.leftovers(req, known, warn, "gemini")
    return body, warnings
 end
 

@@ -146,20 +146,21 @@ local function add_thinking(req, think)
    end
 end
 
-local own_members = { "keep_alive", "truncate", "shift" }
-
 local known = {}
 for name in ([[model messages stream tools format options think logprobs top_logprobs prompt system images
    suffix template raw context]]):gmatch "%S+" do
    known[name] = true
 end
-for _, name in ipairs(own_members) do known[name] = true end
 
-local function extras_of(body, rest)
-   local own = json.object {}
-   for _, name in ipairs(own_members) do own[name] = member(body, name) end
-   own.options = rest
-   return next(own) ~= nil and { ollama = own } or nil
+-- What only Ollama knows (hub.native): options such as num_ctx, keep_alive, members of later days.
+local function native_of(body, rest)
+   local native = json.object { options = rest }
+   for name, value in pairs(body) do
+      if not known[name] and hub.has(value) then native[name] = value end
+   end
+   if next(native) == nil then return nil end
+   native.format = "ollama"
+   return native
 end
 
 -- ask.decode(body text, head) -> a request of the hub, warnings, foreign = false | nil, err.
@@ -180,8 +181,7 @@ function ask.decode(text_of_body, head)
       and body.top_logprobs > 0 then req.top_logprobs = body.top_logprobs end
    add_format(req, member(body, "format"))
    add_thinking(req, member(body, "think"))
-   req.extra_body = extras_of(body, add_options(req, body))
-   hub.leftovers(body, known, warn)
+   req.native = native_of(body, add_options(req, body))
    return req, warnings, false
 end
 

@@ -70,8 +70,8 @@ t.case("decode: settings", function()
       num_ctx = 8192, repeat_penalty = 1.1, presence_penalty = 1 }, keep_alive = "5m", logprobs = true,
       top_logprobs = 2 }, { temperature = 0.5, top_p = 0.1, top_k = 2, seed = 3, stop = { "a" },
          max_tokens = 7,
-      presence_penalty = 1, logprobs = true, top_logprobs = 2, extra_body = { ollama = { keep_alive = "5m",
-      options = { num_ctx = 8192, repeat_penalty = 1.1 } } } })
+      presence_penalty = 1, logprobs = true, top_logprobs = 2, native = { format = "ollama",
+      keep_alive = "5m", options = { num_ctx = 8192, repeat_penalty = 1.1 } } })
    t.equal(of { options = { num_predict = -1 }, format = "", keep_alive = json.null }, {})
    t.equal(of({ format = "json" }).response_format, { type = "json_object" })
    t.equal(of({ format = { type = "object" } }).response_format.json_schema.schema, { type = "object" })
@@ -80,7 +80,7 @@ t.case("decode: settings", function()
    t.equal(of { think = "high" }, { reasoning = { enabled = true }, reasoning_effort = "high" })
    local tools = { { type = "function", ["function"] = { name = "f", parameters = { type = "object" } } } }
    t.equal(of({ tools = tools }).tools, tools)
-   t.equal(select(2, of { newer = 1 }), { "dropped: newer" })
+   t.equal(of { newer = 1 }, { native = { format = "ollama", newer = 1 } })
 end)
 
 t.case("decode: generate", function()
