@@ -8,8 +8,7 @@ local tokens = require "sim.tokens"
 
 local anthropic = {
    format = "anthropic", prefix = "msg_01", stream_type = "text/event-stream; charset=utf-8",
-      odd_finish = "pause_turn",
-   fail = anthropic_error.fail, read = anthropic_request.read,
+   odd_finish = "pause_turn", fail = anthropic_error.fail, read = anthropic_request.read,
    answers = { blocked = true }, -- "refusal", without content
 }
 
@@ -153,8 +152,8 @@ function anthropic.stream(reply)
       end
       local u = reply.usage
       emit("finish", event("message_delta", ('{"type":"message_delta","delta":{%s},'
-         .. '"usage":{"input_tokens":%d,'
-         .. '"cache_creation_input_tokens":%d,"cache_read_input_tokens":%d,%s}}'):format(stop_json(choice),
+         .. '"usage":{"input_tokens":%d,"cache_creation_input_tokens":%d,"cache_read_input_tokens":%d,'
+         .. '%s}}'):format(stop_json(choice),
          u.input - u.cached - u.written, u.written, u.cached, output_json(u))))
       emit("done", event("message_stop", '{"type":"message_stop"}'))
    end)
@@ -175,8 +174,7 @@ end
 
 function anthropic.error_event()
    return event("error", '{"type":"error","error":{"details":null,"type":"overloaded_error",'
-      .. '"message":"Overloaded"},'
-      .. '"request_id":"req_011Csim"}')
+      .. '"message":"Overloaded"},"request_id":"req_011Csim"}')
 end
 
 function anthropic.error_body()

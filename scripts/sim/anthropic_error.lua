@@ -17,11 +17,9 @@ local KINDS = {
    method = { 405, "invalid_request_error" },
    too_large = { 413, "request_too_large", "Request exceeds the maximum size" },
    rate_limit = { 429, "rate_limit_error", "This request would exceed your organization's rate limit of "
-      .. "50 requests per "
-      .. "minute. For details, refer to: https://docs.claude.com/en/api/rate-limits." },
+      .. "50 requests per minute. For details, refer to: https://docs.claude.com/en/api/rate-limits." },
    quota = { 400, "invalid_request_error", "Your credit balance is too low to access the Anthropic API. "
-      .. "Please go to "
-      .. "Plans & Billing to upgrade or purchase credits." },
+      .. "Please go to Plans & Billing to upgrade or purchase credits." },
    server = { 500, "api_error", "Internal server error" },
    overloaded = { 529, "overloaded_error", "Overloaded" },
    context = { 400, "invalid_request_error" },

@@ -12,9 +12,8 @@ local tokens = require "sim.tokens"
 local anthropic_request = {}
 
 local given, refuse = request.given, anthropic_error.refuse
-local object, list, enum, tagged, either, range = shape.object, shape.list, shape.enum, shape.tagged,
-   shape.either,
-   shape.range
+local object, list, enum, range = shape.object, shape.list, shape.enum, shape.range
+local tagged, either = shape.tagged, shape.either
 
 -- ---- the shape ----
 
@@ -23,7 +22,7 @@ local CITATIONS = object({ enabled = "boolean" })
 
 local SOURCES = {
    base64 = { media_type = "string!", data = "string!" }, url = { url = "string!" },
-      file = { file_id = "string!" },
+   file = { file_id = "string!" },
    text = { media_type = "string!", data = "string!" }, content = { content = "any!" },
 }
 local SOURCE = tagged("type", SOURCES, "!")
@@ -46,8 +45,7 @@ local BLOCKS = {
       caller = "object" },
    tool_result = {
       tool_use_id = "string!", content = either { string = "string", array = list(RESULT_BLOCK) },
-         is_error = "boolean",
-      cache_control = CACHE,
+      is_error = "boolean", cache_control = CACHE,
    },
    thinking = { thinking = "string!", signature = "string!" },
    redacted_thinking = { data = "string!" },
@@ -58,9 +56,9 @@ local BLOCKS = {
 local TOOL = tagged("type", {
    custom = {
       name = "string!", description = "string", input_schema = "object!", cache_control = CACHE,
-         strict = "boolean",
+      strict = "boolean",
       eager_input_streaming = "boolean", defer_loading = "boolean", input_examples = "array",
-         allowed_callers = "array",
+      allowed_callers = "array",
    },
    web_search_20250305 = { name = "string!", max_uses = "integer", allowed_domains = "array",
       blocked_domains = "array",
@@ -92,8 +90,7 @@ local MEMBERS = {
          { json_schema = { schema = "object!" } }),
    },
    service_tier = enum("auto standard_only"), cache_control = CACHE, container = "any",
-      context_management = "object",
-   mcp_servers = "array", inference_geo = "string",
+   context_management = "object", mcp_servers = "array", inference_geo = "string",
 }
 
 local COUNTED = {}
@@ -172,8 +169,8 @@ local function check_pairs(messages, i, turns, where)
    for k, turn in ipairs(turns) do
       if not open[turn.id] then
          refuse(("%s.content.%d"):format(where, k - 1), ("unexpected `tool_use_id` found in "
-            .. "`tool_result` blocks: %s. "
-            .. "Each `tool_result` block must have a corresponding `tool_use` block in the previous message.")
+            .. "`tool_result` blocks: %s. Each `tool_result` block must have a corresponding `tool_use` "
+            .. "block in the previous message.")
             :format(turn.id))
       end
       open[turn.id] = nil
@@ -181,9 +178,8 @@ local function check_pairs(messages, i, turns, where)
    local left = next(open)
    if left then
       refuse(("messages.%d"):format(i - 2), ("`tool_use` ids were found without `tool_result` blocks "
-         .. "immediately "
-         .. "after: %s. Each `tool_use` block must have a corresponding `tool_result` block in the next "
-         .. "message.")
+         .. "immediately after: %s. Each `tool_use` block must have a corresponding `tool_result` block "
+         .. "in the next message.")
          :format(left))
    end
 end
@@ -211,12 +207,10 @@ end
 -- With thinking on, the answers behind the user's last words that call tools must begin with their thoughts.
 local function refuse_lost_thoughts(i, first)
    refuse(("messages.%d.content.0.type"):format(i - 1), ("Expected `thinking` or `redacted_thinking`, "
-      .. "but found `%s`. "
-      .. "When `thinking` is enabled, a final `assistant` message must start with a thinking block "
-      .. "(preceeding the "
-      .. "lastmost set of `tool_use` and `tool_result` blocks). We recommend you include thinking blocks "
-      .. "from previous "
-      .. "turns. To avoid this requirement, disable `thinking`. Please consult our documentation at "
+      .. "but found `%s`. When `thinking` is enabled, a final `assistant` message must start with a "
+      .. "thinking block (preceeding the lastmost set of `tool_use` and `tool_result` blocks). We "
+      .. "recommend you include thinking blocks from previous turns. To avoid this requirement, disable "
+      .. "`thinking`. Please consult our documentation at "
       .. "https://docs.claude.com/en/docs/build-with-claude/extended-thinking"):format(first))
 end
 
@@ -227,40 +221,52 @@ local function check_whitespace(messages)
    end
 end
 
-local function read_messages(ask, body)
-   local messages, turns, lost, lost_first = body.messages, {}, nil, nil
-   if #messages == 0 then refuse("messages", "at least one message is required") end
-   if given(body.system) then
-      turns[1] = { role = "system", text = text_of(body.system, "system", {}) }
+-- An assistant's message; what stands first in it, where it should be its thoughts.
+local function read_answer(m, where, body, turns)
+   local text = text_of(m.content, where .. ".content", {})
+   turns[#turns + 1] = { role = "assistant", text = text }
+   return check_thoughts(type(m.content) == "table" and m.content or {}, where, body)
+end
+
+-- A user's message: results of tools, words, or both. Returns whether it has results.
+local function read_question(messages, i, where, turns)
+   local media, content = {}, messages[i].content
+   local text = text_of(content, where .. ".content", media)
+   local results, others = results_of(content, where .. ".content")
+   check_pairs(messages, i, results, where)
+   for _, turn in ipairs(results) do turns[#turns + 1] = turn end
+   if others or #results == 0 then
+      turns[#turns + 1] = { role = "user", text = text, media = media, beside = #results > 0 }
    end
+   return #results > 0
+end
+
+local function check_last(messages)
+   local last = messages[#messages]
+   if last.role ~= "assistant" then return end
+   check_whitespace(messages)
+   check_pairs(json.array { last, {} }, 2, {}, "messages")
+end
+
+local function read_messages(ask, body)
+   local messages, turns, lost, first = body.messages, {}, nil, nil
+   if #messages == 0 then refuse("messages", "at least one message is required") end
+   if given(body.system) then turns[1] = { role = "system", text = text_of(body.system, "system", {}) } end
    for i, m in ipairs(messages) do
-      local where, media = ("messages.%d"):format(i - 1), {}
-      local blocks = type(m.content) == "table" and m.content or {}
+      local where = ("messages.%d"):format(i - 1)
       if #m.content == 0 and not (m.role == "assistant" and i == #messages) then
          refuse(where, "all messages must have non-empty content except for the optional final assistant "
             .. "message")
       end
-      local text = text_of(m.content, where .. ".content", media)
       if m.role == "assistant" then
-         local first = check_thoughts(blocks, where, body)
-         if first then lost, lost_first = i, first end
-         turns[#turns + 1] = { role = "assistant", text = text }
-      else
-         local results, others = results_of(m.content, where .. ".content")
-         check_pairs(messages, i, results, where)
-         for _, turn in ipairs(results) do turns[#turns + 1] = turn end
-         if #results == 0 then lost = nil end
-         if others or #results == 0 then
-            turns[#turns + 1] = { role = "user", text = text, media = media, beside = #results > 0 }
-         end
+         local wrong = read_answer(m, where, body, turns)
+         if wrong then lost, first = i, wrong end
+      elseif not read_question(messages, i, where, turns) then
+         lost = nil -- what was thought before the user's last words may be left out
       end
    end
-   if lost then refuse_lost_thoughts(lost, lost_first) end
-   local last = messages[#messages]
-   if last.role == "assistant" then
-      check_whitespace(messages)
-      check_pairs(json.array { last, {} }, 2, {}, "messages")
-   end
+   if lost then refuse_lost_thoughts(lost, first) end
+   check_last(messages)
    conversation.read(ask, turns)
 end
 
@@ -268,8 +274,8 @@ local function read_tools(ask, body)
    local names = {}
    for i, tool in ipairs(body.tools or {}) do
       if not tool.name:find("^[%w_-]+$") or #tool.name > 128 then
-         refuse(("tools.%d.custom.name"):format(i - 1), "String should match pattern "
-            .. "'^[a-zA-Z0-9_-]{1,128}$'")
+         refuse(("tools.%d.custom.name"):format(i - 1), "String should match pattern '^[a-zA-Z0-9_-]{1,"
+            .. "128}$'")
       end
       if names[tool.name] then refuse("tools", "Tool names must be unique.") end
       names[tool.name] = true
@@ -300,8 +306,7 @@ local function read_thinking(ask, body)
    if not thinking or thinking.type == "disabled" then return end
    if thinking.budget_tokens and thinking.budget_tokens >= ask.limit then
       refuse(nil, "`max_tokens` must be greater than `thinking.budget_tokens`. Please consult our "
-         .. "documentation at "
-         .. "https://docs.claude.com/en/docs/build-with-claude/extended-thinking"
+         .. "documentation at https://docs.claude.com/en/docs/build-with-claude/extended-thinking"
          .. "#max-tokens-and-context-window-size")
    end
    if ask.tool_choice == "required" or type(ask.tool_choice) == "table" then
@@ -309,8 +314,7 @@ local function read_thinking(ask, body)
    end
    if given(body.temperature) and body.temperature ~= 1 then
       refuse(nil, "`temperature` may only be set to 1 when thinking is enabled. Please consult our "
-         .. "documentation at "
-         .. "https://docs.claude.com/en/docs/build-with-claude/extended-thinking")
+         .. "documentation at https://docs.claude.com/en/docs/build-with-claude/extended-thinking")
    end
    if given(body.top_k) then refuse(nil, "`top_k` must be unset when thinking is enabled.") end
    ask.think = {

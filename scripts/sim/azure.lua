@@ -9,35 +9,31 @@ local openai_request = require "sim.openai_request"
 
 local azure = {}
 
-local LEVELS = '"hate":{"filtered":false,"severity":"safe"},"self_harm":{"filtered":false,"severity":"safe"},'
-   .. '"sexual":{"filtered":false,"severity":"safe"},"violence":{"filtered":false,"severity":"safe"}'
+local LEVELS = '"hate":{"filtered":false,"severity":"safe"},"self_harm":{"filtered":false,'
+   .. '"severity":"safe"},"sexual":{"filtered":false,"severity":"safe"},"violence":{"filtered":false,'
+   .. '"severity":"safe"}'
 
 local PROMPT_RESULTS = '"prompt_filter_results":[{"prompt_index":0,"content_filter_results":{' .. LEVELS
    .. "}}]"
 
 local CODES = {
    auth = { 401, "401", "Access denied due to invalid subscription key or wrong API endpoint. Make sure "
-      .. "to provide a "
-      .. "valid key for an active subscription and use a correct regional API endpoint for your resource." },
+      .. "to provide a valid key for an active subscription and use a correct regional API endpoint for "
+      .. "your resource." },
    no_model = { 404, "DeploymentNotFound",
-      "The API deployment for this resource does not exist. If you created the "
-      .. "deployment within the last 5 minutes, please wait a moment and try again." },
+      "The API deployment for this resource does not exist. If you created the deployment within the "
+         .. "last 5 minutes, please wait a moment and try again." },
    no_route = { 404, "404", "Resource not found" },
    rate_limit = { 429, "429", "Requests to the ChatCompletions_Create Operation under Azure OpenAI API "
-      .. "version "
-      .. "2024-10-21 have exceeded call rate limit of your current OpenAI S0 pricing tier. Please retry "
-      .. "after %s "
-      .. "seconds. Please go here: https://aka.ms/oai/quotaincrease if you would like to further "
-      .. "increase the default "
-      .. "rate limit." },
+      .. "version 2024-10-21 have exceeded call rate limit of your current OpenAI S0 pricing tier. "
+      .. "Please retry after %s seconds. Please go here: https://aka.ms/oai/quotaincrease if you would "
+      .. "like to further increase the default rate limit." },
 }
 
 local BLOCKED = '{"error":{"message":"The response was filtered due to the prompt triggering Azure '
-   .. 'OpenAI\'s content '
-   .. 'management policy. Please modify your prompt and retry. To learn more about our content filtering '
-   .. 'policies '
-   .. 'please read our documentation: https://go.microsoft.com/fwlink/?linkid=2198766","type":null,'
-   .. '"param":"prompt",'
+   .. 'OpenAI\'s content management policy. Please modify your prompt and retry. To learn more about our '
+   .. 'content filtering policies please read our documentation: '
+   .. 'https://go.microsoft.com/fwlink/?linkid=2198766","type":null,"param":"prompt",'
    .. '"code":"content_filter","status":400,"innererror":{"code":"ResponsibleAIPolicyViolation",'
    .. '"content_filter_result":{"hate":{"filtered":true,"severity":"high"},"jailbreak":{"filtered":false,'
    .. '"detected":false},"self_harm":{"filtered":false,"severity":"safe"},"sexual":{"filtered":false,'

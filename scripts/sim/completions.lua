@@ -18,7 +18,7 @@ local PROMPT = shape.either({ string = "string", array = shape.list(shape.either
 
 local MEMBERS = {
    prompt = PROMPT, max_tokens = range("integer", 0), temperature = range("number", 0, 2),
-      top_p = range("number", 0, 1),
+   top_p = range("number", 0, 1),
    n = range("integer", 1, 128), stream = "boolean", stream_options = "object", logprobs = range("integer",
       0, 5),
    echo = "boolean", stop = shape.either { string = "string", array = shape.list("string") },

@@ -77,8 +77,8 @@ embeddings.openai = {
          return ('{"object":"embedding","index":%d,"embedding":%s}'):format(i - 1, written)
       end)
       local n = tokens.estimate(ask.bytes)
-      return page("application/json", ('{"object":"list","data":[%s],"model":%s,"usage":{"prompt_tokens":%d,'
-         .. '"total_tokens":%d}}'):format(data, quoted(ask.model.id), n, n))
+      return page("application/json", ('{"object":"list","data":[%s],"model":%s,'
+         .. '"usage":{"prompt_tokens":%d,"total_tokens":%d}}'):format(data, quoted(ask.model.id), n, n))
    end,
    nulls = {
       essential = { { '"embedding":%b[]', '"embedding":null' }, { '"embedding":"[^"]+"',
@@ -130,8 +130,7 @@ embeddings.gemini_batch = setmetatable({
       for i, one in ipairs(body.requests) do
          if one.model ~= "models/" .. name then
             gemini_error.refuse(("* BatchEmbedContentsRequest.requests[%d].model: must be the same as "
-               .. "the model in "
-               .. "BatchEmbedContentsRequest.model"):format(i - 1))
+               .. "the model in BatchEmbedContentsRequest.model"):format(i - 1))
          end
          inputs[i], size = text_of(one.content), one.outputDimensionality
       end
@@ -170,8 +169,8 @@ embeddings.ollama = {
    end,
    page = function(ask)
       return page("application/json; charset=utf-8",
-         ('{"model":%s,"embeddings":[%s],"total_duration":14143917,'
-         .. '"load_duration":1019500,"prompt_eval_count":%d}'):format(quoted(ask.asked), all(ask,
+         ('{"model":%s,"embeddings":[%s],"total_duration":14143917,"load_duration":1019500,'
+            .. '"prompt_eval_count":%d}'):format(quoted(ask.asked), all(ask,
             vectors.json),
          tokens.estimate(ask.bytes)))
    end,

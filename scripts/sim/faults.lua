@@ -38,8 +38,8 @@ local function page(status, content_type, body)
    return { status = status, headers = { { "content-type", content_type } }, body = body }
 end
 
-local HTML = "<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head>"
-   .. "<body><h1>Bad Gateway</h1></body></html>\n"
+local HTML = "<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head><body><h1>Bad "
+   .. "Gateway</h1></body></html>\n"
 
 faults.instead = {
    ["429"] = function(seconds, model, wire)
@@ -80,8 +80,8 @@ end
 
 faults.prepare = {
    ["blocked"] = function(choice)
-      choice.text, choice.calls, choice.reasoning, choice.finish, choice.blocked = "", {}, nil,
-         "content_filter", true
+      choice.text, choice.calls, choice.reasoning = "", {}, nil
+      choice.finish, choice.blocked = "content_filter", true
    end,
    ["filter"] = function(choice)
       choice.text = tokens.head(choice.text, math.max(1, tokens.count(choice.text) // 2))
@@ -100,8 +100,7 @@ faults.prepare = {
 -- Those whose argument must be a number, and the most it may be.
 local NUMBERS = {
    ["slow-first-token"] = 3600000, latency = 3600000, drip = 3600000, ["429"] = 3600000,
-      ["keep-alive"] = 3600000,
-   shred = 65536, ["huge-event"] = 1 << 28, html = 599,
+   ["keep-alive"] = 3600000, shred = 65536, ["huge-event"] = 1 << 28, html = 599,
 }
 
 -- nil, or what is wrong with the argument.

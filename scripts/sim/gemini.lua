@@ -51,8 +51,8 @@ end
 
 local function blocked_json(reply)
    return ('{"promptFeedback":{"blockReason":"SAFETY",%s},"usageMetadata":{"promptTokenCount":%d,'
-      .. '"totalTokenCount":%d},'
-      .. '"modelVersion":%s,"responseId":"%s"}'):format(UNSAFE, reply.usage.input, reply.usage.input,
+      .. '"totalTokenCount":%d},"modelVersion":%s,"responseId":"%s"}'):format(UNSAFE, reply.usage.input,
+      reply.usage.input,
       quoted(reply.model), reply.id:sub(1, 22))
 end
 
@@ -214,9 +214,8 @@ gemini.count = {
 local function model_json(m)
    local methods = '"generateContent","countTokens"'
    if m.embeds then methods = '"embedContent","batchEmbedContents"' end
-   return ('{"name":"models/%s","version":"001","displayName":"Simulated '
-      .. '%s","inputTokenLimit":%d,"outputTokenLimit":8192,'
-      .. '"supportedGenerationMethods":[%s]}'):format(m.id, m.id, m.context, methods)
+   return ('{"name":"models/%s","version":"001","displayName":"Simulated %s","inputTokenLimit":%d,'
+      .. '"outputTokenLimit":8192,"supportedGenerationMethods":[%s]}'):format(m.id, m.id, m.context, methods)
 end
 
 function gemini.list_models()

@@ -37,14 +37,12 @@ local SAYS = {
    bad_json = function(d) return "Invalid JSON payload received. " .. d.message end,
    no_model = function(d)
       return ("models/%s is not found for API version v1beta, or is not supported for generateContent. "
-         .. "Call ListModels "
-         .. "to see the list of available models and their supported methods."):format(d.name)
+         .. "Call ListModels to see the list of available models and their supported methods."):format(d.name)
    end,
    rate_limit = function(d)
       return "You exceeded your current quota, please check your plan and billing details. For more "
-         .. "information on this "
-         .. "error, head to: https://ai.google.dev/gemini-api/docs/rate-limits. \n* Quota exceeded for "
-         .. "metric: "
+         .. "information on this error, head to: https://ai.google.dev/gemini-api/docs/rate-limits. \n* "
+         .. "Quota exceeded for metric: "
          .. "generativelanguage.googleapis.com/generate_content_free_tier_requests, limit: 10, model: "
          .. (d.name or "")
          .. "\nPlease retry in " .. d.seconds .. "s."
@@ -59,17 +57,15 @@ local TYPE = "type.googleapis.com/google.rpc."
 
 local function details_of(what, d)
    if what == "rate_limit" then
-      return ('[{"@type":"%sHelp","links":[{"description":"Learn more about Gemini API quotas","url":'
-         .. '"https://ai.google.dev/gemini-api/docs/rate-limits"}]},{"@type":"%sQuotaFailure",'
-         .. '"violations":[{"quotaMetric":'
-         .. '"generativelanguage.googleapis.com/generate_content_free_tier_requests","quotaId":'
+      return ('[{"@type":"%sHelp","links":[{"description":"Learn more about Gemini API quotas",'
+         .. '"url":"https://ai.google.dev/gemini-api/docs/rate-limits"}]},{"@type":"%sQuotaFailure",'
+         .. '"violations":[{"quotaMetric":"generativelanguage.googleapis.com/'
+         .. 'generate_content_free_tier_requests","quotaId":'
          .. '"GenerateRequestsPerMinutePerProjectPerModel-FreeTier","quotaValue":"10"}]},'
-         .. '{"@type":"%sRetryInfo",'
-         .. '"retryDelay":"%ss"}]'):format(TYPE, TYPE, TYPE, d.seconds)
+         .. '{"@type":"%sRetryInfo","retryDelay":"%ss"}]'):format(TYPE, TYPE, TYPE, d.seconds)
    elseif what == "auth" then
       return ('[{"@type":"%sErrorInfo","reason":"API_KEY_INVALID","domain":"googleapis.com",'
-         .. '"metadata":{"service":'
-         .. '"generativelanguage.googleapis.com"}}]'):format(TYPE)
+         .. '"metadata":{"service":"generativelanguage.googleapis.com"}}]'):format(TYPE)
    end
 end
 

@@ -20,10 +20,8 @@ local SCHEMA = object {
       .. "object null"),
    format = "string", title = "string", description = "string", nullable = "boolean", enum = list("string"),
    maxItems = "any", minItems = "any", required = list("string"), minProperties = "any",
-      maxProperties = "any",
-   minLength = "any", maxLength = "any", pattern = "string", example = "any",
-      propertyOrdering = list("string"),
-   default = "any", minimum = "number", maximum = "number",
+   maxProperties = "any", minLength = "any", maxLength = "any", pattern = "string", example = "any",
+   propertyOrdering = list("string"), default = "any", minimum = "number", maximum = "number",
 }
 SCHEMA.members.items = SCHEMA
 SCHEMA.members.anyOf = list(SCHEMA)
@@ -45,8 +43,7 @@ gemini_request.CONTENT = object({
       functionResponse = object { id = "string", name = "string!", response = "object!", parts = "array",
          willContinue = "boolean", scheduling = "string" },
       executableCode = "object", codeExecutionResult = "object", thought = "boolean",
-         thoughtSignature = "string",
-      videoMetadata = "object", mediaResolution = "any", partMetadata = "object",
+      thoughtSignature = "string", videoMetadata = "object", mediaResolution = "any", partMetadata = "object",
    }, "!"),
 })
 
@@ -60,7 +57,7 @@ local CONFIG = object {
       thinkingLevel = enum("MINIMAL LOW MEDIUM HIGH minimal low medium high"),
    },
    presencePenalty = range("number", -2, 2), frequencyPenalty = range("number", -2, 2),
-      responseLogprobs = "boolean",
+   responseLogprobs = "boolean",
    logprobs = range("integer", 0, 20), responseModalities = list("string"), speechConfig = "object",
    mediaResolution = "string", imageConfig = "object", enableEnhancedCivicAnswers = "boolean",
 }
@@ -70,12 +67,10 @@ local REQUEST = {
    tools = list(object {
       functionDeclarations = list(object {
          name = "string!", description = "string", parameters = SCHEMA, parametersJsonSchema = "any",
-            response = SCHEMA,
-         responseJsonSchema = "any", behavior = "string",
+         response = SCHEMA, responseJsonSchema = "any", behavior = "string",
       }),
       googleSearch = "object", codeExecution = "object", urlContext = "object",
-         googleSearchRetrieval = "object",
-      googleMaps = "object", fileSearch = "object", computerUse = "object",
+      googleSearchRetrieval = "object", googleMaps = "object", fileSearch = "object", computerUse = "object",
    }),
    toolConfig = object {
       functionCallingConfig = object {
@@ -155,8 +150,7 @@ end
 local function check_results(calls, results)
    if #calls ~= #results then
       refuse("Please ensure that the number of function response parts is equal to the number of "
-         .. "function call parts of "
-         .. "the function call turn.")
+         .. "function call parts of the function call turn.")
    end
    local open = {}
    for _, call in ipairs(calls) do
@@ -167,8 +161,8 @@ local function check_results(calls, results)
       local key = result.name .. "/" .. (result.id or "")
       if not open[key] or open[key] == 0 then
          refuse(("Please ensure that function response turn comes immediately after a function call "
-            .. "turn: no function "
-            .. "call has the name '%s' and the id '%s'."):format(result.name, result.id or ""))
+            .. "turn: no function call has the name '%s' and the id '%s'."):format(result.name, result.id
+            or ""))
       end
       open[key] = open[key] - 1
    end
@@ -179,11 +173,9 @@ local function check_thoughts(steps)
    for _, call in ipairs(steps) do
       if not call.signature then
          refuse(("Function call is missing a thought_signature in functionCall parts. This is required "
-            .. "for tools to work "
-            .. "correctly, and missing thought_signature may lead to degraded model performance. "
-            .. "Additional data, "
-            .. "function call `default_api:%s` , position %d. Please refer to "
-            .. "https://ai.google.dev/gemini-api/docs/thought-signatures for more "
+            .. "for tools to work correctly, and missing thought_signature may lead to degraded model "
+            .. "performance. Additional data, function call `default_api:%s` , position %d. Please refer "
+            .. "to https://ai.google.dev/gemini-api/docs/thought-signatures for more "
             .. "details."):format(call.part.name,
             call.at))
       end
@@ -199,45 +191,47 @@ local function result_turn(response)
    }
 end
 
+-- The walk over the contents: turns, the calls that wait for their results, and the first call of each step
+-- behind the user's last words.
+local function read_answer(walk, got, is_first)
+   if #walk.calls > 0 then check_results(walk.calls, {}) end
+   if #got.calls > 0 and is_first then
+      refuse("Please ensure that function call turn comes immediately after a user turn or after a function "
+         .. "response turn.")
+   end
+   walk.calls = got.calls
+   table.insert(walk.steps, got.calls[1])
+   table.insert(walk.turns, { role = "assistant", text = table.concat(got.texts, "\n") })
+end
+
+local function read_question(walk, got)
+   if #walk.calls > 0 or #got.results > 0 then check_results(walk.calls, got.results) end
+   walk.calls = {}
+   for _, result in ipairs(got.results) do table.insert(walk.turns, result_turn(result.response)) end
+   if #got.results > 0 and #got.texts == 0 and #got.media == 0 then return end
+   if #got.results == 0 then walk.steps = {} end
+   table.insert(walk.turns, {
+      role = "user", text = table.concat(got.texts, "\n"), media = got.media, beside = #got.results > 0,
+   })
+end
+
+local ROLES = { user = read_question, ["function"] = read_question, model = read_answer }
+
 local function read_contents(ask, body)
-   local turns, calls, steps = {}, {}, {}
+   local walk = { turns = {}, calls = {}, steps = {} }
    if #body.contents == 0 then refuse("* GenerateContentRequest.contents: contents is not specified") end
    if body.systemInstruction then
       local got = read_content(body.systemInstruction, "system_instruction")
-      turns[1] = { role = "system", text = table.concat(got.texts, "\n") }
+      walk.turns[1] = { role = "system", text = table.concat(got.texts, "\n") }
    end
    for i, content in ipairs(body.contents) do
-      local role = content.role or "user"
-      if role ~= "user" and role ~= "model" and role ~= "function" then
-         refuse("Please use a valid role: user, model.")
-      end
-      local got = read_content(content, ("contents[%d]"):format(i - 1))
-      if role == "model" then
-         if #calls > 0 then check_results(calls, {}) end
-         if #got.calls > 0 and i == 1 then
-            refuse("Please ensure that function call turn comes immediately after a user turn or after a "
-               .. "function "
-               .. "response turn.")
-         end
-         calls = got.calls
-         steps[#steps + 1] = calls[1]
-         turns[#turns + 1] = { role = "assistant", text = table.concat(got.texts, "\n") }
-      else
-         if #calls > 0 or #got.results > 0 then check_results(calls, got.results) end
-         calls = {}
-         for _, result in ipairs(got.results) do
-            turns[#turns + 1] = result_turn(result.response)
-         end
-         if #got.results == 0 then steps = {} end
-         if #got.results == 0 or #got.texts > 0 or #got.media > 0 then
-            turns[#turns + 1] = { role = "user", text = table.concat(got.texts, "\n"), media = got.media,
-               beside = #got.results > 0 }
-         end
-      end
+      local read = ROLES[content.role or "user"]
+      if not read then refuse("Please use a valid role: user, model.") end
+      read(walk, read_content(content, ("contents[%d]"):format(i - 1)), i == 1)
    end
-   if #calls > 0 then check_results(calls, {}) end
-   if ask.think then check_thoughts(steps) end
-   conversation.read(ask, turns)
+   if #walk.calls > 0 then check_results(walk.calls, {}) end
+   if ask.think then check_thoughts(walk.steps) end
+   conversation.read(ask, walk.turns)
 end
 
 -- JSON Schema, as schema.lua understands it: types are written small.
@@ -260,10 +254,9 @@ local function read_tools(ask, body)
       for i, f in ipairs(tool.functionDeclarations or {}) do
          if not f.name:find("^[%a_][%w_.:-]*$") or #f.name > 64 then
             refuse(("* GenerateContentRequest.tools[0].function_declarations[%d].name: Invalid function "
-               .. "name. Must start "
-               .. "with a letter or an underscore. Must be alphameric (a-z, A-Z, 0-9), underscores (_), "
-               .. "dots (.), colons "
-               .. "(:), or dashes (-), with a maximum length of 64."):format(i - 1))
+               .. "name. Must start with a letter or an underscore. Must be alphameric (a-z, A-Z, 0-9), "
+               .. "underscores (_), dots (.), colons (:), or dashes (-), with a maximum length of "
+               .. "64."):format(i - 1))
          end
          if f.parameters and f.parametersJsonSchema then
             refuse("Only one of parameters and parameters_json_schema may be set.")
@@ -293,8 +286,7 @@ local function read_config(ask, config)
    local schema = config.responseJsonSchema or config.responseSchema
    if schema and config.responseMimeType ~= "application/json" then
       refuse("* GenerateContentRequest.generation_config.response_schema: only allowed with "
-         .. "response_mime_type "
-         .. "application/json")
+         .. "response_mime_type application/json")
    end
    ask.json = config.responseMimeType == "application/json"
    ask.schema = as_json_schema(schema)

@@ -251,7 +251,7 @@ end
 local STEPS = {
    "The question is about %s.", "First I recall what I know of it.", "I compare that with what was asked.",
    "One point could go either way, so I check it again.", "Nothing speaks against it.",
-      "That settles the answer.",
+   "That settles the answer.",
 }
 local EFFORT = { minimal = 1, low = 2, medium = 3, high = 5, xhigh = 6, max = 6 }
 

@@ -27,10 +27,11 @@ end
 local function last_json(reply)
    local u = reply.usage
    local finish = reply.ask.load and "load" or FINISH[reply.choices[1].finish] or reply.choices[1].finish
-   return ('"done":true,"done_reason":%s,"total_duration":%d,"load_duration":1631208,"prompt_eval_count":%d,'
-      .. '"prompt_eval_duration":%d,"eval_count":%d,"eval_duration":%d}'):format(quoted(finish),
+   return ('"done":true,"done_reason":%s,"total_duration":%d,"load_duration":1631208,'
+      .. '"prompt_eval_count":%d,"prompt_eval_duration":%d,"eval_count":%d,'
+      .. '"eval_duration":%d}'):format(quoted(finish),
       1631208 + u.input * 100000 + u.output * 30000000, u.input, u.input * 100000, u.output,
-         u.output * 30000000)
+      u.output * 30000000)
 end
 
 local function calls_json(choice)
@@ -145,8 +146,8 @@ local function page(body)
       .. "\n" }
 end
 
-local DETAILS = '{"parent_model":"","format":"gguf","family":"sim","families":["sim"],"parameter_size":"1B",'
-   .. '"quantization_level":"Q4_K_M"}'
+local DETAILS = '{"parent_model":"","format":"gguf","family":"sim","families":["sim"],'
+   .. '"parameter_size":"1B","quantization_level":"Q4_K_M"}'
 
 function ollama.tags()
    local list = {}
@@ -166,9 +167,8 @@ ollama.show = {
    format = "ollama", fail = ollama_error.fail, read = ollama_request.read_show,
    page = function(ask)
       local can = ask.model.embeds and '"embedding"' or '"completion","vision","tools","thinking"'
-      return page(('{"modelfile":"FROM sim","parameters":"","template":"{{ .Prompt '
-         .. '}}","details":%s,"model_info":{'
-         .. '"general.architecture":"sim","sim.context_length":%d},"capabilities":[%s],'
+      return page(('{"modelfile":"FROM sim","parameters":"","template":"{{ .Prompt }}","details":%s,'
+         .. '"model_info":{"general.architecture":"sim","sim.context_length":%d},"capabilities":[%s],'
          .. '"modified_at":"2025-01-01T00:00:00Z"}'):format(DETAILS, ask.model.context, can))
    end,
 }

@@ -9,8 +9,7 @@ local KINDS = {
       "forbidden" },
    no_model = { 404 }, no_route = { 404 }, method = { 405, "405 method not allowed" },
    too_large = { 413, "request body too large" }, rate_limit = { 429,
-      "you've reached your hourly usage limit, please "
-      .. "upgrade to continue" },
+      "you've reached your hourly usage limit, please upgrade to continue" },
    quota = { 402, "this model requires a subscription, upgrade for access: https://ollama.com/upgrade" },
    server = { 500, "llama runner process has terminated: exit status 2" },
    overloaded = { 503, "server busy, please try again. maximum pending requests exceeded" },

@@ -48,8 +48,8 @@ local function read_calls(calls)
       expect(f.name, "string", "messages.tool_calls.function.name")
       if given(f.arguments) and shape.kind_of(f.arguments) ~= "object" then
          refuse(("json: cannot unmarshal %s into Go struct field "
-            .. "ChatRequest.messages.tool_calls.function.arguments of "
-            .. "type api.ToolCallFunctionArguments"):format(shape.kind_of(f.arguments)))
+            .. "ChatRequest.messages.tool_calls.function.arguments of type "
+            .. "api.ToolCallFunctionArguments"):format(shape.kind_of(f.arguments)))
       end
    end
 end

@@ -10,8 +10,7 @@ local SORRY = "The server had an error while processing your request. Sorry abou
 local KINDS = {
    bad_request = { 400, "invalid_request_error" },
    auth = { 401, "invalid_request_error", "invalid_api_key", "Incorrect API key provided. You can find "
-      .. "your API key at "
-      .. "https://platform.openai.com/account/api-keys." },
+      .. "your API key at https://platform.openai.com/account/api-keys." },
    permission = { 403, "invalid_request_error", "unsupported_country_region_territory",
       "Country, region, or territory not supported" },
    no_model = { 404, "invalid_request_error", "model_not_found" },
@@ -20,15 +19,13 @@ local KINDS = {
    too_large = { 413, "invalid_request_error", nil, "Request body too large." },
    rate_limit = { 429, "requests", "rate_limit_exceeded" },
    quota = { 429, "insufficient_quota", "insufficient_quota", "You exceeded your current quota, please "
-      .. "check your plan "
-      .. "and billing details. For more information on this error, read the docs: "
+      .. "check your plan and billing details. For more information on this error, read the docs: "
       .. "https://platform.openai.com/docs/guides/error-codes/api-errors." },
    server = { 500, "server_error", nil, SORRY },
    overloaded = { 529, "overloaded_error", nil, "Overloaded" },
    context = { 400, "invalid_request_error", "context_length_exceeded" },
    blocked = { 400, "invalid_request_error", "invalid_prompt", "Invalid prompt: your prompt was flagged "
-      .. "as potentially "
-      .. "violating our usage policy. Please try again with a different prompt." },
+      .. "as potentially violating our usage policy. Please try again with a different prompt." },
    unknown_fault = { 400, "invalid_request_error", "unknown_fault" },
 }
 
@@ -40,8 +37,7 @@ local MESSAGES = {
 local SAYS = {
    bad_json = function(d)
       return "We could not parse the JSON body of your request. The OpenAI API expects a JSON payload, "
-         .. "but what was "
-         .. "sent was not valid JSON: " .. d.message
+         .. "but what was sent was not valid JSON: " .. d.message
    end,
    no_model = function(d) return "The model `" .. d.name .. "` does not exist or you do not have access "
       .. "to it." end,
@@ -49,8 +45,7 @@ local SAYS = {
       .. "s." end,
    context = function(d)
       return ("This model's maximum context length is %d tokens. However, your messages resulted in %d "
-         .. "tokens. Please "
-         .. "reduce the length of the messages."):format(d.limit, d.got)
+         .. "tokens. Please reduce the length of the messages."):format(d.limit, d.got)
    end,
 }
 KINDS.bad_json = { 400, "invalid_request_error" }

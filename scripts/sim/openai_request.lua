@@ -180,8 +180,8 @@ end
 local function check_tool_order(messages, i)
    local open = i > 1 and messages[i - 1]
    if not open or open.role ~= "tool" and not (open.role == "assistant" and given(open.tool_calls)) then
-      refuse("Invalid parameter: messages with role 'tool' must be a response to a preceeding message with "
-         .. "'tool_calls'.", ("messages.[%d].role"):format(i - 1), nil)
+      refuse("Invalid parameter: messages with role 'tool' must be a response to a preceeding message "
+         .. "with 'tool_calls'.", ("messages.[%d].role"):format(i - 1), nil)
    end
 end
 
@@ -213,8 +213,8 @@ local function check_calls(messages, i)
    end
    for _, call in ipairs(calls) do
       if not answered[call.id] then
-         refuse("An assistant message with 'tool_calls' must be followed by tool messages responding to each "
-            .. "'tool_call_id'. The following tool_call_ids did not have response messages: " .. call.id,
+         refuse("An assistant message with 'tool_calls' must be followed by tool messages responding to "
+            .. "each 'tool_call_id'. The following tool_call_ids did not have response messages: " .. call.id,
             ("messages.[%d].role"):format(i), nil)
       end
    end
@@ -282,8 +282,9 @@ local function read_tools(body, ask)
       local f = expect(t["function"], "an object", where .. ".function")
       if not given(f.name) then missing(where .. ".function.name") end
       if not expect(f.name, "a string", where .. ".function.name"):find("^[%w_-]+$") or #f.name > 64 then
-         refuse(("Invalid '%s.function.name': string does not match pattern. Expected a string that matches "
-            .. "the pattern '^[a-zA-Z0-9_-]+$'."):format(where), where .. ".function.name", "invalid_value")
+         refuse(("Invalid '%s.function.name': string does not match pattern. Expected a string that "
+            .. "matches the pattern '^[a-zA-Z0-9_-]+$'."):format(where), where
+            .. ".function.name", "invalid_value")
       end
       local why = f.strict == true and strict.complaint(request.or_nil(f.parameters), "function '" .. f.name
          .. "'")

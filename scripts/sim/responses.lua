@@ -28,31 +28,46 @@ end
 
 -- status, and what belongs to it: output, usage, error and incomplete_details as JSON.
 local function response_json(reply, status, more)
-   local body = reply.ask.body
+   local body, out = reply.ask.body, {}
    local reasoning = type(body.reasoning) == "table" and body.reasoning or {}
-   local text = type(body.text) == "table" and body.text or {}
-   return table.concat {
-      '{"id":"', reply.id, '","object":"response","created_at":', reply.created, ',"status":"', status,
-      '","background":false,"completed_at":', status == "completed" and reply.created + 1
-         or "null", ',"error":',
-      more.error or "null", ',"incomplete_details":', more.incomplete or "null", ',"instructions":',
-      or_null(body.instructions), ',"max_output_tokens":', or_null(body.max_output_tokens),
-         ',"max_tool_calls":null,"model":',
-      quoted(reply.model), ',"output":[', more.output or "", '],"parallel_tool_calls":',
-      tostring(reply.ask.parallel), ',"previous_response_id":', or_null(body.previous_response_id),
-         ',"reasoning":{"effort":',
-      or_null(reasoning.effort), ',"summary":', or_null(reasoning.summary),
-         '},"prompt_cache_key":', or_null(body.prompt_cache_key), ',"safety_identifier":',
-      or_null(body.safety_identifier), ',"service_tier":"default","top_logprobs":', or_null(body.top_logprobs
-         or 0), ',"store":',
-      tostring(reply.ask.stored), ',"temperature":', or_null(body.temperature or 1.0), ',"text":{"format":',
-      type(text.format) == "table" and quoted(text.format) or '{"type":"text"}',
-         ',"verbosity":"medium"},"tool_choice":',
-      or_null(body.tool_choice or "auto"), ',"tools":', or_null(body.tools or json.array {}), ',"top_p":',
-      or_null(body.top_p or 1.0), ',"truncation":"disabled","usage":', more.usage
-         or "null", ',"user":', or_null(body.user),
-      ',"metadata":', or_null(body.metadata or json.object {}), "}",
-   }
+   local format = type(body.text) == "table" and type(body.text.format) == "table" and body.text.format
+   local function add(name, text) out[#out + 1] = ('"%s":%s'):format(name, text) end
+   local function echo(name, default)
+      local v = body[name]
+      add(name, or_null(v == nil and default or v))
+   end
+   add("id", quoted(reply.id))
+   add("object", '"response"')
+   add("created_at", reply.created)
+   add("status", quoted(status))
+   add("background", "false")
+   add("completed_at", status == "completed" and reply.created + 1 or "null")
+   add("error", more.error or "null")
+   add("incomplete_details", more.incomplete or "null")
+   echo("instructions")
+   echo("max_output_tokens")
+   echo("max_tool_calls")
+   add("model", quoted(reply.model))
+   add("output", "[" .. (more.output or "") .. "]")
+   add("parallel_tool_calls", tostring(reply.ask.parallel))
+   echo("previous_response_id")
+   echo("prompt_cache_key")
+   add("reasoning", ('{"effort":%s,"summary":%s}'):format(or_null(reasoning.effort),
+      or_null(reasoning.summary)))
+   echo("safety_identifier")
+   add("service_tier", '"default"')
+   add("store", tostring(reply.ask.stored))
+   echo("temperature", 1.0)
+   add("text", ('{"format":%s,"verbosity":"medium"}'):format(quoted(format or { type = "text" })))
+   echo("tool_choice", "auto")
+   echo("tools", json.array {})
+   echo("top_logprobs", 0)
+   echo("top_p", 1.0)
+   echo("truncation", "disabled")
+   add("usage", more.usage or "null")
+   echo("user")
+   echo("metadata", json.object {})
+   return "{" .. table.concat(out, ",") .. "}"
 end
 
 -- ---- output items ----
@@ -226,9 +241,8 @@ function responses.event_of(reply)
    local at = ('"item_id":"msg_0%s","output_index":%d,"content_index":0'):format(reply.key,
       reply.choices[1].reasoning and 1 or 0)
    return function(text)
-      return ('event: response.output_text.delta\ndata: '
-         .. '{"type":"response.output_text.delta",%s,"logprobs":[],"delta":%s,'
-         .. '"sequence_number":9}\n\n'):format(at, quoted(text))
+      return ('event: response.output_text.delta\ndata: {"type":"response.output_text.delta",%s,'
+         .. '"logprobs":[],"delta":%s,"sequence_number":9}\n\n'):format(at, quoted(text))
    end
 end
 
@@ -237,14 +251,14 @@ local function error_members(message)
 end
 
 function responses.error_event(_, message)
-   return ('event: error\ndata: '
-      .. '{"type":"error","code":"server_error","message":%s,"param":null,"sequence_number":9}\n\n')
+   return ('event: error\ndata: {"type":"error","code":"server_error","message":%s,"param":null,'
+      .. '"sequence_number":9}\n\n')
       :format(quoted(message))
 end
 
 function responses.failed_event(reply, message)
-   return ('event: response.failed\ndata: '
-      .. '{"type":"response.failed","response":%s,"sequence_number":2}\n\n'):format(
+   return ('event: response.failed\ndata: {"type":"response.failed","response":%s,'
+      .. '"sequence_number":2}\n\n'):format(
       response_json(reply, "failed", { error = error_members(message) }))
 end
 

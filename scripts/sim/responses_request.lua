@@ -11,9 +11,8 @@ local strict = require "sim.strict"
 local responses_request = {}
 
 local given, refuse = request.given, openai_say.refuse
-local object, list, enum, tagged, either, range = shape.object, shape.list, shape.enum, shape.tagged,
-   shape.either,
-   shape.range
+local object, list, enum, range = shape.object, shape.list, shape.enum, shape.range
+local tagged, either = shape.tagged, shape.either
 
 -- ---- the shape ----
 
@@ -38,13 +37,11 @@ local ITEMS = {
    },
    function_call = {
       id = "string", call_id = "string!", name = "string!", arguments = "string!", status = STATUS,
-         namespace = "string",
-      caller = "object",
+      namespace = "string", caller = "object",
    },
    function_call_output = {
       id = "string", call_id = "string!", output = either({ string = "string", array = list(PART) }, "!"),
-         status = STATUS,
-      caller = "object",
+      status = STATUS, caller = "object",
    },
    reasoning = {
       id = "string!", summary = "array!", content = TEXTS, encrypted_content = "string", status = STATUS,
@@ -68,13 +65,12 @@ local TOOL = tagged("type", {
       defer_loading = "boolean" },
    web_search = ANYTHING, web_search_preview = ANYTHING, file_search = ANYTHING, code_interpreter = ANYTHING,
    image_generation = ANYTHING, mcp = ANYTHING, custom = ANYTHING, local_shell = ANYTHING,
-      computer_use_preview = ANYTHING,
-   shell = ANYTHING, apply_patch = ANYTHING,
+   computer_use_preview = ANYTHING, shell = ANYTHING, apply_patch = ANYTHING,
 })
 
 local MEMBERS = {
    model = "string!", instructions = "string", previous_response_id = "string", conversation = "any",
-      store = "boolean",
+   store = "boolean",
    input = either({ string = "string", array = list(tagged("type", ITEMS, nil, "message")) }, "!"),
    tools = list(TOOL), text = object { format = FORMAT, verbosity = enum("low medium high") },
    tool_choice = either {
@@ -101,8 +97,9 @@ local MEMBERS = {
 -- ---- items ----
 
 local function medium(part, where)
-   if part.type == "input_audio" then return { kind = "audio", mime = part.input_audio.format
-      or "unknown" } end
+   if part.type == "input_audio" then
+      return { kind = "audio", mime = part.input_audio.format or "unknown" }
+   end
    local url = part.image_url or part.file_data or part.file_url
    if given(url) and url:find("^data:") then
       local mime, data = conversation.data_url(url)
@@ -148,16 +145,13 @@ local function check_reasoning(item, where)
    if given(item.encrypted_content) then
       if not seal.fits(item.encrypted_content, "gAAAAA", item.id) then
          refuse(("The encrypted content for item %s could not be verified. Reason: Encrypted content "
-            .. "could not be "
-            .. "decrypted or parsed."):format(item.id), where
+            .. "could not be decrypted or parsed."):format(item.id), where
             .. ".encrypted_content", "invalid_encrypted_content")
       end
    elseif not stored then
       error(openai_error.fail("no_route", { param = "input", message = ("Item with id '%s' not found. "
-         .. "Items are not "
-         .. "persisted when `store` is set to false. Try again with `store` set to true, or remove this "
-         .. "item from your "
-         .. "input."):format(item.id) }), 0)
+         .. "Items are not persisted when `store` is set to false. Try again with `store` set to true, "
+         .. "or remove this item from your input."):format(item.id) }), 0)
    end
 end
 
@@ -237,15 +231,14 @@ local function read_tools(ask, body)
          local where = ("tools[%d]"):format(i - 1)
          if not tool.name:find("^[%w_-]+$") or #tool.name > 64 then
             refuse(("Invalid '%s.name': string does not match pattern. Expected a string that matches "
-               .. "the pattern "
-               .. "'^[a-zA-Z0-9_-]+$'."):format(where), where .. ".name", "invalid_value")
+               .. "the pattern '^[a-zA-Z0-9_-]+$'."):format(where), where .. ".name", "invalid_value")
          end
          local why = tool.strict == true
             and strict.complaint(request.or_nil(tool.parameters), "function '" .. tool.name .. "'")
          if why then refuse(why, where .. ".parameters", "invalid_function_parameters") end
          table.insert(ask.tools, {
             name = tool.name, description = request.or_nil(tool.description),
-               parameters = request.or_nil(tool.parameters),
+            parameters = request.or_nil(tool.parameters),
          })
       end
    end
@@ -268,8 +261,7 @@ local function read_format(ask, body)
    if format.type == "json_object" then
       if not (ask.system .. "\n" .. ask.user):lower():find("json", 1, true) then
          refuse("Response input messages must contain the word 'json' in some form to use 'text.format' "
-            .. "of type "
-            .. "'json_object'.", "input", nil)
+            .. "of type 'json_object'.", "input", nil)
       end
       return
    end

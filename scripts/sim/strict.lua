@@ -27,8 +27,7 @@ local function object_complaint(s, path)
    for _, name in ipairs(shape.keys(type(s.properties) == "table" and s.properties or {})) do
       if not required[name] then
          return ("In context=%s, 'required' is required to be supplied and to be an array including "
-            .. "every key in "
-            .. "properties. Missing '%s'."):format(context(path), name)
+            .. "every key in properties. Missing '%s'."):format(context(path), name)
       end
       local why = complaint(s.properties[name], extended(path, "properties", name))
       if why then return why end

@@ -3,6 +3,7 @@
 SPDX-License-Identifier: MIT
 """
 
+import gzip
 import json
 import os
 import re
@@ -206,6 +207,7 @@ def test_a_missing_file_is_named():
         ("serve", "--policies", "/no/such/dir"),
         ("sim", "--answers", "/no/such/answers", "--listen", "127.0.0.1:0"),
         ("sim", "--log", "/no/such/dir/log", "--listen", "127.0.0.1:0"),
+        ("sim", "--script", "/no/such/script", "--listen", "127.0.0.1:0"),
     ):
         done = baton(*arguments, timeout=10)
         equal(done.returncode, 1, repr(arguments) + done.output)
@@ -592,6 +594,33 @@ def test_a_fault_can_be_asked_for_by_a_header():
         for status in (429, 200):
             answer = request(sim.address, "POST", "/v1/chat/completions", chat_body("base:429*1"))
             equal(answer.status, status)
+
+
+def test_the_simulator_answers_by_a_script_in_every_format():
+    with tempfile.TemporaryDirectory(prefix="baton-script-") as folder:
+        path = Path(folder, "turns.jsonl")
+        path.write_text('{"user": "the magic word", "turn": 0, "text": "abracadabra"}\n', encoding="utf-8")
+        user = {"role": "user", "content": "Say the magic word."}
+        with Sim("--script", str(path)) as sim:
+            for route, format_, body in (
+                ("/v1/chat/completions", "openai", {"model": "mini", "messages": [user]}),
+                ("/v1/messages", "anthropic", {"model": "mini", "max_tokens": 9, "messages": [user]}),
+                ("/v1/responses", "responses", {"model": "mini", "input": user["content"]}),
+                ("/api/chat", "ollama", {"model": "mini", "messages": [user], "stream": False}),
+            ):
+                headers = {"anthropic-version": "2023-06-01"}
+                answer = request(sim.address, "POST", route, json.dumps(body).encode(), headers)
+                check(b"abracadabra" in answer.body, answer.body)
+                eventually(lambda f=format_: sim.log(format=f), f"a log entry of {format_}")
+
+
+def test_the_simulator_can_compress_what_nobody_asked_for():
+    with Sim() as sim:
+        for stream in (False, True):
+            body = chat_body("mini:gzip", stream=stream)
+            answer = request(sim.address, "POST", "/v1/chat/completions", body)
+            equal(answer.header("content-encoding"), "gzip")
+            check(b"choices" in gzip.decompress(answer.body), answer.body)
 
 
 # ---- logs ---------------------------------------------------------------------------------------
