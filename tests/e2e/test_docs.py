@@ -327,8 +327,15 @@ def test_every_field_of_the_configuration_is_in_the_page_and_back():
     problems_are_none(problems)
 
 
-# Only together with the key.
-WITH_A_KEY = ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "GOOGLE_GEMINI_BASE_URL")
+# Only together with another: the key, or Azure's address.
+TOGETHER = {
+    "OPENAI_BASE_URL": "OPENAI_API_KEY",
+    "ANTHROPIC_BASE_URL": "ANTHROPIC_API_KEY",
+    "GOOGLE_GEMINI_BASE_URL": "GEMINI_API_KEY",
+    "AZURE_OPENAI_API_KEY": "AZURE_OPENAI_ENDPOINT",
+    "AZURE_API_KEY": "AZURE_OPENAI_ENDPOINT",
+    "AZURE_OPENAI_ENDPOINT": "AZURE_OPENAI_API_KEY",
+}
 
 
 def test_every_variable_that_registers_a_provider_is_in_the_page():
@@ -339,9 +346,9 @@ def test_every_variable_that_registers_a_provider_is_in_the_page():
     for name in variables:
         check(f"`{name}`" in page, f"{name} is not in README.md")
         value = "http://127.0.0.1:9/v1" if name.endswith("_URL") else "127.0.0.1:9"
-        if name not in WITH_A_KEY:
-            lines = baton("ask", "-m", "zzz/zzz", "x", env=clean_env(**{name: value}))
-            check("simulated" not in lines.output, f"{name} registers nothing: {lines.output}")
+        env = {name: value, **({TOGETHER[name]: value} if name in TOGETHER else {})}
+        lines = baton("ask", "-m", "zzz/zzz", "x", env=clean_env(**env))
+        check("simulated" not in lines.output, f"{name} registers nothing: {lines.output}")
 
 
 def test_every_option_of_every_command_is_in_the_page_and_back():
