@@ -345,8 +345,8 @@ for name in ("contents systemInstruction tools toolConfig generationConfig model
    known[name] = true
 end
 
--- What only Gemini knows (hub.native): safetySettings, cachedContent, members of later days. It goes along for
--- a provider that is one.
+-- What only Gemini knows (hub.native): safetySettings, cachedContent, members of later days. It goes along
+-- for a provider that is one.
 local function native_of(body, rest)
    local native = json.object { generationConfig = rest }
    for name, value in pairs(body) do

@@ -83,25 +83,35 @@ end
 
 -- ---- whole ----
 
-local function candidate_of(choice, index)
-   local list, good, said = parts_of(choice.message)
+local function candidate_of(message, finish, logprobs, index)
+   local list, good, said = parts_of(message)
    return {
       index = index, content = { role = "model", parts = json.array(list) },
-      finishReason = good and parts.finish_reason(choice.finish_reason) or MALFORMED,
-      logprobsResult = parts.logprobs_result(choice.logprobs),
-      groundingMetadata = parts.grounding(member(choice.message, "annotations"), said or ""),
+      finishReason = good and parts.finish_reason(finish) or MALFORMED,
+      logprobsResult = parts.logprobs_result(logprobs),
+      groundingMetadata = parts.grounding(member(message, "annotations"), said or ""),
    }
+end
+
+-- The answers of a reply that holds more than one, nil for others.
+local function choices_of(answer)
+   local openai = answer.codec and answer.codec.format == "openai"
+   if openai then return member(answer.body, "choices") end
+   return answer.choices
 end
 
 -- A reply as the body of a whole answer: JSON text.
 --   meta: { id = the trace's, model = the name to show }
 function reply.whole(answer, meta)
    local candidates = json.array {}
-   local choices = answer.choices
+   local choices = choices_of(answer)
    if type(choices) == "table" and #choices > 1 and not answer.edited then
-      for position, choice in ipairs(choices) do candidates[position] = candidate_of(choice, position - 1) end
+      for position, choice in ipairs(choices) do
+         candidates[position] = candidate_of(member(choice, "message"), member(choice, "finish_reason"),
+            member(choice, "logprobs"), position - 1)
+      end
    else
-      candidates[1] = candidate_of(answer, 0)
+      candidates[1] = candidate_of(answer.message, answer.finish_reason, answer.logprobs, 0)
    end
    return json.encode { candidates = candidates, usageMetadata = usage.to.gemini(answer.usage or nil),
       modelVersion = meta.model, responseId = meta.id }

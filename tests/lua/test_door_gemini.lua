@@ -238,6 +238,18 @@ t.case("answer", function()
    t.equal(body.candidates[1].content.parts, { { text = "No." } })
 end)
 
+t.case("answer: several of them", function()
+   local choices = { { message = { content = "a" }, finish_reason = "stop" }, 7,
+      { message = { content = "b" }, finish_reason = "length" } }
+   for _, reply in ipairs { { choices = choices, usage = false },
+      { codec = { format = "openai" }, body = { choices = choices }, usage = false } } do
+      local candidates = json.decode(door.answer(reply, META)).candidates
+      t.equal({ #candidates, candidates[3].content.parts[1].text, candidates[3].finishReason,
+         candidates[3].index },
+         { 3, "b", "MAX_TOKENS", 2 })
+   end
+end)
+
 -- What a client reads: all frames' parts, the last finishReason and usage.
 local function read_stream(bytes, array)
    local frames = {}
