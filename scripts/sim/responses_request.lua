@@ -16,6 +16,8 @@ local tagged, either = shape.tagged, shape.either
 
 -- ---- the shape ----
 
+local ANYTHING = setmetatable({}, { __index = function() return "any" end })
+
 local PART = tagged("type", {
    input_text = { text = "string!" },
    input_image = { image_url = "string", file_id = "string", detail = enum("low high auto original") },
@@ -51,6 +53,8 @@ local ITEMS = {
       status = STATUS },
    custom_tool_call_output = { id = "string", call_id = "string!", output = "any!", status = STATUS },
    web_search_call = { id = "string!", status = "string!", action = "object" },
+   local_shell_call = ANYTHING, local_shell_call_output = ANYTHING, compaction = ANYTHING,
+   tool_search_call = ANYTHING, tool_search_output = ANYTHING,
 }
 
 local FORMAT = tagged("type", {
@@ -58,14 +62,13 @@ local FORMAT = tagged("type", {
    json_schema = { name = "string!", schema = "object!", strict = "boolean", description = "string" },
 })
 
-local ANYTHING = setmetatable({}, { __index = function() return "any" end })
-
 local TOOL = tagged("type", {
    ["function"] = { name = "string!", parameters = "object", strict = "boolean", description = "string",
       defer_loading = "boolean" },
    web_search = ANYTHING, web_search_preview = ANYTHING, file_search = ANYTHING, code_interpreter = ANYTHING,
    image_generation = ANYTHING, mcp = ANYTHING, custom = ANYTHING, local_shell = ANYTHING,
-   computer_use_preview = ANYTHING, shell = ANYTHING, apply_patch = ANYTHING,
+   computer_use_preview = ANYTHING, shell = ANYTHING, apply_patch = ANYTHING, namespace = ANYTHING,
+   tool_search = ANYTHING,
 })
 
 local MEMBERS = {
@@ -91,7 +94,7 @@ local MEMBERS = {
    parallel_tool_calls = "boolean", temperature = range("number", 0, 2), top_p = range("number", 0, 1),
    top_logprobs = range("integer", 0, 20), metadata = "object", user = "string", safety_identifier = "string",
    prompt_cache_key = "string", prompt_cache_retention = "string", service_tier = "string", prompt = "object",
-   context_management = "array", moderation = "any",
+   context_management = "array", moderation = "any", client_metadata = "object",
 }
 
 -- ---- items ----
