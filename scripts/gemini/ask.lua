@@ -116,7 +116,7 @@ function Turn:call(call, signature)
    local made = { id = id, type = "function", ["function"] = {
       name = text(member(call, "name")) or "", arguments = hub.arguments_text(member(call, "args")) } }
    if id then self.seen.ids[id] = true end
-   if signature and signature ~= parts.NO_SIGNATURE then
+   if signature and signature ~= parts.NO_SIGNATURE and signature ~= parts.UNSIGNED then
       local detail = detail_of(signature, nil, id, self.seen)
       if detail.format == FORMAT then
          made.extra_content = { google = { thought_signature = signature } }

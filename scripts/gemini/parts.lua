@@ -136,6 +136,10 @@ function parts.signature(detail)
    return base64.encode(text)
 end
 
+-- What the door puts on a call that no model has signed: should the next turn go to a model that insists on
+-- signatures, the body is read, and not passed on as it is.
+parts.UNSIGNED = parts.signature { type = "reasoning.encrypted", data = "", format = "unknown" }
+
 local STAMPED = "YmF0b246" -- "baton:" in base64
 
 -- The reverse: format, data, id of the detail (nil where there is none).

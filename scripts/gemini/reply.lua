@@ -23,14 +23,16 @@ local function media_part(image)
    return mime and { inlineData = { mimeType = mime, data = data } }
 end
 
-local function call_part(call, signature)
+-- first: is it the first of its turn, which some models want signed?
+local function call_part(call, signature, first)
    local fn = member(call, "function")
    local args, good = hub.arguments(member(fn, "arguments"))
    if not good then return nil end
    local google = member(member(call, "extra_content"), "google")
    return { functionCall = { id = full(member(call, "id")), name = text(member(fn, "name")) or "",
       args = args },
-      thoughtSignature = signature or full(member(google, "thought_signature")) }
+      thoughtSignature = signature or full(member(google, "thought_signature"))
+         or (first and parts.UNSIGNED or nil) }
 end
 
 -- The part that a detail is shown as: a signed thought, a summary, a bare signature. nil for one that goes
@@ -73,8 +75,8 @@ local function parts_of(message)
    if said == "" then said = text(member(message, "refusal")) or "" end
    if said ~= "" or of_text then list[#list + 1] = { text = said, thoughtSignature = of_text } end
    for _, image in ipairs(hub.list(member(message, "images"))) do list[#list + 1] = media_part(image) end
-   for _, call in ipairs(hub.list(member(message, "tool_calls"))) do
-      local part = call_part(call, by_call[member(call, "id") or ""])
+   for position, call in ipairs(hub.list(member(message, "tool_calls"))) do
+      local part = call_part(call, by_call[member(call, "id") or ""], position == 1)
       if not part then return list, false end
       list[#list + 1] = part
    end
@@ -142,7 +144,7 @@ function Encoder:state(choice)
    if not state then
       state = { call = false, signatures = {}, said = {}, reason = false, annotations = false,
          logprobs = false,
-         good = true, fresh = false }
+         good = true, fresh = false, called = false }
       self.choices[choice] = state
       self.order[#self.order + 1] = choice
    end
@@ -156,7 +158,8 @@ function Encoder:close_call(choice, state)
    state.call = false
    local part = call_part({ id = call.id, extra_content = call.extra,
       ["function"] = { name = call.name, arguments = table.concat(call.fragments) } },
-      state.signatures[call.id or ""])
+      state.signatures[call.id or ""], not state.called)
+   state.called = true
    if not part then
       state.good = false
       return ""
