@@ -14,13 +14,14 @@
 #include <string.h>
 
 enum {
-    LOADING_MS = 5000, /* CPU, of all steps together */
+    LOADING_MS = 5000,  /* CPU, of all steps together */
     COLLECTOR_STEP = 10 /* 1 KiB allocated, then some 50 us of collecting: Lua's own 8 KiB stop the
                            loop for longer */
 };
 
 /* The module that lists what is left to do when everything is there. */
 #define LAST_MODULE "loading"
+#define CODECS      "policies/codec/"
 
 struct stage;
 
@@ -142,6 +143,33 @@ static bool require_serve(lua_State *L, struct building *b)
     return false;
 }
 
+/* "policies/codec/mine.lua": a wire format of the user's own. */
+static bool is_codec(const char *name)
+{
+    size_t n = strlen(name), head = strlen(CODECS);
+
+    return n > head + 4 && strncmp(name, CODECS, head) == 0 && strcmp(name + n - 4, ".lua") == 0 &&
+           !strchr(name + head, '/');
+}
+
+/* Each is checked, whether a provider of the configuration speaks it or not. */
+static bool adopt_codec(lua_State *L, struct building *b)
+{
+    const struct sources *sources = b->plan.sources;
+
+    while (b->at < sources->n && !is_codec(sources->items[b->at].name))
+        b->at++;
+    if (b->at == sources->n)
+        return false;
+    b->file = sources->items[b->at++].name;
+    const char *name = b->file + strlen(CODECS);
+    generation_require(L, "adopt");
+    lua_pushlstring(L, name, strlen(name) - 4);
+    lua_call(L, 1, 0);
+    b->file = NULL;
+    return true;
+}
+
 /* One function of the list; the list is dropped after the last. */
 static bool run_last(lua_State *L, struct building *b)
 {
@@ -161,8 +189,8 @@ struct stage {
 };
 
 static const struct stage stages[] = {
-    {open_state},   {add_facts},     {compile},  {run_policy},
-    {add_policies}, {require_serve}, {run_last}, {NULL},
+    {open_state},    {add_facts},   {compile},  {run_policy}, {add_policies},
+    {require_serve}, {adopt_codec}, {run_last}, {NULL},
 };
 
 /* ---- one step ---- */

@@ -23,6 +23,7 @@ local codec = {
    encode = encode,
    decode = answer.decode,
    usage = usage.from.anthropic,
+   count = { path = "/messages/count_tokens", member = "input_tokens" },
 }
 
 -- Where things stand in an answer and in the events of a stream (core/wire.h). A block that starts proves

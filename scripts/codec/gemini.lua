@@ -34,6 +34,8 @@ function codec.path(model, stream)
    return place(model) .. (stream and ":streamGenerateContent?alt=sse" or ":generateContent")
 end
 
+codec.count = { path = function(model) return place(model) .. ":countTokens" end, member = "totalTokens" }
+
 codec.wire = provider.wire {
    framing = "sse",
    content = {

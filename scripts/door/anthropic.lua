@@ -6,9 +6,9 @@
 local decode = require "anthropic.request"
 local errors = require "errors"
 local events = require "anthropic.events"
+local count = require "count"
 local hub = require "hub"
 local json = require "json"
-local text = require "text"
 
 local door = {
    name = "anthropic",
@@ -65,44 +65,17 @@ end
 
 -- ---- small pages ----
 
-local PER_IMAGE = 1500 -- tokens of an image of about 1000 x 1000 pixels: width * height / 750
-local PER_MESSAGE, PER_TOOL = 3, 12 -- tokens of roles and separators
-
-local function data_tokens(part)
-   if part.type == "image_url" then return PER_IMAGE end
-   local file = hub.member(part, "file")
-   local data = hub.text(hub.member(file, "file_data"))
-   return data and PER_IMAGE + #data // 64 or 0
+local function reply(answer, object, fields)
+   return answer:reply(200, "application/json", fields, json.encode(object))
 end
 
--- About how many tokens the input of a hub request has: no model's own count, but near enough to tell whether
--- it fits. English text has some 4 bytes a token.
-function door.estimate(req)
-   local total = 0
-   for _, message in ipairs(hub.list(req.messages)) do
-      total = total + PER_MESSAGE
-      for _, part in ipairs(hub.parts(hub.member(message, "content"))) do
-         total = total + (hub.text(part.text) and text.tokens(part.text) or data_tokens(part))
-      end
-      for _, call in ipairs(hub.list(hub.member(message, "tool_calls"))) do
-         total = total + PER_TOOL + text.tokens(json.encode(call["function"]))
-      end
-   end
-   for _, tool in ipairs(hub.list(req.tools)) do
-      total = total + PER_TOOL + text.tokens(json.encode(tool))
-   end
-   return total
-end
-
-local function reply(answer, object)
-   return answer:reply(200, "application/json", nil, json.encode(object))
-end
-
--- POST /v1/messages/count_tokens: an estimate.
+-- POST /v1/messages/count_tokens: the provider's count, else an estimate.
 function door.pages.count_tokens(answer, ctx)
    local req, err = decode(ctx.body)
    if not req then return answer:fail(err) end
-   return reply(answer, { input_tokens = door.estimate(req) })
+   local model = hub.full(ctx.view.model)
+   local own = model and count.ask(model, "anthropic", ctx.view)
+   return reply(answer, { input_tokens = own or count.estimate(req) }, count.fields(own))
 end
 
 -- A model in Anthropic's form, of { id =, entry = of the catalogue }. When it came out is not known.

@@ -5,12 +5,12 @@
 -- JSON array), "CountTokens", "Models", "Embeddings".
 
 local ask = require "gemini.ask"
+local count = require "count"
 local errors = require "errors"
 local hub = require "hub"
 local json = require "json"
 local parts = require "gemini.parts"
 local reply = require "gemini.reply"
-local text = require "text"
 
 local door = {
    name = "gemini", format = "gemini",
@@ -72,8 +72,8 @@ end
 
 -- ---- pages ----
 
-local function send(answer, object)
-   return answer:reply(200, "application/json; charset=UTF-8", nil, json.encode(object))
+local function send(answer, object, fields)
+   return answer:reply(200, "application/json; charset=UTF-8", fields, json.encode(object))
 end
 
 -- What a client that counts tokens sends: contents, or a whole request.
@@ -83,31 +83,15 @@ local function counted(body)
    return whole and json.encode(whole) or body
 end
 
--- Tokens of an image (Gemini API, "Understand and count tokens"), and about those of a tool.
-local PER_MEDIUM, PER_TOOL = 258, 12
-
--- About how many tokens the input of a request of the hub has.
-local function estimate(req)
-   local total = 0
-   for _, message in ipairs(req.messages) do
-      for _, part in ipairs(hub.parts(member(message, "content"))) do
-         total = total + (hub.text(part.text) and text.tokens(part.text) or PER_MEDIUM)
-      end
-      for _, call in ipairs(hub.list(member(message, "tool_calls"))) do
-         total = total + PER_TOOL + text.tokens(json.encode(call["function"]))
-      end
-   end
-   for _, tool in ipairs(hub.list(req.tools)) do total = total + PER_TOOL + text.tokens(json.encode(tool)) end
-   return total
-end
-
--- POST /v1beta/models/{model}:countTokens: an estimate.
+-- POST /v1beta/models/{model}:countTokens: the provider's count, else an estimate.
 function door.pages.countTokens(answer, context)
    local req, err = ask.decode(counted(context.body), { model = context.route.model })
    if not req then return answer:fail(err) end
-   local total = estimate(req)
+   local own = count.ask(model_of(context.route.model), "gemini", context.view)
+   local total = own or count.estimate(req)
    return send(answer, { totalTokens = total,
-      promptTokensDetails = json.array { { modality = "TEXT", tokenCount = total } } })
+      promptTokensDetails = json.array { { modality = "TEXT", tokenCount = total } } },
+      count.fields(own))
 end
 
 local function model_object(model)

@@ -241,7 +241,7 @@ end
 MODULES = (
     "llm task errors models usage policy classify judge consensus schema text json trace log clock random fs "
     "terminal provider retry_after timer blame health hub "
-    "media base64 http reply outgoing refusal"
+    "media base64 http reply outgoing refusal count"
 ).split()
 
 
@@ -266,7 +266,7 @@ def test_every_function_of_every_module_is_in_the_api_page_and_back():
 
 def test_every_module_has_a_place_in_the_api_page():
     page = read(SCRIPTS)
-    internal = {"ask", "serve", "loading", "configure", "catalog", "calling", "embed", "importing", "listing"}
+    internal = {"ask", "serve", "loading", "configure", "catalog", "adopt", "calling", "embed", "importing", "listing"}
     for path in (ROOT / "scripts").glob("*.lua"):
         if path.stem not in internal:
             check(path.stem in MODULES, f"scripts/{path.name} is not among the modules of this test")
