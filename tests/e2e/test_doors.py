@@ -17,6 +17,8 @@ MODEL = "raw/echo"
 # door: path, body; what names the message in an error's body
 DOORS = {
     "openai": ("/v1/chat/completions", {"model": MODEL, "messages": MESSAGES, "stream": True}),
+    "completions": ("/v1/completions", {"model": MODEL, "prompt": "hi", "stream": True}),
+    "responses": ("/v1/responses", {"model": MODEL, "input": "hi", "stream": True}),
     "anthropic": ("/v1/messages", {"model": MODEL, "max_tokens": 9, "messages": MESSAGES, "stream": True}),
     "gemini": (f"/v1beta/models/{MODEL}:streamGenerateContent?alt=sse", {"contents": [{"parts": [{"text": "hi"}]}]}),
     "ollama": ("/api/chat", {"model": MODEL, "messages": MESSAGES, "stream": True}),
@@ -58,7 +60,7 @@ def test_a_client_that_waits_hears_something_and_an_error_comes_inside_the_strea
         time.sleep(1.2)
         exchange.reply({"error": {"message": "no luck"}}, status=500)
 
-    with behind(play, keepalive_after=0.3) as (_, gateway):
+    with behind(play, keepalive_after=0.3, breaker={"failures": 100}) as (_, gateway):
         for door in DOORS:
             answer = ask(gateway, door)
             equal(answer.status, 200, f"{door}: {answer}")
@@ -75,7 +77,7 @@ def test_a_client_that_waits_hears_something_and_then_the_answer():
         time.sleep(1.2)
         exchange.stream(*words("Hello ", "you"))
 
-    with behind(play, keepalive_after=0.3) as (_, gateway):
+    with behind(play, keepalive_after=0.3, breaker={"failures": 100}) as (_, gateway):
         for door in DOORS:
             answer = ask(gateway, door)
             equal(answer.status, 200, f"{door}: {answer}")
@@ -91,7 +93,7 @@ def test_silence_in_the_middle_of_a_stream_is_filled_too():
             exchange.part(part)
         exchange.send(b"0\r\n\r\n")
 
-    with behind(play, keepalive_after=0.3) as (_, gateway):
+    with behind(play, keepalive_after=0.3, breaker={"failures": 100}) as (_, gateway):
         for door in DOORS:
             answer = ask(gateway, door)
             at = answer.body.index(b"Hello")
@@ -103,7 +105,7 @@ def test_without_a_wait_there_is_no_ping_and_failures_have_a_status():
     def play(exchange):
         exchange.reply({"error": {"message": "no luck"}}, status=500)
 
-    with behind(play) as (_, gateway):
+    with behind(play, breaker={"failures": 100}) as (_, gateway):
         for door in DOORS:
             answer = ask(gateway, door)
             equal(answer.status, 502, f"{door}: {answer}")
@@ -114,7 +116,7 @@ def test_a_stream_that_breaks_off_ends_in_the_error_of_the_door():
     def play(exchange):
         exchange.stream(*words("Hello ", "you", finish=None, done=False))
 
-    with behind(play) as (_, gateway):
+    with behind(play, breaker={"failures": 100}) as (_, gateway):
         for door in DOORS:
             answer = ask(gateway, door)
             equal(answer.status, 200, f"{door}: {answer}")
@@ -134,7 +136,7 @@ def test_a_gemini_stream_that_is_an_array_stays_json_when_it_breaks_off():
     def play(exchange):
         exchange.stream(*words("Hello ", "you", finish=None, done=False))
 
-    with behind(play) as (_, gateway):
+    with behind(play, breaker={"failures": 100}) as (_, gateway):
         path = f"/v1beta/models/{MODEL}:streamGenerateContent"
         answer = request(gateway.address, "POST", path, json.dumps(DOORS["gemini"][1]).encode())
         items = json.loads(answer.body)
@@ -178,7 +180,7 @@ def test_a_whole_answer_is_not_begun_before_it_is_there():
         time.sleep(1)
         exchange.reply(completion("Hello"))
 
-    with behind(play, keepalive_after=0.3) as (_, gateway):
+    with behind(play, keepalive_after=0.3, breaker={"failures": 100}) as (_, gateway):
         for door in DOORS:
             if door != "gemini":
                 answer = ask(gateway, door, stream=False)
