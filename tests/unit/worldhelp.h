@@ -47,7 +47,9 @@ static inline const char *world_home(void)
 static inline const char *world_config(void)
 {
     return "return { providers = { sim = { base_url = \"http://sim.test/v1\", key = \"sk-secret\" "
-           "} },\n"
+           "},\n"
+           "      resp = { base_url = \"http://responses.test/v1\", codec = \"openai_responses\" } "
+           "},\n"
            "   models = {\n"
            "      [\"sim/mini\"] = { tier = \"fast\", input = 1, cached_input = 0.5, output = 2,\n"
            "         capabilities = { \"tools\" } },\n"
