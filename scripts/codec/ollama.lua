@@ -199,10 +199,15 @@ local function format_of(req)
    return member(member(format, "json_schema"), "schema") or "json"
 end
 
--- gpt-oss knows levels, other models whether to think.
-local function think_of(req, model)
+-- gpt-oss knows levels, other models whether to think; one that cannot refuses to be asked.
+local function think_of(req, model, facts, warn)
    local effort, budget, on = hub.thinking(req)
    if on == nil then return nil end
+   local capabilities = member(facts, "capabilities")
+   if capabilities and not table.concat(hub.list(capabilities), " "):find "reasoning" then
+      if on then warn "dropped: reasoning" end
+      return nil
+   end
    if not model:find "gpt%-oss" then return on end
    if not on then return "low" end
    effort = effort or budget and hub.effort_of(budget) or "medium"
@@ -241,7 +246,7 @@ function codec.encode(req, to)
    local body = {
       model = to.model, stream = to.stream and true or false, messages = messages, tools = tools_of(req,
          warn),
-      options = options_of(req), format = format_of(req), think = think_of(req, to.model),
+      options = options_of(req), format = format_of(req), think = think_of(req, to.model, to.facts, warn),
    }
    for name, value in pairs(extras_of(req)) do
       if name ~= "format" and body[name] == nil and hub.has(value) then body[name] = value end

@@ -321,6 +321,13 @@ end
 
 -- ---- generationConfig ----
 
+local function has(list, name)
+   for _, value in ipairs(hub.list(list)) do
+      if value == name then return true end
+   end
+   return false
+end
+
 local settings = {
    temperature = "temperature", top_p = "topP", top_k = "topK", seed = "seed", n = "candidateCount",
    presence_penalty = "presencePenalty", frequency_penalty = "frequencyPenalty",
@@ -342,13 +349,16 @@ local function budget_for(effort, model)
    return budget and math.min(budget, most)
 end
 
--- Older models do not think.
-local function thinks(model)
+-- Older models do not think, nor do those of which the catalogue says so.
+local function thinks(model, facts)
+   local capabilities = member(facts, "capabilities")
+   if capabilities and not has(capabilities, "reasoning") then return false end
    return not (model:find "gemini%-1" or model:find "gemini%-2%.0")
 end
 
 -- What cannot be switched off is set as low as it goes.
-local function no_thinking(model, warn)
+local function no_thinking(model, facts, warn)
+   if not thinks(model, facts) then return nil end
    if generation(model) >= 3 then
       local level = model:find "pro" and "low" or "minimal"
       warn("changed: reasoning none -> " .. level)
@@ -358,7 +368,6 @@ local function no_thinking(model, warn)
       warn "changed: reasoning none -> 128 tokens"
       return { thinkingBudget = 128 }
    end
-   if not thinks(model) then return nil end
    return { thinkingBudget = 0 }
 end
 
@@ -367,9 +376,9 @@ local function thinking_of(req, to, warn)
    local reasoning = member(req, "reasoning")
    local summary = member(reasoning, "summary")
    if summary == "none" then summary = nil end
-   if on == false then return no_thinking(to.model, warn) end
+   if on == false then return no_thinking(to.model, to.facts, warn) end
    if on == nil and not summary then return nil end
-   if not thinks(to.model) then
+   if not thinks(to.model, to.facts) then
       warn "dropped: reasoning"
       return nil
    end
@@ -432,12 +441,30 @@ local function add_modalities(config, list)
    if #out > 0 then config.responseModalities = out end
 end
 
+local SAMPLING = { "temperature", "top_p", "top_k" }
+
+-- What this model does not take is left out, what is too much made less.
+local function fit(config, facts, warn)
+   if has(member(facts, "dialect"), "no_sampling") then
+      for _, name in ipairs(SAMPLING) do
+         if config[settings[name]] then warn("dropped: " .. name) end
+         config[settings[name]] = nil
+      end
+   end
+   local most, wanted = member(facts, "max_output"), config.maxOutputTokens
+   if type(most) == "number" and wanted and wanted > most then
+      warn(("changed: max_tokens %g -> %g"):format(wanted, most))
+      config.maxOutputTokens = most
+   end
+end
+
 local function generation_config(req, has_functions, to, warn)
    local config = {}
    for name, own in pairs(settings) do
       local value = req[name]
       if type(value) == "number" and not (name == "n" and value == 1) then config[own] = value end
    end
+   fit(config, to.facts, warn)
    add_stop(config, req.stop, warn)
    add_modalities(config, req.modalities)
    add_logprobs(config, req)

@@ -314,6 +314,15 @@ t.case("encode: thinking", function()
    t.equal({ off, warnings }, { nil, { "dropped: reasoning" } })
 end)
 
+t.case("encode: what the catalogue says a model does not take", function()
+   local body, warnings = encode({ messages = { user "x" }, temperature = 1, top_k = 3, max_tokens = 100000,
+      reasoning_effort = "low" }, { model = "gemini-3.8-flash", facts = { max_output = 65536,
+      capabilities = { "tools" }, dialect = { "no_sampling" } } })
+   t.equal(body.generationConfig, { maxOutputTokens = 65536 })
+   t.equal(warnings, { "dropped: temperature", "dropped: top_k", "changed: max_tokens 100000 -> 65536",
+      "dropped: reasoning" })
+end)
+
 t.case("encode: extra_body.google", function()
    local body, warnings = encode { messages = { user "x" }, extra_body = { google = {
       thinking_config = { include_thoughts = true, thinking_budget = 1 }, cached_content = "c",
