@@ -62,8 +62,11 @@ static void put_text(struct buf *out, const char *name, const char *text)
         buf_puts(out, "null");
 }
 
+/* Clients look for one code, whatever the provider calls it. */
 static const char *code_of(const struct sink_failure *f)
 {
+    if (f->err.code == ERR_CONTEXT_LENGTH)
+        return "context_length_exceeded";
     return f->provider_code[0] ? f->provider_code : err_name(f->err.code);
 }
 

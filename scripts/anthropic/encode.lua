@@ -259,7 +259,7 @@ end
 -- encode(req, to) -> JSON text, warnings | nil, err.   to: { model =, stream =, facts = of the catalogue }
 return function(req, to)
    local warn, warnings = hub.warnings()
-   local facts = models.of(to.model, hub.member(to.facts, "dialect"))
+   local facts = models.of(to.model, hub.member(to.facts, "dialect"), hub.member(to.facts, "capabilities"))
    local system, list = turns.of(hub.member(req, "messages"), warn)
    if not system then return nil, list end
    if #list == 0 then

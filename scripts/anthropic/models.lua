@@ -62,15 +62,18 @@ local SAID = {
    no_sampling = { sampling = false }, no_forced_tool = { unforced = true },
 }
 
--- models.of(name, dialect) -> {
+-- models.of(name, dialect, capabilities) -> {
 --   adaptive =, enabled =   which kinds of thinking it takes;  always = it cannot be told not to think
 --   efforts = { [word] = true }   of output_config.effort;  structured = does it take output_config.format?
 --   unforced = can no tool be forced on it?
 --   sampling = may temperature, top_p and top_k be given?  one_sampling = not both temperature and top_p
 --   max_output = tokens }
---   dialect: what the catalogue says of it, a list of words, or nil
-function models.of(name, dialect)
+--   dialect, capabilities: what the catalogue says of it, lists of words, or nil
+function models.of(name, dialect, capabilities)
    local facts = by_name(name)
+   for _, word in ipairs(capabilities or {}) do
+      if word == "json_schema" then facts.structured = true end
+   end
    for _, word in ipairs(dialect or {}) do
       for key, value in pairs(SAID[word] or {}) do facts[key] = value end
    end
