@@ -61,8 +61,9 @@ end
 
 -- What OpenRouter's details say in plain text.
 local function shown_in(details)
+   if type(details) ~= "table" then return nil end
    local out = {}
-   for _, detail in ipairs(list(details)) do
+   for _, detail in ipairs(details) do
       out[#out + 1] = full(member(detail, "text")) or full(member(detail, "summary"))
    end
    return #out > 0 and table.concat(out) or nil
@@ -195,11 +196,11 @@ end
 local function add_delta(state, delta, seed)
    local said, thought = texts_of(delta.content)
    add_text(state, "reasoning", reasoning_of(delta) or thought)
-   add_details(state, member(delta, "reasoning_details"))
+   if delta.reasoning_details then add_details(state, delta.reasoning_details) end
    add_text(state, "text", said)
-   add_text(state, "refusal", text(delta.refusal))
-   add_calls(state, member(delta, "tool_calls"), seed)
-   local annotations = member(delta, "annotations")
+   add_text(state, "refusal", delta.refusal)
+   if delta.tool_calls then add_calls(state, delta.tool_calls, seed) end
+   local annotations = delta.annotations
    if type(annotations) == "table" and #annotations > 0 then
       add(state, { kind = "annotations", annotations = annotations })
    end
