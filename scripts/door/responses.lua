@@ -29,7 +29,17 @@ local function wrong(param, message)
       type = "invalid_request_error" }
 end
 
--- door.head(body text) -> { model =, stream =, include_usage = true } | nil, err.
+local OURS <const> = 34 -- digits of the ids that we give to items; providers give more, or others
+
+-- Does it name items that only this gateway has kept? Then its bytes cannot go to a provider as they are.
+local function names_ours(body)
+   if not body:find('"item_reference"', 1, true) then return nil end
+   for digits in body:gmatch '"%a+_(%x+)"' do
+      if #digits == OURS then return true end
+   end
+end
+
+-- door.head(body text) -> { model =, stream =, include_usage = true, rewrite = } | nil, err.
 function door.head(body)
    local found, err = json.find(body, "model")
    if err then return wrong(nil, err.message) end
@@ -42,7 +52,8 @@ function door.head(body)
       return wrong("stream", "'stream' must be true or false")
    end
    return { model = type(model) == "string" and model or nil, stream = stream == "true",
-      include_usage = true }
+      include_usage = true,
+      rewrite = names_ours(body) }
 end
 
 return door

@@ -8,6 +8,7 @@
 local errors = require "errors"
 local hub = require "hub"
 local json = require "json"
+local memory = require "responses.memory"
 local shape = require "responses.shape"
 
 local member, text, full, list = hub.member, hub.text, hub.full, hub.list
@@ -198,6 +199,10 @@ local kept = { item_reference = true, compaction = true, compaction_summary = tr
 local function add_item(state, item, place)
    if type(item) ~= "table" then return wrong(place, place .. " must be an object") end
    local kind = text(item.type) or (item.role ~= nil and "message") or ""
+   if kind == "item_reference" and full(item.id) then
+      item = memory.find(item.id) or item
+      kind = item.type
+   end
    if kind == "message" then return message(state, item, place) end
    if kind == "reasoning" then return reasoning(state, item) end
    if kept[kind] then return bound(place, ("%s, of the type '%s',"):format(place, kind)) end
@@ -310,7 +315,7 @@ local function check_bound(body)
 end
 
 -- decode(body text, head) -> hub, warnings, foreign | nil, err. head.custom: the names of custom tools;
--- head.shown: what the answer shows of the request.
+-- head.shown: what the answer shows of the request; head.keep: may the client name its items later?
 return function(raw, head)
    local body, problem = json.decode(raw)
    if type(body) ~= "table" or json.is_array(body) then
@@ -336,7 +341,7 @@ return function(raw, head)
    add_settings(req, body, warn)
    add_choice(req, body, warn)
    if head then
-      head.custom, head.shown = custom, {}
+      head.custom, head.shown, head.keep = custom, {}, member(body, "store") ~= false
       for _, name in ipairs(shown) do head.shown[name] = member(body, name) end
    end
    return req, warnings, state.foreign

@@ -6,6 +6,7 @@
 
 local hub = require "hub"
 local json = require "json"
+local memory = require "responses.memory"
 local shape = require "responses.shape"
 local usage = require "usage"
 
@@ -113,6 +114,13 @@ local function reasoning_item(id, shown, sealed)
    return { type = "reasoning", id = id, summary = summary, encrypted_content = sealed }
 end
 
+-- The client may name an item in its next turn; calls always come back whole.
+local function keep(meta, item)
+   if member(meta.head, "keep") and (item.type == "message" or item.type == "reasoning") then
+      memory.keep(item)
+   end
+end
+
 -- ---- a whole answer ----
 
 -- The reasoning of a message: the items that its own provider will want again, else what was shown of it.
@@ -160,6 +168,7 @@ local function items_of(reply, meta)
       output[#output + 1] = call_item(meta, #output, id, text(member(fn, "name")) or "",
          hub.arguments_text(member(fn, "arguments")))
    end
+   for _, item in ipairs(output) do keep(meta, item) end
    return output
 end
 
@@ -215,6 +224,7 @@ end
 
 function Encoder:end_item(place, item)
    self.items[place] = item
+   keep(self.meta, item)
    self:emit("response.output_item.done", { output_index = place, item = item })
 end
 

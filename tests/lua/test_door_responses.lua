@@ -270,6 +270,37 @@ t.case("answer: what was asked is shown, custom tools are custom again", functio
       status = "completed" } })
 end)
 
+t.case("items that the client names in its next turn", function()
+   local function ask(store)
+      local head = {}
+      decoded({ model = "m", input = "x", store = store }, head)
+      return { id = "named" .. tostring(store), created = 5, model = "m", head = head }
+   end
+   local message = { content = "Hi", reasoning_content = "hm", reasoning_details = {
+      { type = "reasoning.text", text = "hm", signature = "S", format = "anthropic-claude-v1" } } }
+   local body = answered({ message = message, finish_reason = "stop" }, ask(nil))
+   local hub, _, foreign = decoded { model = "m", input = { { role = "user", content = "x" },
+      { type = "item_reference", id = body.output[1].id }, { type = "item_reference",
+         id = body.output[2].id },
+      { role = "user", content = "y" } } }
+   t.equal({ hub.messages[2].content, hub.messages[2].reasoning_details, foreign },
+      { "Hi", message.reasoning_details, true })
+   body = answered({ message = message, finish_reason = "stop" }, ask(false))
+   t.equal(refused { input = { { type = "item_reference", id = body.output[1].id } } },
+      "bad_request input[0]")
+   local function rewrite(item) return door.head('{"model":"m","input":[' .. item .. "]}").rewrite end
+   t.ok(rewrite('{"type":"item_reference","id":"msg_' .. ("0a"):rep(17) .. '"}'))
+   t.ok(not rewrite('{"type":"item_reference","id":"msg_' .. ("0a"):rep(25) .. '"}'))
+   t.ok(not rewrite('{"type":"message","id":"msg_' .. ("0a"):rep(17) .. '"}'))
+   local meta = ask(nil)
+   meta.id = "streamed"
+   local encoder = door.encoder(meta)
+   encoder:event { kind = "text", text = "Hello" }
+   encoder:finish()
+   hub = decoded { model = "m", input = { { type = "item_reference", id = "msg_streamed00" } } }
+   t.equal(hub.messages[1].content, "Hello")
+end)
+
 -- ---- streams ----
 
 -- The events of the bytes that the encoder makes of these: { type =, ... }.
