@@ -99,7 +99,8 @@ local list = {
    ollama = { limit = "max_tokens", developer = false, reasoning = "reasoning" },
 }
 
-local other = { limit = "max_tokens" } -- a server that is not known; all know the older name
+-- A server that is not known; all know the older name. Of what its own clients say nothing is renamed.
+local other = { limit = "max_tokens", is_unknown = true }
 
 local function ends_with(text, ending)
    return text == ending or ending:sub(1, 1) == "." and text:sub(-#ending) == ending

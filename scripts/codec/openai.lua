@@ -71,7 +71,7 @@ function codec.edits(req, model, stream, to)
    if to then
       local newer, older = req.max_completion_tokens, req.max_tokens
       local name, value = request.limit(newer, older, to)
-      if name == "max_tokens" and newer ~= nil then
+      if name == "max_tokens" and newer ~= nil and not dialect.is_unknown then
          edits.max_tokens, removed[#removed + 1] = value, "max_completion_tokens"
       elseif name == "max_completion_tokens" and older ~= nil then
          edits.max_completion_tokens, removed[#removed + 1] = value, "max_tokens"

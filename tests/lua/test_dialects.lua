@@ -174,6 +174,8 @@ t.case("edits: what a client's own bytes need at a server", function()
       true)
    t.equal({ changed, removed }, { { model = "m", max_tokens = 5 }, { "stream_options",
       "max_completion_tokens" } })
+   changed, removed = edits('{"max_completion_tokens":5}', "nobody", "m", false)
+   t.equal({ changed, removed }, { { model = "m" }, nil })
    changed, removed = edits('{"max_tokens":5}', "openai", "gpt-4o", false)
    t.equal({ changed, removed }, { { model = "gpt-4o" }, nil })
 end)
