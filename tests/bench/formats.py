@@ -255,7 +255,7 @@ class Stand:
         file = Path(self.folder, f"{door}-{api}-{kind}.json")
         file.write_text(compact(body))
         answer = request(self.gateway.address, "POST", path, file.read_bytes())
-        if answer.status != 200 or b"error" in answer.body[:200]:
+        if answer.status != 200 or b'"error":{' in answer.body[:200]:
             raise SystemExit(f"bench: {door} of {api}: {answer}")
         before = cpu_us(self.gateway.pid)
         done = subprocess.run(
