@@ -27,9 +27,9 @@ function text.of(req)
    if type(req) == "string" then return req end
    if req and type(req.text) == "string" then return req.text end
    local messages = req and req.messages
-   if messages == nil then return "" end
-   for i = #messages, 1, -1 do
-      if messages[i].role == "user" then return text.content(messages[i].content) end
+   for i = type(messages) == "table" and #messages or 0, 1, -1 do
+      local message = messages[i]
+      if type(message) == "table" and message.role == "user" then return text.content(message.content) end
    end
    return ""
 end
@@ -38,7 +38,10 @@ end
 function text.all(req)
    if type(req) == "string" then return req end
    local out = {}
-   for _, message in ipairs(req and req.messages or {}) do out[#out + 1] = text.content(message.content) end
+   local messages = req and req.messages
+   for _, message in ipairs(type(messages) == "table" and messages or {}) do
+      if type(message) == "table" then out[#out + 1] = text.content(message.content) end
+   end
    return table.concat(out, "\n")
 end
 

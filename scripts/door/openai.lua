@@ -73,6 +73,7 @@ end
 
 local function message_of(reply)
    local message = {}
+   if json.is_array(reply.message) then return { role = "assistant", content = json.null } end
    for name, value in pairs(reply.message or {}) do message[name] = value end
    message.role = "assistant"
    if message.content == nil then message.content = json.null end
