@@ -40,11 +40,6 @@ function hub.object(value)
    return type(value) == "table" and not json.is_array(value) and value or nil
 end
 
--- Is it an object? A list is none, where that can be seen.
-function hub.is_object(value)
-   return type(value) == "table" and not json.is_array(value)
-end
-
 -- Is there a value? Neither nil nor null.
 function hub.has(value)
    return value ~= nil and value ~= json.null
@@ -273,7 +268,7 @@ function hub.with_ids(messages)
       local own = copy(message)
       own.tool_calls, open = json.array {}, {}
       for index, call in ipairs(message.tool_calls) do
-         if hub.is_object(call) then
+         if hub.object(call) then
             if not hub.full(call.id) then
                call = copy(call)
                call.id = hub.mint_id("turn " .. position, index - 1)
