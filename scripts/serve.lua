@@ -95,10 +95,12 @@ end
 
 -- ---- the answer ----
 
--- One request on its way back: the door, the answer, and what the door has to know.
+-- One request on its way back: the door, the answer, and what the door has to know. The model is the one that
+-- the client named: agents take the reasoning of an answer that calls itself otherwise for another model's,
+-- and forget it. Which one it was says x-baton-model.
 local function meta_of(ask, result)
    return {
-      id = trace.id(), created = math.floor(clock.now()), model = result.name or "baton",
+      id = trace.id(), created = math.floor(clock.now()), model = ask.head.model or result.name or "baton",
       include_usage = ask.head.include_usage, head = ask.head,
       hub = function() return json.decode(ask.req:json()) end,
    }

@@ -151,7 +151,7 @@ encoder.__index = encoder
 -- meta: as of a door. The first call of enc:event or enc:finish also gives message_start.
 function events.encoder(meta)
    return setmetatable({ meta = meta, out = {}, index = 0, head = 1, last = 0, segments = {}, calls = {},
-      told = {} }, encoder)
+      told = {}, held = {} }, encoder)
 end
 
 -- What is written: segments, one a block, in order; the one at 'head' is open, later ones keep what they say
@@ -208,7 +208,12 @@ local function advance(self, at_end)
    end
 end
 
+-- Opaque thoughts wait for the block that they stand before: a message that ends in one shows its readers
+-- nothing (agents take the last block for the answer), so one behind all words is left out.
 local function add(self, segment)
+   local held = self.held
+   self.held = {}
+   for _, thoughts in ipairs(held) do add(self, thoughts) end
    segment.waiting = {}
    self.last = self.last + 1
    self.segments[self.last] = segment
@@ -261,7 +266,7 @@ function on.reasoning_detail(self, told)
    local block = thought(detail)
    if not block then return end
    if block.type == "redacted_thinking" then
-      add(self, { kind = "redacted", block = block })
+      self.held[#self.held + 1] = { kind = "redacted", block = block }
       return
    end
    local last = self.segments[self.last]
@@ -332,6 +337,7 @@ end
 -- enc:finish() -> the bytes up to the end mark.
 function encoder:finish()
    start(self)
+   if self.last == 0 and #self.held > 0 then add(self, table.remove(self.held)) end
    advance(self, true)
    event(self.out, "message_delta", {
       delta = { stop_reason = stop_reason(self.reason, self.has_calls, self.refused),
