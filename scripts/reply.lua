@@ -27,6 +27,7 @@ end
 function Reply.__index(self, name)
    local view = view_of(self)
    if name == "text" then return text_of(view.message) end
+   self.shown = true -- a table of it is out, and may be changed
    if name == "tool_calls" then
       local calls = view.message.tool_calls
       return type(calls) == "table" and calls or nil
@@ -55,7 +56,7 @@ function reply.new(fields)
       ttft = fields.ttft or false,
       model = fields.model or false, provider = fields.provider or false, name = fields.name or false,
       label = fields.label or false, confidence = fields.confidence or false,
-      warnings = fields.warnings or false,
+      warnings = fields.warnings or false, shown = false,
    }, Reply)
 end
 

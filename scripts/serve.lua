@@ -62,8 +62,7 @@ end
 -- ---- the request ----
 
 -- Does the client name a model whose provider speaks the client's own format? Then its bytes go there, and
--- nobody
--- looks inside.
+-- nobody looks inside.
 local function is_for_its_own(door, p)
    local entry = models.resolve(p.model)
    local codec = entry and config.providers[entry.provider].codec
@@ -166,10 +165,22 @@ local function translate(ask, stream)
    finish_stream(ask, stream)
 end
 
+-- Has a policy changed what it was shown? The message of OpenAI's format is a part of the body, that of
+-- another
+-- one was made from it.
+local function is_changed(result)
+   local view = result.view
+   if not view or not result.shown then return false end
+   if not json.same(view.body, result.raw) then return true end
+   if result.codec.format == "openai" then return false end
+   local fresh = result.codec.decode(result.raw)
+   return not fresh or not json.same(view.message, json.encode(fresh.message))
+end
+
 -- May the provider's bytes go to the client as they are?
 local function untouched(door, result)
    return result.codec and result.codec.format == door.format and result.raw and not result.edited
-      and (not result.view or json.same(result.view.body, result.raw))
+      and not is_changed(result)
 end
 
 -- Servers of one format write the same things in several ways; for a client of another format they are told
@@ -253,8 +264,7 @@ local function send(ask, result)
 end
 
 -- serve.request(answer, route, body, view): one request for a policy. route: { door =, model =, action =,
--- path =,
--- query =, debug =, headers = }; body, view: the client's own. Yields.
+-- path =, query =, debug =, headers = }; body, view: the client's own. Yields.
 function serve.request(answer, route, body, view)
    local door = door_of(route.door)
    local head, problem = door.head(body, route)

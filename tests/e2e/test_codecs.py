@@ -101,3 +101,42 @@ def test_tokens_are_counted_by_a_provider_that_can_and_else_estimated():
                     n, warning = count(gateway, door)
                     check(0 < n < 50 and "estimated" in warning, (n, warning))
                     equal(upstream.exchanges, [], "nobody was asked")
+
+
+CHANGES = """local llm, policy = require "llm", require "policy"
+return policy.define { name = "changes", run = function(req)
+   local reply = llm.chat("own/m", req)
+   %s
+   return reply
+end }
+"""
+
+
+def test_what_a_policy_changes_in_an_answer_reaches_a_client_of_the_same_format():
+    whole = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "m",
+        "content": [{"type": "text", "text": "cold"}],
+        "stop_reason": "end_turn",
+        "x_unknown": 1,
+        "usage": {"input_tokens": 1, "output_tokens": 1},
+    }
+
+    def play(exchange):
+        exchange.reply(whole)
+
+    body = {"model": "changes", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+    for change, text in (
+        ("local _ = reply.message.content", "cold"),
+        ('reply.message.content = "warm"', "warm"),
+        ('reply.text = "hot"', "hot"),
+    ):
+        with Provider(play) as upstream:
+            text_of = config({"own": provider(upstream.base_url, codec="anthropic")})
+            with Gateway(text_of, policies={"changes": CHANGES % change}) as gateway:
+                answer = request(gateway.address, "POST", "/v1/messages", json.dumps(body).encode())
+                equal(answer.status, 200, repr(answer))
+                equal(answer.json()["content"][0]["text"], text, change)
+                equal("x_unknown" in answer.json(), text == "cold", "the provider's own bytes")
