@@ -8,14 +8,14 @@ FUZZ_TIME ?= 60
 export VECTORS
 
 # What is needed to build and run, and to test. README.md says what each is for.
-DEPS       := gcc make pkg-config liblua5.4-dev lua-cjson-dev libevent-dev libcurl4-openssl-dev libssl-dev zlib1g-dev
+DEPS       := gcc make pkg-config liblua5.4-dev lua-cjson-dev libevent-dev libcurl4-openssl-dev libssl-dev zlib1g-dev libpcre2-dev
 DEPS_TEST  := python3
 DEPS_LINT  := clang-format-14 lua-check cppcheck
 DEPS_FUZZ  := clang-14 libclang-rt-14-dev
 DEPS_BENCH := nginx-light wrk python3
 
 CLANG    ?= clang-14
-PACKAGES := lua5.4 lua5.4-cjson libevent libevent_openssl libcurl openssl zlib
+PACKAGES := lua5.4 lua5.4-cjson libevent libevent_openssl libcurl openssl zlib libpcre2-8
 WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wconversion -Wstrict-prototypes \
             -Wmissing-prototypes -Wundef -Wwrite-strings -Wredundant-decls -Wdouble-promotion \
             -Wmissing-declarations -Wno-sign-conversion -Werror

@@ -14,7 +14,7 @@ CORE = Path(__file__).resolve().parent.parent / "core"
 
 # Every file of core/ has one rank; a name ending in '*' stands for all that begin so.
 RANKS = {
-    0: "address err base64 buf fetch_url file list json json_* sse http1* options digest hash secret wire where",
+    0: "address err base64 buf fetch_url file list json json_* sse http1* options digest hash secret wire where regex regex_ecma schema schema_*",
     1: "log transfer transfer_* resolve sources provider home tls sim_hash shm kv kv_* cache health health_table quantile metrics canary claims zone"
     " archive archive_* channel watch shared sources_* memfd"
     " listen slots",
@@ -29,6 +29,7 @@ FOREIGN = {
     "event2": "transfer transfer_* resolve effect_live http http_* sim sim_* cmd_* worker worker_* master master_* admin admin_* watch",
     "openssl": "digest tls",
     "zlib.h": "transfer_*",
+    "pcre2.h": "regex",
     "lua": "guard sandbox lua_* generation generation_* threads task modules bind_* request_view answer stream config"
     " request request_flight load worker sim sim_* cmd_*",
 }

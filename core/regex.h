@@ -1,0 +1,48 @@
+/* regex - regular expressions on PCRE2 that cannot hang: every match has a budget of steps.
+ * SPDX-License-Identifier: MIT
+ *
+ * Patterns whose cost on a text is known to be small (they do not repeat what repeats, or the text is short) run as
+ * they are, compiled to machine code after some matches. All others run with a callout before each item, which counts
+ * how far the matcher walked: past the budget the answer is an error, never a wait. */
+#ifndef REGEX_H
+#define REGEX_H
+
+#include "buf.h"
+#include "err.h"
+
+#include <stdint.h>
+
+enum { REGEX_BYTES_MAX = 16 << 10 }; /* of a pattern */
+
+enum regex_flavour {
+    REGEX_ECMA, /* ECMA-262 with the flag u; \d \w \b know ASCII only */
+    REGEX_PERL  /* PCRE2's own */
+};
+enum { REGEX_CASELESS = 1 }; /* flags */
+
+struct regex;
+
+/* NULL with *err (ERR_BAD_REQUEST: what is wrong and at which byte of the pattern). */
+struct regex *regex_new(struct span pattern, enum regex_flavour flavour, int flags,
+                        struct err *err);
+void regex_free(struct regex *re); /* NULL is fine */
+
+/* Is there a match anywhere? 1, 0, or -1: the steps are used up. The text must be UTF-8. Takes what it cost. */
+int regex_match(struct regex *re, struct span text, int64_t *steps);
+/* The same from byte 'from' on; *found is the match's span, and groups[0..n) those of its groups (p NULL: not taken
+ * part). */
+int regex_find(struct regex *re, struct span text, size_t from, int64_t *steps, struct span *found,
+               struct span *groups, int n);
+
+/* ---- for regex.c and its tests: a pattern of ECMA-262 in the words of PCRE2 ---- */
+
+struct regex_cost {
+    bool nested; /* repeats what repeats, or looks back */
+    int degree; /* how many unbounded repeats stand behind each other, and 1 when it may begin anywhere */
+    int bits; /* log2 of the ways through what is optional */
+};
+
+/* Appends PCRE2's spelling. -1 with *err. 'cost' is filled. */
+int regex_translate(struct span pattern, struct buf *out, struct regex_cost *cost, struct err *err);
+
+#endif
