@@ -431,8 +431,11 @@ def test_every_header_of_an_answer_is_in_the_page():
             for name, _ in answer.headers:
                 if name.lower().startswith(("x-", "retry")):
                     check(f"`{name.lower()}`" in page, f"{name} is not in README.md")
+        # top_k is none of OpenAI's parameters
+        body = {"model": "sim/mini", "max_tokens": 9, "top_k": 3, "messages": [{"role": "user", "content": "hi"}]}
+        translated = request(gateway.address, "POST", "/v1/messages", json.dumps(body).encode())
+        seen = [h for h, _ in gateway.chat("cascade", QUESTION).headers + translated.headers]
         for name in set(re.findall(r"`(x-baton-[a-z-]+)`", page)):
-            seen = [h for h, _ in gateway.chat("cascade", QUESTION).headers]
             check(name in seen, f"{name} does not come")
 
 
