@@ -214,7 +214,7 @@ local function read_input(ask, body, server)
    for i, item in ipairs(input) do
       local read = READ[item.type or "message"]
       if read then read(item, ("input[%d]"):format(i - 1), turns, state) end
-      if item.type ~= "reasoning" and item.type ~= "function_call" then state.thought = nil end
+      if item.role and item.role ~= "assistant" or item.type == "function_call_output" then state.thought = nil end
    end
    for _, id in ipairs(shape.keys(state.open)) do
       if state.open[id] then refuse(("No tool output found for function call %s."):format(id), "input",

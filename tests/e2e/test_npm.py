@@ -16,27 +16,27 @@ from harness import Gateway, Sim, clean_env, config, provider
 FOLDER = ROOT / "tests" / "npm"
 
 
-def installed():
+def installed(folder):
     """Are the versions of package.json there?"""
-    wanted = json.loads((FOLDER / "package.json").read_text())["dependencies"]
+    wanted = json.loads((folder / "package.json").read_text())["dependencies"]
     for name, version in wanted.items():
-        path = FOLDER / "node_modules" / name / "package.json"
+        path = folder / "node_modules" / name / "package.json"
         if not path.exists() or json.loads(path.read_text())["version"] != version:
             return False
     return True
 
 
-def have_packages():
+def have_packages(folder=FOLDER):
     if not shutil.which("node"):
         skip("no node")
-    if installed():
+    if installed(folder):
         return
     if not shutil.which("npm"):
         skip("no npm")
     try:
         done = subprocess.run(
             ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
-            cwd=FOLDER,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=180,
