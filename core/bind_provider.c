@@ -3,64 +3,22 @@
  *
  * The library's side of the seam: llm.lua and the codecs stand on it. Keys are added here, in C; no
  * script sees one. */
-#include "admission.h"
-#include "answer.h"
-#include "call.h"
+#include "bind_call.h"
 #include "json.h"
 #include "lua_err.h"
-#include "lua_json.h"
 #include "lua_place.h"
 #include "modules.h"
 #include "request_view.h"
 #include "stream.h"
 #include "task.h"
 
-#include <ctype.h>
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CALL "baton.call"
-
 enum { OPEN_MAX = 64, HEADERS_MAX = 32, BODY_MAX = 256 << 20, HEAD_MAX = 64 << 10 };
 
-/* A call and who waits for it. */
-struct box {
-    struct call call;
-    struct pending pending; /* the call, on the task that made it or inherited it */
-    struct pending wait;    /* on the task that waits, while one does */
-    struct task *waiter;
-    struct ledger *ledger; /* of the request that made it: no other may use it */
-    const struct provider *provider;
-    struct admission admission;
-    struct buf body; /* of the request, until it is sent */
-    struct buf head; /* header lines, each with a terminator; wiped: they hold the key */
-};
-
-static struct box *check(lua_State *L)
-{
-    return luaL_checkudata(L, 1, CALL);
-}
-
-static void wipe(struct buf *b)
-{
-    if (b->data)
-        explicit_bzero(b->data, b->cap);
-    buf_deinit(b);
-}
-
-static int l_free(lua_State *L)
-{
-    struct box *box = lua_touserdata(L, 1);
-
-    task_drop_pending(&box->wait);
-    task_drop_pending(&box->pending);
-    admission_give_up(&box->admission);
-    call_deinit(&box->call);
-    buf_deinit(&box->body);
-    wipe(&box->head);
-    return 0;
-}
+/* ---- making a request ---- */
 
 static void on_change(struct call *c)
 {
@@ -71,49 +29,6 @@ static void on_change(struct call *c)
     if (box->waiter)
         task_wake(box->waiter);
 }
-
-/* The request is over, or nobody wants the call's result. Who still waits learns that it was closed. */
-static void abort_call(struct pending *p)
-{
-    struct box *box = LIST_ENTRY(p, struct box, pending);
-
-    admission_give_up(&box->admission);
-    call_deinit(&box->call);
-    if (box->waiter)
-        task_wake(box->waiter);
-}
-
-/* The waiting task has ended; the call may go on. */
-static void abort_wait(struct pending *p)
-{
-    struct box *box = LIST_ENTRY(p, struct box, wait);
-
-    box->waiter = NULL;
-    call_stop_forwarding(&box->call);
-}
-
-static void end_wait(struct box *box)
-{
-    task_drop_pending(&box->wait);
-    box->waiter = NULL;
-}
-
-static int wait_for(lua_State *L, struct box *box, lua_KFunction k)
-{
-    if (!lua_isyieldable(L))
-        return lua_place_error(
-            L, "cannot wait here: not while a file is loaded, in a metamethod or in "
-               "the comparison of table.sort");
-    if (box->waiter && box->waiter != task_of(L))
-        return lua_place_error(L, "another task already waits on this stream");
-    if (!box->waiter) {
-        box->waiter = task_of(L);
-        task_add_pending(box->waiter, &box->wait, abort_wait);
-    }
-    return task_wait(L, 0, k);
-}
-
-/* ---- making a request ---- */
 
 static const char *text_field(lua_State *L, const char *name, const char *otherwise)
 {
@@ -232,35 +147,16 @@ static const struct provider *find_provider(lua_State *L)
     return p;
 }
 
-static void push_body(lua_State *L, struct call *c)
+/* The body leaves; its beginning stays, for whoever has to tell that it made no sense. */
+static void push_body(lua_State *L, struct box *box)
 {
-    struct span body = buf_span(&c->body);
+    struct span body = buf_span(&box->call.body);
 
     lua_pushlstring(L, body.p, body.n);
-    buf_deinit(&c->body);
-}
-
-static int closed(lua_State *L)
-{
-    struct err err;
-
-    err_set(&err, ERR_CANCELLED, "the stream was closed before its end");
-    return lua_err_fail(L, &err);
-}
-
-/* The transport names host and port. Clients are told the provider's name: where it is, is not their business. */
-static void name_provider(const struct provider *p, struct err *err)
-{
-    const char *host = strstr(p->base_url, "://") + 3;
-    size_t n = strcspn(host, "/");
-
-    if (strncmp(err->message, host, n) != 0)
-        return;
-    struct err old = *err;
-    const char *rest = old.message + n;
-    if (rest[0] == ':' && isdigit((unsigned char)rest[1])) /* the port that base_url left out */
-        rest += 1 + strspn(rest + 1, "0123456789");
-    err_set(err, old.code, "provider '%s'%s", p->name, rest);
+    box->first_n = body.n < KEPT ? body.n : KEPT;
+    if (box->first_n)
+        memcpy(box->first, body.p, box->first_n);
+    buf_deinit(&box->call.body);
 }
 
 /* nil, err, call: the caller still has to report it. */
@@ -279,12 +175,12 @@ static int after_settled(lua_State *L, int status, lua_KContext ctx)
     (void)status;
     (void)ctx;
     if (box->call.fx && !call_settled(&box->call))
-        return wait_for(L, box, after_settled);
-    end_wait(box);
+        return box_wait(L, box, after_settled);
+    box_end_wait(box);
     if (!box->call.fx)
-        return closed(L);
+        return box_closed(L);
     if (box->call.failed)
-        name_provider(box->provider, &box->call.err);
+        box_name_provider(box->provider, &box->call.err);
     if (box->call.failed && !box->call.error_event.len && !box->call.committed)
         return failed(L, &box->call.err);
     lua_settop(L, 2);
@@ -297,7 +193,7 @@ static int after_settled(lua_State *L, int status, lua_KContext ctx)
     if (box->call.stream)
         lua_pushnil(L);
     else
-        push_body(L, &box->call);
+        push_body(L, box);
     return 3;
 }
 
@@ -308,7 +204,7 @@ static struct box *new_box(lua_State *L)
     memset(box, 0, sizeof *box);
     buf_init(&box->body, BODY_MAX);
     buf_init(&box->head, HEAD_MAX);
-    luaL_setmetatable(L, CALL);
+    luaL_setmetatable(L, BOX);
     return box;
 }
 
@@ -323,7 +219,7 @@ static void check_calls(lua_State *L, struct task *t)
     }
     for (struct list *node = t->pendings.next; node != &t->pendings; node = node->next) {
         struct pending *p = LIST_ENTRY(node, struct pending, node);
-        open += p->abort == abort_call && LIST_ENTRY(p, struct box, pending)->call.op.effect;
+        open += p->abort == box_abort && LIST_ENTRY(p, struct box, pending)->call.op.effect;
     }
     if (open >= OPEN_MAX)
         luaL_error(L, "more than %d calls are open in one task: read the streams, or close them",
@@ -436,7 +332,7 @@ static int l_call(lua_State *L)
         return refused(L, text_field(L, "model", ""), &refusal);
     make_head(L, box, p, box->admission.ticket.key_index);
     int started = start(L, box, p, wire, &err);
-    wipe(&box->head);
+    buf_wipe(&box->head);
     if (started < 0) {
         admission_give_up(&box->admission);
         return lua_err_fail(L, &err);
@@ -450,211 +346,8 @@ static int l_call(lua_State *L)
     box->ledger = t->ledger;
     box->provider = p;
     box->pending.inherited = true;
-    task_add_pending(t, &box->pending, abort_call);
-    return wait_for(L, box, after_settled);
-}
-
-/* ---- what a call can be asked ---- */
-
-/* call:header(name) -> text | nil. Of the provider's answer. */
-static int l_header(lua_State *L)
-{
-    struct span value = call_header(&check(L)->call, luaL_checkstring(L, 2));
-
-    if (!value.p)
-        return 0;
-    lua_pushlstring(L, value.p, value.n);
-    return 1;
-}
-
-/* call:times() -> seconds to the first content (nil when there was none), seconds to the end (or
- * until now). */
-static int l_times(lua_State *L)
-{
-    struct call *c = &check(L)->call;
-    struct effect *fx = generation_of(L)->rt->fx;
-    int64_t end = c->ended_us ? c->ended_us : fx->mono_us(fx);
-
-    if (c->first_us)
-        lua_pushnumber(L, (lua_Number)(c->first_us - c->started_us) / 1e6);
-    else
-        lua_pushnil(L);
-    lua_pushnumber(L, (lua_Number)(end - c->started_us) / 1e6);
-    return 2;
-}
-
-/* call:report(outcome, code, wait, input, cached, output, cost): how it went, in the end, for the model's health and
- * the metrics. Once; a call that was made without a model, or was reported, passes it over. outcome: "ok", "model"
- * (its fault), "wait" (it asked for 'wait' seconds, 0: it did not say), "quota" (the key did), "key" (which was
- * refused), "nobody". code: "ok" or the error's. Then tokens and USD. */
-static int l_report(lua_State *L)
-{
-    static const char *const outcomes[] = {"nobody", "ok",  "model", "wait",
-                                           "quota",  "key", NULL}; /* as enum health_outcome */
-    struct box *box = check(L);
-    struct call *c = &box->call;
-    struct admission_end end = {
-        .outcome = (enum health_outcome)luaL_checkoption(L, 2, NULL, outcomes),
-        .code = luaL_checkstring(L, 3),
-        .wait = luaL_optnumber(L, 4, 0),
-        .input = luaL_optnumber(L, 5, 0),
-        .cached = luaL_optnumber(L, 6, 0),
-        .output = luaL_optnumber(L, 7, 0),
-        .cost = luaL_optnumber(L, 8, 0),
-        .latency = c->ended_us ? (double)(c->ended_us - c->started_us) / 1e6 : -1,
-        .ttft = c->stream && c->first_us ? (double)(c->first_us - c->started_us) / 1e6 : -1,
-    };
-
-    admission_end(&box->admission, &end);
-    return 0;
-}
-
-/* call:usage() -> the last values of the stream at the wire's paths of usage, decoded, each or nil. */
-static int l_usage(lua_State *L)
-{
-    struct call *c = &check(L)->call;
-
-    for (int i = 0; i < WIRE_USAGES; i++)
-        if (c->usage[i].len)
-            lua_json_push(L, buf_span(&c->usage[i]));
-        else
-            lua_pushnil(L);
-    return WIRE_USAGES;
-}
-
-/* call:streaming() -> is it a stream whose events are still to be taken? */
-static int l_streaming(lua_State *L)
-{
-    struct call *c = &check(L)->call;
-
-    lua_pushboolean(L, c->stream && c->fx);
-    return 1;
-}
-
-static int push_stream_error(lua_State *L, struct box *box)
-{
-    struct call *c = &box->call;
-
-    name_provider(box->provider, &c->err);
-    lua_err_fail(L, &c->err);
-    if (c->error_event.len) {
-        lua_pushlstring(L, c->error_event.data, c->error_event.len);
-        lua_setfield(L, -2, "event");
-    }
-    return 2;
-}
-
-/* A stream that a script has put aside cannot be used by another request. */
-static void check_owner(lua_State *L, const struct box *box)
-{
-    if (box->ledger != task_of(L)->ledger)
-        lua_place_error(L, "this stream belongs to another request");
-}
-
-static int after_next(lua_State *L, int status, lua_KContext ctx)
-{
-    struct box *box = check(L);
-    struct span event, data;
-
-    (void)status;
-    (void)ctx;
-    if (!box->call.fx && !box->call.complete) {
-        end_wait(box);
-        return closed(L);
-    }
-    if (!box->call.fx) {
-        end_wait(box);
-        return 0;
-    }
-    if (call_next(&box->call, &event, &data)) {
-        end_wait(box);
-        lua_pushlstring(L, data.p, data.n);
-        lua_pushlstring(L, event.p, event.n);
-        return 2;
-    }
-    if (!box->call.ended)
-        return wait_for(L, box, after_next);
-    end_wait(box);
-    if (box->call.failed)
-        return push_stream_error(L, box);
-    return 0;
-}
-
-/* call:next() -> data, event name of the next event of the stream | nothing at its end | nil, err.
- * Yields. */
-static int l_next(lua_State *L)
-{
-    check_owner(L, check(L));
-    return after_next(L, LUA_OK, 0);
-}
-
-static int after_forward(lua_State *L, int status, lua_KContext ctx)
-{
-    struct box *box = check(L);
-
-    (void)status;
-    (void)ctx;
-    if (box->call.fx && (!box->call.ended || box->call.taken < box->call.queue.len))
-        return wait_for(L, box, after_forward);
-    end_wait(box);
-    if (!box->call.fx && !box->call.complete)
-        return closed(L);
-    call_stop_forwarding(&box->call);
-    if (box->call.failed)
-        return push_stream_error(L, box);
-    lua_pushboolean(L, 1);
-    lua_pushboolean(L, box->call.done && !box->call.wire->end_mark[0]);
-    return 2;
-}
-
-/* call:forward(answer, strip) -> true, ended | nil, err. Lets the events flow to the client as they come (less
- * an end mark that is no JSON, and less the usage that only we asked for), without running Lua for each, until the
- * end. ended: has the client got the event that ends a stream of this format? Yields. */
-static int l_forward(lua_State *L)
-{
-    struct box *box = check(L);
-    struct sink *sink = answer_sink(L, 2);
-
-    check_owner(L, box);
-    if (!box->call.fx || !box->call.stream)
-        return luaL_error(L, "the call has no stream to forward");
-    if (box->waiter)
-        return lua_place_error(L, "another task already waits on this stream");
-    box->call.strip_usage = lua_toboolean(L, 3);
-    call_forward(&box->call, sink);
-    return after_forward(L, LUA_OK, 0);
-}
-
-/* call:close(): nobody wants the rest. */
-static int l_close(lua_State *L)
-{
-    struct box *box = check(L);
-
-    check_owner(L, box);
-    task_drop_pending(&box->pending);
-    admission_give_up(&box->admission);
-    call_deinit(&box->call);
-    if (box->waiter)
-        task_wake(box->waiter);
-    return 0;
-}
-
-void stream_open(lua_State *L)
-{
-    static const luaL_Reg methods[] = {
-        {"header", l_header},       {"times", l_times},     {"usage", l_usage},
-        {"next", l_next},           {"forward", l_forward}, {"close", l_close},
-        {"streaming", l_streaming}, {"report", l_report},   {NULL, NULL}};
-
-    luaL_newmetatable(L, CALL);
-    luaL_newlib(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, l_free);
-    lua_setfield(L, -2, "__gc");
-    lua_pushliteral(L, "call");
-    lua_setfield(L, -2, "__metatable");
-    lua_pop(L, 1);
-    wire_open(L);
+    task_add_pending(t, &box->pending, box_abort);
+    return box_wait(L, box, after_settled);
 }
 
 /* provider.request(text) -> request | nil, err: a view of JSON text, as policies get of a client's

@@ -11,6 +11,7 @@
 enum {
     HEADERS_MAX = 64 << 10,
     USAGE_MAX = 16 << 10,
+    ODD_MAX = 512,
     QUEUE_MAX = 32 << 20,
     QUEUE_COMPACT = 64 << 10,
     GATHER_MAX = 32 << 10,
@@ -229,6 +230,7 @@ static bool on_event(void *arg, const struct sse_event *e)
         return true; /* nothing counts after the end mark */
     if (e->data.p && e->data.n) {
         if (wire_inspect(c->wire, e->data, !c->committed, &seen, &err) < 0) {
+            buf_add(&c->odd, e->data.p, e->data.n < ODD_MAX ? e->data.n : ODD_MAX);
             fail(c, &err);
             return false;
         }
@@ -399,6 +401,7 @@ int call_start(struct call *c, struct effect *fx, const struct ask_call *ask,
     for (int i = 0; i < WIRE_USAGES; i++)
         buf_init(&c->usage[i], USAGE_MAX);
     buf_init(&c->error_event, USAGE_MAX);
+    buf_init(&c->odd, ODD_MAX);
     c->started_us = fx->mono_us(fx);
     return fx->start(fx, &c->op, &request, err);
 }
@@ -420,6 +423,7 @@ void call_deinit(struct call *c)
     for (int i = 0; i < WIRE_USAGES; i++)
         buf_deinit(&c->usage[i]);
     buf_deinit(&c->error_event);
+    buf_deinit(&c->odd);
     c->fx = NULL;
 }
 

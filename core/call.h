@@ -38,6 +38,7 @@ struct call {
     size_t taken;                   /* bytes of the queue already taken */
     struct buf usage[WIRE_USAGES];  /* JSON of the last one seen at each path */
     struct buf error_event;         /* JSON of an error the provider sent inside the stream */
+    struct buf odd;                 /* the beginning of an event that made no sense */
     bool committed, finished, done; /* first content, finish reason, end mark were seen */
     bool ended, failed;             /* no more comes; err says why if it failed */
     bool complete; /* set by call_deinit: it had ended well and every event was taken */

@@ -59,8 +59,15 @@ function calling.report(call, usage, cost)
    call:report("ok", "ok", 0, usage.input_tokens, usage.cached_tokens, usage.output_tokens, cost)
 end
 
+-- How an answer began that made no sense goes into the request's log line, without the provider's keys.
+local function note_nonsense(call, err)
+   local began = err.code == "bad_response" and call:excerpt()
+   if began then trace.note { bad_response = { provider = err.provider, model = err.model, began = began } } end
+end
+
 -- calling.failed(call, err, usage?, cost?) -> nil, err. It failed.
 function calling.failed(call, err, usage, cost)
+   note_nonsense(call, err)
    local who, seconds = blame.of(err, err.model and models.is_known(err.provider .. "/" .. err.model))
    if usage then
       call:report(who, err.code, seconds, usage.input_tokens, usage.cached_tokens, usage.output_tokens, cost)

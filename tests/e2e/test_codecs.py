@@ -8,7 +8,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from base import check, equal
+from base import check, equal, eventually
 from client import request
 from harness import Gateway, baton, config, provider
 from upstream import Provider, completion
@@ -140,3 +140,25 @@ def test_what_a_policy_changes_in_an_answer_reaches_a_client_of_the_same_format(
                 equal(answer.status, 200, repr(answer))
                 equal(answer.json()["content"][0]["text"], text, change)
                 equal("x_unknown" in answer.json(), text == "cold", "the provider's own bytes")
+
+
+def test_what_made_no_sense_is_in_the_log_without_the_key():
+    whole = b"<html>proxy error, key sk-very-secret-key was used</html>" + b" " * 5000
+
+    def play(exchange):
+        if exchange.json().get("stream"):
+            exchange.stream(b"data: {oops sk-very-secret-key\n\n")
+        else:
+            exchange.reply(whole, content_type="text/html")
+
+    for stream in (False, True):
+        with Provider(play) as upstream:
+            text = config({"own": provider(upstream.base_url, key="sk-very-secret-key")})
+            with Gateway(text) as gateway:
+                answer = gateway.chat("own/m", stream=stream)
+                equal((answer.status, answer.error()["code"]), (502, "bad_response"), repr(answer))
+                eventually(lambda: '"message":"request"' in gateway.stderr, "the line")
+                line = next(json.loads(e) for e in gateway.stderr.splitlines() if '"message":"request"' in e)
+                began = line["notes"][0]["note"]["bad_response"]["began"]
+                check(("proxy error, key [key] was" if not stream else "oops [key]") in began, line)
+                check(len(began) <= 200 and "very-secret" not in gateway.stderr, began)
