@@ -62,7 +62,8 @@ end
 -- How an answer began that made no sense goes into the request's log line, without the provider's keys.
 local function note_nonsense(call, err)
    local began = err.code == "bad_response" and call:excerpt()
-   if began then trace.note { bad_response = { provider = err.provider, model = err.model, began = began } } end
+   if not began then return end
+   trace.note { bad_response = { provider = err.provider, model = err.model, began = began } }
 end
 
 -- calling.failed(call, err, usage?, cost?) -> nil, err. It failed.
