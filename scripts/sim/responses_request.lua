@@ -214,7 +214,8 @@ local function read_input(ask, body, server)
    for i, item in ipairs(input) do
       local read = READ[item.type or "message"]
       if read then read(item, ("input[%d]"):format(i - 1), turns, state) end
-      if item.role and item.role ~= "assistant" or item.type == "function_call_output" then state.thought = nil end
+      local next_turn = item.role and item.role ~= "assistant" or item.type == "function_call_output"
+      if next_turn then state.thought = nil end
    end
    for _, id in ipairs(shape.keys(state.open)) do
       if state.open[id] then refuse(("No tool output found for function call %s."):format(id), "input",
