@@ -61,7 +61,7 @@ def gemini_cli(address, home):
 def complete_the_task(agent, format):
     """The agent's own format, and two others: the file is written, and the agent says so."""
     if REQUIRE_ALL or os.environ.get("AGENTS") == "1" or (AGENTS / "node_modules").exists():
-        have_packages(AGENTS)
+        have_packages(AGENTS, node=20)
     else:
         skip("AGENTS=1 installs the coding agents")
     with Sim("--script", AGENTS / "script.jsonl") as sim:

@@ -26,9 +26,13 @@ def installed(folder):
     return True
 
 
-def have_packages(folder=FOLDER):
+def have_packages(folder=FOLDER, node=18):
+    """The packages of a folder are installed, and node has at least that version; or a skip."""
     if not shutil.which("node"):
         skip("no node")
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout
+    if int(version.lstrip("v").split(".")[0]) < node:
+        skip(f"node {node} is needed, there is {version.strip()}")
     if installed(folder):
         return
     if not shutil.which("npm"):
@@ -47,9 +51,9 @@ def have_packages(folder=FOLDER):
         skip("npm ci failed: " + done.stderr.decode("utf-8", "replace")[-400:])
 
 
-def run_client(name, at_least):
+def run_client(name, at_least, node=18):
     """Runs tests/npm/test_NAME.mjs against a gateway with a provider of each format behind it."""
-    have_packages()
+    have_packages(node=node)
     with Sim() as sim:
         everything = {"sim": provider(sim.base_url), **formats.providers(sim)}
         text = config(everything, models=formats.models(), default_model="sim/mini")
@@ -98,7 +102,7 @@ def test_anthropics_client_is_served():
 
 
 def test_googles_client_is_served():
-    run_client("genai", 27)
+    run_client("genai", 27, node=20)
 
 
 def test_ollamas_client_is_served():
@@ -110,4 +114,4 @@ def test_the_ai_sdk_is_served():
 
 
 def test_langchain_is_served():
-    run_client("langchain", 11)
+    run_client("langchain", 11, node=20)
