@@ -52,7 +52,7 @@ static void done_field(lua_State *L, struct wire *w)
 }
 
 /* provider.wire{ framing = "sse" | "ndjson", done = "[DONE]" or a mark, content = { paths }, finish = mark, usage = one
- * or two paths, payload = path, error = up to three marks, answer = up to three paths } -> wire: where things stand in
+ * or two paths, payload = path, object = path, error = up to three marks, answer = up to three paths } -> wire: where things stand in
  * a provider's events (core/wire.h). A mark is a path, or "path=value|value".
  */
 int wire_new(lua_State *L)
@@ -71,6 +71,7 @@ int wire_new(lua_State *L)
     done_field(L, w);
     path_field(L, "finish", w->marks[WIRE_FINISH].path);
     path_field(L, "payload", w->payload);
+    path_field(L, "object", w->object);
     path_list(L, "usage", w->marks[WIRE_USAGE].path, step, WIRE_USAGES);
     path_list(L, "error", w->marks[WIRE_ERROR].path, step, WIRE_ALTERNATIVES);
     path_list(L, "answer", w->answer[0], sizeof(wire_path), WIRE_ALTERNATIVES);

@@ -249,8 +249,10 @@ static bool on_event(void *arg, const struct sse_event *e)
             c->finishes |= wire_finishes(c->wire, e->data);
         c->finished = __builtin_popcountll(c->finishes) >= c->choices;
         c->done = seen.done;
-        if (c->done && !c->committed && !c->finished) {
-            err_set(&err, ERR_BAD_RESPONSE, "the stream ended without an answer");
+        c->nulls = c->nulls || seen.null;
+        if (!c->committed && (c->finished ? c->nulls : c->done)) {
+            err_set(&err, ERR_BAD_RESPONSE, "the stream ended without an answer%s%s",
+                    c->nulls ? ": null is at " : "", c->nulls ? c->wire->object : "");
             fail(c, &err);
             return false;
         }

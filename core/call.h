@@ -40,6 +40,7 @@ struct call {
     struct buf error_event;         /* JSON of an error the provider sent inside the stream */
     struct buf odd;                 /* the beginning of an event that made no sense */
     bool committed, finished, done; /* first content, finish reason, end mark were seen */
+    bool nulls;                     /* null was where an object belongs (wire.object) */
     bool ended, failed;             /* no more comes; err says why if it failed */
     bool complete; /* set by call_deinit: it had ended well and every event was taken */
     struct err err;

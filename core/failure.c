@@ -62,12 +62,18 @@ static void put_text(struct buf *out, const char *name, const char *text)
         buf_puts(out, "null");
 }
 
+/* A word of Google's (INVALID_ARGUMENT, SAFETY) means nothing to a client of another API. */
+static bool is_googles(const char *code)
+{
+    return code[strspn(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_")] == 0;
+}
+
 /* Clients look for one code, whatever the provider calls it. */
 static const char *code_of(const struct sink_failure *f)
 {
     if (f->err.code == ERR_CONTEXT_LENGTH)
         return "context_length_exceeded";
-    return f->provider_code[0] ? f->provider_code : err_name(f->err.code);
+    return is_googles(f->provider_code) ? err_name(f->err.code) : f->provider_code;
 }
 
 static void write_openai(struct buf *out, const struct sink_failure *f)

@@ -27,21 +27,31 @@ static bool has_value(struct span v)
     }
 }
 
-static struct span find_in_elements(struct span array, const char *rest)
+static bool is_null(struct span v)
+{
+    return v.p && json_type(v) == JSON_NULL;
+}
+
+/* Which value is looked for. */
+typedef bool fits_fn(struct span value);
+
+static struct span find(struct span doc, const char *path, fits_fn *fits);
+
+static struct span find_in_elements(struct span array, const char *rest, fits_fn *fits)
 {
     struct json_iter it = {0};
     struct span key, value;
 
     if (json_type(array) == JSON_ARRAY)
         while (json_next(array, &it, &key, &value)) {
-            struct span found = wire_find(value, rest);
+            struct span found = find(value, rest, fits);
             if (found.p)
                 return found;
         }
     return (struct span){NULL, 0};
 }
 
-struct span wire_find(struct span doc, const char *path)
+static struct span find(struct span doc, const char *path, fits_fn *fits)
 {
     char name[WIRE_PATH_MAX];
 
@@ -49,7 +59,7 @@ struct span wire_find(struct span doc, const char *path)
         size_t n = strcspn(path, ".");
         const char *rest = path[n] ? path + n + 1 : path + n;
         if (n == 1 && *path == '*')
-            return find_in_elements(doc, rest);
+            return find_in_elements(doc, rest, fits);
         memcpy(name, path, n);
         name[n] = 0;
         if (json_type(doc) != JSON_OBJECT)
@@ -59,7 +69,12 @@ struct span wire_find(struct span doc, const char *path)
             return doc;
         path = rest;
     }
-    return has_value(doc) ? doc : (struct span){NULL, 0};
+    return fits(doc) ? doc : (struct span){NULL, 0};
+}
+
+struct span wire_find(struct span doc, const char *path)
+{
+    return find(doc, path, has_value);
 }
 
 /* ---- one pass over an event ---- */
@@ -195,6 +210,8 @@ int wire_inspect(const struct wire *w, struct span data, bool want_content, stru
         seen->error = look_for(w, i, worth, data).p;
     for (int i = 0; want_content && !seen->content && i < WIRE_PATHS && w->content[i][0]; i++)
         seen->content = may_have(data, w->content[i]) && wire_find(data, w->content[i]).p;
+    seen->null = want_content && !seen->content && may_have(data, w->object) &&
+                 find(data, w->object, is_null).p;
     return 0;
 }
 

@@ -39,6 +39,7 @@ struct wire {
     wire_path end_mark;            /* data that is no JSON and ends a stream: "[DONE]" */
     wire_path content[WIRE_PATHS]; /* the provider has proved alive */
     wire_path payload; /* an event without this member (or with it empty) is about usage only */
+    wire_path object;  /* null here, and a stream that finishes without content is no answer */
     wire_path answer[WIRE_ALTERNATIVES]; /* one of them a whole answer must have */
     struct wire_mark marks
         [WIRE_MARKS]; /* by what they mean: WIRE_DONE: the event ends the stream; WIRE_FINISH: the
@@ -53,8 +54,8 @@ void wire_prepare(struct wire *w);
 struct span wire_find(struct span doc, const char *path);
 
 struct wire_seen {
-    bool done, content, finish, error;
-    struct span usage[WIRE_USAGES]; /* into the data */
+    bool done, content, finish, error, null; /* content, null: only if asked for */
+    struct span usage[WIRE_USAGES];          /* into the data */
 };
 
 /* Which answers (choices) the event says are finished: a bit for each index. */

@@ -101,7 +101,8 @@ local function of_view(req, codec, to, settings)
    about = about or nothing
    local format = about.format or "openai"
    native = native or (format == "openai" and req or nil)
-   if native and format == codec.format and codec.edits and not about.foreign then
+   local refused = about.mixed and codec.refuses and codec.refuses(req:json(), to)
+   if native and format == codec.format and codec.edits and not about.foreign and not refused then
       local own = as_it_came(req, native, about, codec, to, settings)
       if own then return own end
    end

@@ -51,6 +51,9 @@ local too_long = {
 -- ... and that it was the content.
 local not_allowed = { "usage guidelines", "input was flagged", "prompt was flagged" }
 
+-- ... and that nobody has paid: Anthropic, with status 400.
+local unpaid = { "credit balance is too low" }
+
 local function says(message, phrases)
    for _, phrase in ipairs(phrases) do
       if message:find(phrase, 1, true) then return true end
@@ -98,6 +101,7 @@ local function code_of(status, object)
       or (status >= 400 and "bad_request") or (status == 200 and "unavailable") or "bad_response"
    if word and (status == 200 or code == "bad_request") then code = word end
    if code == "bad_request" and says(message, too_long) then return "context_length" end
+   if code == "bad_request" and says(message, unpaid) then return "auth" end
    if (status == 400 or status == 403) and says(message, not_allowed) then return "content_filter" end
    return code
 end

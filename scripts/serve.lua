@@ -69,6 +69,16 @@ local function is_for_its_own(door, p)
    return codec and require("codec." .. codec).format == door.format
 end
 
+local STAMPS = { '"baton:' }
+
+-- Does a body hold what another provider's model has thought? Then it cannot go out as it is.
+local function is_foreign(door, body)
+   for _, stamp in ipairs(door.stamps or STAMPS) do
+      if body:find(stamp, 1, true) then return true end
+   end
+   return false
+end
+
 -- The request as policies see it, in the shape of Chat Completions; made only when somebody looks when
 -- 'late'.
 local function request_of(door, route, head, body, view, late)
@@ -76,10 +86,11 @@ local function request_of(door, route, head, body, view, late)
    if not door.decode then
       local wrong = door.check(view)
       if wrong then return nil, wrong end
+      -- turns that other servers may have had: codec.refuses looks closer
+      about.mixed = body:find('"tool_call_id"', 1, true) or body:find('"reasoning', 1, true)
       return provider.view(view, nil, about)
    end
-   -- reasoning that another provider's model has signed; a body that no provider takes as it is
-   about.foreign = head.rewrite or body:find(door.stamp or '"baton:', 1, true) ~= nil
+   about.foreign = head.rewrite or is_foreign(door, body) -- a body that no provider takes as it is
    local function make()
       local hub, warnings = door.decode(body, head, route)
       if not hub then return nil, warnings end

@@ -109,6 +109,9 @@ function answer.decode(text)
       local read = of_block[hub.member(block, "type")]
       if read then read(block, message, position - 1) end
    end
+   if not hub.full(body.stop_reason) then
+      return nil, answer.bad "the answer has no stop_reason: it is not complete"
+   end
    local reason, err = finish_of(body.stop_reason)
    if reason == "content_filter" and not message.refusal then
       message.refusal = explained(body.stop_details)

@@ -66,19 +66,50 @@ local function budgeted(effort, budget, max_tokens, warn)
    return { type = "enabled", budget_tokens = given }
 end
 
--- Must the turn under way begin with thinking, and does not? Then a budget is refused: its calls were made by
--- another provider, or without thinking.
-local function is_bare(turns)
-   local last, before = turns[#turns], turns[#turns - 1]
-   if not last or not before or last.content[1].type ~= "tool_result" then return false end
-   local first = before.content[1].type
-   return before.role == "assistant" and first ~= "thinking" and first ~= "redacted_thinking"
+-- The blocks of a turn's content that is a list; none of a text.
+local function blocks(turn)
+   return hub.list(hub.member(turn, "content"))
 end
+
+local function holds(list, kind)
+   for _, block in ipairs(list) do
+      if hub.member(block, "type") == kind then return true end
+   end
+   return false
+end
+
+-- Calls that no thought stands before.
+local function is_thoughtless(list)
+   local first = hub.member(list[1], "type")
+   return first ~= "thinking" and first ~= "redacted_thinking" and holds(list, "tool_use")
+end
+
+-- thinking.is_bare(turns) -> boolean. Must a turn under way (since the user spoke last) begin with thinking
+-- and does not? Then a budget is refused: its calls were made by another provider, or without thinking.
+--   turns: messages in this format
+function thinking.is_bare(turns)
+   for position = #turns, 1, -1 do
+      local turn, list = turns[position], blocks(turns[position])
+      if hub.member(turn, "role") == "assistant" then
+         if is_thoughtless(list) then return true end
+      elseif not holds(list, "tool_result") then
+         return false
+      end
+   end
+   return false
+end
+
+thinking.BARE = "dropped: reasoning (the calls of this turn came without)"
 
 -- thinking.of(req, facts, around, warn) -> the members thinking and output_config.effort, or nil for each.
 --   facts: anthropic.models.of;  around: { max_tokens =, turns =, forced = is a tool call forced? }
 function thinking.of(req, facts, around, warn)
    local native = hub.native(req, "anthropic")
+   local asked = native and hub.member(native._thinking, "type")
+   if asked == "enabled" and thinking.is_bare(around.turns) then
+      warn(thinking.BARE)
+      return nil, native._effort
+   end
    if native and (native._thinking or native._effort) and unchanged(req, native) then
       return native._thinking, native._effort
    end
@@ -99,8 +130,8 @@ function thinking.of(req, facts, around, warn)
    if facts.adaptive and not (budget and facts.enabled) then
       return adaptive(effort, budget, hub.member(req, "reasoning"), facts, warn)
    end
-   if is_bare(around.turns) then
-      warn "dropped: reasoning (the calls of this turn came without)"
+   if thinking.is_bare(around.turns) then
+      warn(thinking.BARE)
       return nil, nil
    end
    return budgeted(effort, budget, around.max_tokens, warn), nil

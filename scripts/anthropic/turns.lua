@@ -179,6 +179,9 @@ local function assistant(message, warn)
       local block = thinking_block(detail)
       if block then thought[#thought + 1] = { index = detail.index, block = block } end
    end
+   if foreign == 0 and #thought == 0 and hub.full(hub.member(message, "reasoning_content")) then
+      warn "dropped: reasoning_content"
+   end
    local others = blocks_of(message.content, warn)
    if hub.full(message.refusal) then others[#others + 1] = { type = "text", text = message.refusal } end
    for _, call in ipairs(hub.list(hub.member(message, "tool_calls"))) do

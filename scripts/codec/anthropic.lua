@@ -6,8 +6,11 @@
 
 local answer = require "anthropic.answer"
 local encode = require "anthropic.encode"
+local hub = require "hub"
+local json = require "json"
 local provider = require "provider"
 local refusal = require "refusal"
+local thinking = require "anthropic.thinking"
 local usage = require "usage"
 
 local codec = {
@@ -37,15 +40,37 @@ codec.wire = provider.wire {
    },
    finish = "delta.stop_reason",
    usage = { "message.usage", "usage" },
+   object = "content_block",
    error = "error",
    answer = { "content", "stop_reason" },
 }
 
--- What must change in a client's body of this format: members to set, names to remove.
+-- A client that lets Anthropic think, in the middle of a tool loop that another provider began: there are no
+-- thoughts to go on from, and thinking is refused until the user speaks again. The messages are only looked
+-- at where there are results; a member that was read would be written anew, so they are read on their own.
+local function began_elsewhere(req)
+   if hub.member(req.thinking, "type") ~= "enabled" then return false end
+   local body = req:json()
+   if not body:find('"tool_result"', 1, true) then return false end
+   return thinking.is_bare(hub.list(json.decode(json.find(body, "messages") or "null")))
+end
+
+-- What of a body means something only while the model thinks: "clear_thinking_20251015".
+local function of_thinking(req)
+   local gone, cleared = { "thinking" }, false
+   for _, edit in ipairs(hub.list(hub.member(req.context_management, "edits"))) do
+      cleared = cleared or (hub.text(hub.member(edit, "type")) or ""):find "^clear_thinking" ~= nil
+   end
+   if cleared then gone[2] = "context_management" end
+   return gone
+end
+
+-- What must change in a client's body of this format: members to set, names to remove, warnings.
 function codec.edits(req, model, stream)
    local edits = { model = model }
    if stream ~= (req.stream == true) then edits.stream = stream end
-   return edits, nil
+   if not began_elsewhere(req) then return edits, nil end
+   return edits, of_thinking(req), { thinking.BARE }
 end
 
 -- The error behind an answer that is none, or an error event (status 200).

@@ -58,6 +58,10 @@ local function takes_stream_options(provider)
    return is_undated(provider) or version_of(provider) >= FIRST_WITH_USAGE
 end
 
+function codec.refuses(body, to)
+   return openai.refuses(body, to_azure(to))
+end
+
 function codec.edits(req, model, stream, to)
    local edits, removed = openai.edits(req, model, stream, to_azure(to))
    if not takes_stream_options(to and to.provider) and edits.stream_options then

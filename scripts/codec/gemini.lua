@@ -44,6 +44,7 @@ codec.wire = provider.wire {
    },
    finish = "candidates.*.finishReason",
    usage = "usageMetadata",
+   object = "candidates.*.content",
    error = { "error", "promptFeedback.blockReason" },
    answer = { "candidates.*.finishReason", "candidates.*.content", "promptFeedback.blockReason" },
 }
@@ -235,7 +236,19 @@ function Reader:stopped(finish, candidate, last)
    end
 end
 
+-- What is wrong with a candidate's content, which may be missing but nothing else than an object.
+local function problem_of(candidate)
+   local content = type(candidate) == "table" and candidate.content
+   if content == nil or hub.object(content) then return nil end
+   return bad_response("a candidate's content is " .. (content == json.null and "null" or "no object"))
+end
+
 function Reader:candidate(candidate, has_usage)
+   local problem = problem_of(candidate)
+   if problem then
+      self.finished = true
+      return self:tell { kind = "error", err = problem }
+   end
    local list = parts.list(member(member(candidate, "content"), "parts"))
    for _, part in ipairs(list) do self:part(part) end
    if pick(candidate, "citationMetadata") or pick(candidate, "groundingMetadata") then

@@ -26,6 +26,7 @@ codec.wire = provider.wire {
    content = { "message.content", "message.thinking", "message.tool_calls", "response", "thinking" },
    finish = "done",
    usage = ".",
+   object = "message",
    error = "error",
    answer = "done",
 }
@@ -332,9 +333,18 @@ local function add_calls(out, calls, state)
    end
 end
 
+-- What is wrong with a line: its message may be missing (of /api/generate, of the last line of old servers),
+-- but is nothing else than an object.
+local function problem_of(event)
+   if event.message == nil or hub.object(event.message) then return nil end
+   return bad_response("the answer's message is " .. (event.message == json.null and "null" or "no object"))
+end
+
 -- One decoded line as events.
 local function read_line(event, state)
    local out = {}
+   local problem = problem_of(event)
+   if problem then return { { kind = "error", err = problem } } end
    local message = member(event, "message")
    local thought = full(member(message, "thinking")) or full(event.thinking)
    if thought then out[#out + 1] = { kind = "reasoning", text = thought } end
@@ -384,6 +394,9 @@ function codec.decode(body)
       return nil, bad_response("the answer is no JSON object" .. (why and ": " .. why.message or ""))
    end
    if hub.has(decoded.error) then return nil, codec.error(200, body, no_header) end
+   if decoded.message == nil and not text(decoded.response) then
+      return nil, bad_response "the answer has no message"
+   end
    local view = { body = decoded, message = { role = "assistant", content = json.null } }
    local calls, message = json.array {}, view.message
    for _, event in ipairs(read_line(decoded, new_state())) do

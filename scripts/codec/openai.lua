@@ -33,6 +33,7 @@ codec.wire = provider.wire {
    finish = "choices.*.finish_reason",
    usage = "usage",
    payload = "choices",
+   object = "choices.*.delta",
    error = "error",
    answer = "choices.*.message",
 }
@@ -78,6 +79,35 @@ function codec.edits(req, model, stream, to)
       end
    end
    return edits, #removed > 0 and removed or nil
+end
+
+-- Formats of reasoning_details that other APIs' models have signed.
+local FOREIGN = { "anthropic-claude-v1", "openai-responses-v1", "google-gemini-v1" }
+
+local function has_any(body, phrases)
+   for _, phrase in ipairs(phrases) do
+      if body:find(phrase, 1, true) then return true end
+   end
+   return false
+end
+
+local function has_odd_id(body, rule)
+   for id in body:gmatch '"tool_call_id"%s*:%s*"([^"]*)"' do
+      if #id < rule[2] or #id > rule[3] or not id:find(rule[1]) then return true end
+   end
+   return false
+end
+
+-- Does a client's body hold what another server has said and this one would refuse: reasoning, ids of calls?
+-- What a server that is not known makes of reasoning without a signature, it may decide itself.
+function codec.refuses(body, to)
+   local dialect = dialects.of(to.provider)
+   if dialect.tool_ids and has_odd_id(body, dialect.tool_ids) then return true end
+   if not dialect.details and body:find('"reasoning_details"', 1, true) and has_any(body, FOREIGN) then
+      return true
+   end
+   return dialect.is_openai == true and (has_any(body, { '"reasoning_content"', '"reasoning_details"' })
+      or body:find '"reasoning"%s*:%s*"' ~= nil)
 end
 
 -- codec.encode(hub, to) -> JSON text, warnings | nil, err. May yield.

@@ -33,6 +33,7 @@ codec.wire = provider.wire {
    content = { "delta", "arguments", "text", "refusal", "item.name", "item.content.*.text" },
    finish = "type=response.completed|response.incomplete",
    usage = { "response.usage", "usage" },
+   object = "item",
    error = { "error", "type=error|response.failed" },
    answer = { "output", "status" },
 }
@@ -96,7 +97,11 @@ end
 local function add_assistant(items, message, warn)
    local details, foreign = hub.own_details(message, shape.FORMAT)
    if foreign > 0 then warn(hub.FOREIGN_REASONING) end
-   for _, item in ipairs(shape.items_of(details)) do items[#items + 1] = item end
+   local thoughts = shape.items_of(details)
+   if foreign == 0 and #thoughts == 0 and full(member(message, "reasoning_content")) then
+      warn "dropped: reasoning_content"
+   end
+   for _, item in ipairs(thoughts) do items[#items + 1] = item end
    local said = said_by(message)
    if said then items[#items + 1] = { type = "message", role = "assistant", content = said } end
    for _, call in ipairs(list(member(message, "tool_calls"))) do add_call(items, call) end

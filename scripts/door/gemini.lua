@@ -16,7 +16,7 @@ local door = {
    name = "gemini", format = "gemini",
    decode = ask.decode, answer = reply.whole, encoder = reply.encoder,
    pages = {},
-   stamp = '"YmF0b246',               -- how begins what another provider's model has signed (hub.stamp)
+   stamps = { '"YmF0b246' },          -- how begins what another provider's model has signed (hub.stamp)
 }
 
 local member = hub.member

@@ -6,6 +6,7 @@
 local decode = require "responses.request"
 local errors = require "errors"
 local json = require "json"
+local shape = require "responses.shape"
 local write = require "responses.write"
 
 local door = {
@@ -17,6 +18,7 @@ local door = {
    stream_type = "text/event-stream; charset=utf-8",
    stream_end = "",
    ping = ": ping\n\n",
+   stamps = { '"baton:', '"' .. shape.MINTED }, -- what another provider's model has thought
 }
 
 -- A comment in a stream: clients pass over it.

@@ -127,6 +127,9 @@ local function reasoning_of(message, warn)
             thoughtSignature = full(detail.signature) }
       end
    end
+   if foreign == 0 and #own == 0 and full(member(message, "reasoning_content")) then
+      warn "dropped: reasoning_content"
+   end
    return by_call, of_text, thoughts
 end
 

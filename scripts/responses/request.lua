@@ -139,6 +139,7 @@ end
 local function reasoning(state, item)
    local turn, shown = next_turn(state), shape.reasoning_texts(item)
    append(turn.reasoning, shown)
+   if (text(item.id) or ""):sub(1, #shape.MINTED) == shape.MINTED then state.foreign = true end
    if not full(item.encrypted_content) or item.encrypted_content:sub(1, 6) ~= "baton:" then
       append(turn.details, shape.details_of(item))
       return true

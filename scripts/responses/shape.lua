@@ -13,6 +13,9 @@ local member, text, full, list = hub.member, hub.text, hub.full, hub.list
 -- Whose opaque reasoning it is, in reasoning_details.
 shape.FORMAT = "openai-responses-v1"
 
+-- How the ids of reasoning items begin that Baton has made, of what another provider's model has thought.
+shape.MINTED = "rs_baton"
+
 -- ---- tools ----
 
 local function no_parameters()
@@ -208,6 +211,7 @@ end
 -- A reasoning item as entries of reasoning_details. Without anything that a next turn needs: none.
 function shape.details_of(item)
    local id, details = text(item.id), {}
+   if id and id:sub(1, #shape.MINTED) == shape.MINTED then id = nil end -- no provider knows it
    local shown = texts_of(member(item, "content"))
    local sealed = full(item.encrypted_content)
    if not sealed and #shown == 0 then return details end

@@ -343,6 +343,33 @@ t.case("a turn under way without thinking", function()
    t.equal(encode(req, "claude-sonnet-5").thinking.type, "adaptive")
 end)
 
+t.case("a client's own turn under way that another provider began", function()
+   local ask = { role = "user", content = "x" }
+   local use = { type = "tool_use", id = "c", name = "f", input = {} }
+   local result = { role = "user", content = { { type = "tool_result", tool_use_id = "c", content = "r" } } }
+   local thought = { type = "thinking", thinking = "hm", signature = "S" }
+   local function removed(said, more)
+      local body = { thinking = { type = "enabled", budget_tokens = 1024 }, messages = said }
+      for name, value in pairs(more or {}) do body[name] = value end
+      local _, gone, warnings = codec.edits(provider.request(json.encode(body)), "m", false)
+      t.equal(warnings ~= nil, gone ~= nil)
+      return gone
+   end
+   local bare = { role = "assistant", content = { { type = "text", text = "a" }, use } }
+   local whole = { role = "assistant", content = { thought, use } }
+   t.equal(removed { ask, bare, result }, { "thinking" })
+   t.equal(removed { ask, bare, result, whole, result }, { "thinking" })
+   t.equal(removed { ask, whole, result }, nil)
+   t.equal(removed { ask, bare, result, { role = "assistant", content = "y" }, ask }, nil)
+   t.equal(removed({ ask, bare, result }, { thinking = { type = "adaptive" } }), nil)
+   t.equal(removed({ ask, bare, result }, { context_management = { edits = {
+      { type = "clear_thinking_20251015" } } } }), { "thinking", "context_management" })
+   for _, odd in ipairs { "tool_result", 7, { "tool_result" }, { { content = "tool_result" } },
+      { { role = "assistant", content = { "tool_result", 7 } } } } do
+      t.equal(removed(odd), nil)
+   end
+end)
+
 t.case("structured output", function()
    local wanted = { type = "json_schema", json_schema = { name = "n", schema = { type = "object",
       properties = { n = { type = "integer", minimum = 1 } } } } }

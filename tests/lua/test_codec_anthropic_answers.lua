@@ -68,6 +68,12 @@ t.case("decode", function()
    t.equal(view.usage.input_tokens, 3)
 end)
 
+t.case("a bill that is not paid is the engine's trouble, not the client's", function()
+   local err = codec.error(400, '{"type":"error","error":{"type":"invalid_request_error","message":'
+      .. '"Your credit balance is too low to access the Anthropic API."}}', function() end)
+   t.equal({ err.code, err.type }, { "auth", nil })
+end)
+
 t.case("decode: why it stopped", function()
    for told, reason in pairs { end_turn = "stop", stop_sequence = "stop", max_tokens = "length",
       model_context_window_exceeded = "length", refusal = "content_filter" } do
@@ -83,7 +89,10 @@ t.case("decode: why it stopped", function()
    local view = decode { stop_reason = "refusal", stop_details = { type = "refusal", explanation = "no" } }
    t.equal(view.message.refusal, "no")
    t.equal(view.message.content, json.null)
-   t.equal(decode({ stop_reason = json.null }).finish_reason, nil)
+   for _, none in ipairs { json.null, "", 7 } do -- of message_start, not of a message that is whole
+      local nothing, err = decode { stop_reason = none }
+      t.equal({ nothing, err.code }, { nil, "bad_response" })
+   end
 end)
 
 t.case("decode: nonsense", function()
@@ -98,8 +107,8 @@ t.case("decode: nonsense", function()
       '[{"type":"text","text":"x","citations":7}]', '[{"type":"text","text":"x","citations":[7,null,{}]}]',
       '[{"type":"tool_use"}]', '[{"type":"tool_use","id":7,"name":7,"input":7}]',
       '[{"type":"thinking"}]', '[{"type":"redacted_thinking","data":{}}]' } do
-      local view = codec.decode('{"content":' .. content .. ',"stop_reason":7,"usage":[]}')
-      t.ok(view and view.finish_reason == nil, content)
+      local view = codec.decode('{"content":' .. content .. ',"stop_reason":"end_turn","usage":[]}')
+      t.ok(view and view.finish_reason == "stop", content)
    end
 end)
 

@@ -763,3 +763,20 @@ t.case("recorded errors", function()
    end
    t.equal(#list, 2)
 end)
+
+t.case("content may be missing, but is nothing else than an object", function()
+   local function answer(content)
+      return ('{"candidates":[{%s"finishReason":"STOP","index":0}],"usageMetadata":{}}'):format(content)
+   end
+   for _, empty in ipairs { "", '"content":{},', '"content":{"role":"model"},', '"content":{"parts":[]},' } do
+      local view = codec.decode(answer(empty))
+      t.equal({ view.finish_reason, view.message.content }, { "stop", json.null })
+   end
+   for _, odd in ipairs { "null", "7", '"x"', "[]" } do
+      local text = answer('"content":' .. odd .. ",")
+      local view, err = codec.decode(text)
+      t.equal({ view, err.code }, { nil, "bad_response" })
+      local events = codec.decoder()(text)
+      t.equal({ #events, events[1].kind, events[1].err.code }, { 1, "error", "bad_response" })
+   end
+end)

@@ -279,3 +279,15 @@ t.case("recorded streams", function()
    end
    t.ok(#list >= 4, "recordings: " .. #list)
 end)
+
+t.case("a message may be missing at the end of a stream, but is nothing else than an object", function()
+   t.equal(codec.decode('{"message":{"role":"assistant","content":""},"done":true}').finish_reason, "stop")
+   t.equal(codec.decode('{"response":"","done":true}').finish_reason, "stop")
+   for _, odd in ipairs { '"message":null,', '"message":7,', '"message":"x",', '"message":[],', "" } do
+      local text = "{" .. odd .. '"done":true}'
+      local view, err = codec.decode(text)
+      t.equal({ view, err.code }, { nil, "bad_response" })
+      local events = codec.decoder()(text)
+      t.equal(events[1].kind, odd == "" and "finish" or "error")
+   end
+end)

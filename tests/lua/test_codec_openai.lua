@@ -26,6 +26,22 @@ local function edits(body, stream)
    return codec.edits(provider.request(body), "m", stream)
 end
 
+t.case("what another server has said goes through the encoder where this one would refuse it", function()
+   local function refuses(body, facts) return codec.refuses(body, { provider = facts }) end
+   local openai, mistral = { host = "api.openai.com" }, { host = "api.mistral.ai" }
+   local details = '{"messages":[{"reasoning_details":[{"format":"anthropic-claude-v1"}]}]}'
+   t.equal(refuses(details, {}), true)
+   t.equal(refuses(details, { host = "openrouter.ai" }), false)
+   t.equal(refuses('{"messages":[{"reasoning_details":[{"format":"unknown"}]}]}', {}) or false, false)
+   t.equal(refuses('{"messages":[{"reasoning_content":"x"}]}', openai), true)
+   t.equal(refuses('{"messages":[{"reasoning": "x"}]}', openai), true)
+   t.equal(refuses('{"reasoning":{"a":1},"reasoning_effort":"low"}', openai), false)
+   t.equal(refuses('{"messages":[{"reasoning_content":"x"}]}', {}) or false, false)
+   t.equal(refuses('{"messages":[{"tool_call_id":"toolu_0123456789"}]}', mistral), true)
+   t.equal(refuses('{"messages":[{"tool_call_id": "abcDEF123"}]}', mistral) or false, false)
+   t.equal(refuses('{"messages":[{"tool_call_id":"' .. ("x"):rep(41) .. '"}]}', openai), true)
+end)
+
 t.case("edits", function()
    local changed, removed = edits("{}", false)
    t.equal(changed, { model = "m" })

@@ -320,7 +320,7 @@ t.case("reasoning of another provider comes back as its own", function()
       { kind = "text", text = "Hi" }, { kind = "finish", reason = "stop" } }
    for _, list in ipairs { whole.candidates[1].content.parts, streamed.parts } do
       local body = { contents = { user({ text = "x" }), { role = "model", parts = list } } }
-      t.ok(json.encode(body):find(door.stamp, 1, true), "foreign")
+      t.ok(json.encode(body):find(door.stamps[1], 1, true), "foreign")
       for _, part in ipairs(list) do
          if part.thoughtSignature then -- as Google's SDKs for Python write it
             part.thoughtSignature = part.thoughtSignature:gsub("%+", "-"):gsub("/", "_")
@@ -466,7 +466,7 @@ t.case("a call that nobody has signed says so", function()
    for _, list in ipairs { whole.candidates[1].content.parts, streamed.parts } do
       t.equal({ list[1].thoughtSignature, list[2].thoughtSignature }, { parts.UNSIGNED, nil })
       local body = { contents = { user({ text = "x" }), { role = "model", parts = list } } }
-      t.ok(json.encode(body):find(door.stamp, 1, true), "not to be passed on")
+      t.ok(json.encode(body):find(door.stamps[1], 1, true), "not to be passed on")
       local req = decode(body)
       t.equal({ req.messages[2].reasoning_details, req.messages[2].tool_calls[1].extra_content }, {})
       local sent = json.decode((codec.encode(req, { model = "gemini-3-pro", facts = {} }))).contents[2].parts

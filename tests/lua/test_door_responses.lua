@@ -90,6 +90,19 @@ t.case("decode: a conversation with tools and reasoning", function()
       { role = "user", content = "y" } })
 end)
 
+t.case("decode: what Baton itself has named is known to no provider", function()
+   local hub, _, foreign = decoded { model = "m", input = {
+      { role = "user", content = "x" },
+      { type = "reasoning", id = "rs_baton_abc00", summary = { { type = "summary_text", text = "hm" } } },
+      { type = "function_call", id = "fc_1", call_id = "call_1", name = "f", arguments = "{}" },
+      { type = "function_call_output", call_id = "call_1", output = "one" } } }
+   t.equal({ foreign, hub.messages[2].reasoning_content, hub.messages[2].reasoning_details }, { true, "hm" })
+   local body, warnings = codec.encode(hub, { model = "m", facts = {} })
+   t.equal({ json.decode(body).input[2].type, warnings },
+      { "function_call", { "dropped: reasoning_content" } })
+   t.ok(json.encode { id = "rs_baton_abc00" }:find(door.stamps[2], 1, true))
+end)
+
 t.case("decode: tools and choices", function()
    local head = {}
    local hub, warnings = decoded({ model = "m", input = "x", tools = {
@@ -211,7 +224,7 @@ t.case("answer: text, reasoning, calls, usage", function()
       body.incomplete_details },
       { "resp_abc", "response", 5, "completed", "sim/mini", json.null, json.null })
    t.equal(body.output, {
-      { type = "reasoning", id = "rs_abc00", summary = { { type = "summary_text", text = "hm" } } },
+      { type = "reasoning", id = "rs_baton_abc00", summary = { { type = "summary_text", text = "hm" } } },
       { type = "message", id = "msg_abc01", role = "assistant", status = "completed", content = {
          { type = "output_text", text = "Hi", logprobs = { { token = "Hi", logprob = -1, bytes = {},
             top_logprobs = {} } },
@@ -361,7 +374,7 @@ t.case("stream: reasoning, words, calls in turns", function()
       .. "function_call_arguments.done output_item.done function_call_arguments.done "
       .. "output_item.done completed")
    local output = list[#list].response.output
-   t.equal(output[1], { type = "reasoning", id = "rs_abc00", summary = { { type = "summary_text",
+   t.equal(output[1], { type = "reasoning", id = "rs_baton_abc00", summary = { { type = "summary_text",
       text = "hm" } },
       encrypted_content = "baton:anthropic-claude-v1::S" })
    t.equal({ output[3].call_id, output[3].arguments, output[4].call_id, output[4].arguments },

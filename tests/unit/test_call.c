@@ -8,6 +8,7 @@
 #define DELTA(fields) "data: {\"choices\":[{\"index\":0,\"delta\":{" fields "}}]}\n\n"
 #define TEXT(text)    DELTA("\"content\":\"" text "\"")
 #define FINISH        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+#define NULLS         "data: {\"choices\":[{\"index\":0,\"delta\":null}]}\n\n"
 #define USAGE         "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7}}\n\n"
 #define DONE          "data: [DONE]\n\n"
 
@@ -16,6 +17,7 @@ static struct wire wire = {
     .end_mark = "[DONE]",
     .content = {"choices.*.delta.content", "choices.*.delta.tool_calls"},
     .payload = "choices",
+    .object = "choices.*.delta",
     .answer = {"choices.*.message"},
     .marks = {[WIRE_FINISH] = {.path = "choices.*.finish_reason"},
               [WIRE_USAGE] = {.path = "usage"},
@@ -201,6 +203,9 @@ static void test_ends(void)
         {"", ERR_TIMEOUT, false, false, ERR_TIMEOUT},
         {DONE, ERR_NONE, false, false, ERR_BAD_RESPONSE},
         {FINISH DONE, ERR_NONE, false, true, ERR_NONE},
+        {NULLS FINISH DONE, ERR_NONE, false, false, ERR_BAD_RESPONSE},
+        {DELTA("\"content\":null") FINISH DONE, ERR_NONE, false, true, ERR_NONE},
+        {NULLS TEXT("a") NULLS FINISH DONE, ERR_NONE, true, true, ERR_NONE},
         {": only\n\n: comments\n\n", ERR_NONE, false, false, ERR_BAD_RESPONSE},
         {TEXT("a") "data: {\"choi", ERR_NONE, true, false, ERR_BAD_RESPONSE},
         {TEXT("a") "data: nonsense\n\n", ERR_NONE, true, false, ERR_BAD_RESPONSE},

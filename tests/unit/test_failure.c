@@ -63,6 +63,10 @@ static void test_bodies(void)
     snprintf(f.provider_code, sizeof f.provider_code, "their_code");
     check_written(&f, "{\"error\":{\"message\":\"m\",\"type\":\"their_type\",\"param\":null,"
                       "\"code\":\"their_code\"}}");
+    f = failure(ERR_CONTENT_FILTER, "m");
+    snprintf(f.provider_code, sizeof f.provider_code, "PROHIBITED_CONTENT"); /* Google's own word */
+    check_written(&f, "{\"error\":{\"message\":\"m\",\"type\":\"invalid_request_error\","
+                      "\"param\":null,\"code\":\"content_filter\"}}");
     f = failure(ERR_INTERNAL, "torn \xF0\x9F bytes");
     check_written(
         &f,

@@ -101,6 +101,34 @@ static void test_ends(void)
     CHECK(!seen.error);
 }
 
+/* null is looked for at one place, and only until there is content. */
+static void test_null(void)
+{
+    struct wire w = wire;
+    struct wire_seen seen;
+    struct err err;
+    static const struct {
+        const char *data;
+        bool null;
+    } cases[] = {
+        {"{\"choices\":[{\"delta\":null}]}", true},
+        {"{\"choices\":[{\"delta\":{}},{\"delta\":null}]}", true},
+        {"{\"choices\":[{\"delta\":{\"content\":null}}]}", false},
+        {"{\"choices\":[{\"delta\":{\"content\":\"a\"}},{\"delta\":null}]}", false},
+        {"{\"choices\":[{}],\"delta\":null}", false},
+        {"{\"choices\":null}", false},
+    };
+
+    strcpy(w.object, "choices.*.delta");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct span data = {cases[i].data, strlen(cases[i].data)};
+        CHECK_INT(wire_inspect(&w, data, true, &seen, &err), 0);
+        CHECK(seen.null == cases[i].null);
+        CHECK_INT(wire_inspect(&w, data, false, &seen, &err), 0);
+        CHECK(!seen.null);
+    }
+}
+
 /* Events that say what they are in a member, and usage in two places: Anthropic's. */
 static void test_values(void)
 {
@@ -265,6 +293,7 @@ int main(void)
     test_find();
     test_inspect();
     test_ends();
+    test_null();
     test_values();
     test_event_as_usage();
     test_random();
