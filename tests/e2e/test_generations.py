@@ -75,6 +75,7 @@ def generation(n):
 def held(workers=2, **members):
     upstream = Held()
     with Provider(upstream.play) as raw:
+        members.setdefault("timeouts", {"connect": 10, "first_byte": 300, "stall": 300, "total": 300})
         text = config({"raw": provider(raw.base_url)}, **members)
         with Gateway(text, generation(0), workers=workers, args=("--no-watch",)) as gateway:
             try:
