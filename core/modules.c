@@ -32,6 +32,7 @@ static const luaL_Reg modules[] = {
     {"terminal", luaopen_baton_terminal},
     {"timer", luaopen_baton_timer},
     {"trace", luaopen_baton_trace},
+    {"validator", luaopen_baton_validator},
     {NULL, NULL},
 };
 

@@ -13,19 +13,20 @@ lua_CFunction modules_find(const char *name);
 void modules_open(lua_State *L);
 
 /* One file each: */
-int luaopen_baton_base64(lua_State *L);   /* bind_base64.c */
-int luaopen_baton_clock(lua_State *L);    /* bind_clock.c */
-int luaopen_baton_kv(lua_State *L);       /* bind_kv.c */
-int luaopen_baton_cache(lua_State *L);    /* bind_cache.c */
-int luaopen_baton_random(lua_State *L);   /* bind_clock.c */
-int luaopen_baton_log(lua_State *L);      /* bind_log.c */
-int luaopen_baton_trace(lua_State *L);    /* bind_trace.c */
-int luaopen_baton_fs(lua_State *L);       /* bind_fs.c */
-int luaopen_baton_task(lua_State *L);     /* bind_task.c */
-int luaopen_baton_terminal(lua_State *L); /* bind_terminal.c */
-int luaopen_baton_timer(lua_State *L);    /* bind_timer.c */
-int luaopen_baton_health(lua_State *L);   /* bind_health.c */
-int luaopen_baton_http(lua_State *L);     /* bind_http.c */
-int luaopen_baton_provider(lua_State *L); /* bind_provider.c */
+int luaopen_baton_base64(lua_State *L);    /* bind_base64.c */
+int luaopen_baton_clock(lua_State *L);     /* bind_clock.c */
+int luaopen_baton_kv(lua_State *L);        /* bind_kv.c */
+int luaopen_baton_cache(lua_State *L);     /* bind_cache.c */
+int luaopen_baton_random(lua_State *L);    /* bind_clock.c */
+int luaopen_baton_log(lua_State *L);       /* bind_log.c */
+int luaopen_baton_trace(lua_State *L);     /* bind_trace.c */
+int luaopen_baton_fs(lua_State *L);        /* bind_fs.c */
+int luaopen_baton_task(lua_State *L);      /* bind_task.c */
+int luaopen_baton_terminal(lua_State *L);  /* bind_terminal.c */
+int luaopen_baton_timer(lua_State *L);     /* bind_timer.c */
+int luaopen_baton_health(lua_State *L);    /* bind_health.c */
+int luaopen_baton_http(lua_State *L);      /* bind_http.c */
+int luaopen_baton_provider(lua_State *L);  /* bind_provider.c */
+int luaopen_baton_validator(lua_State *L); /* bind_schema.c */
 
 #endif

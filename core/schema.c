@@ -55,6 +55,19 @@ void arena_free(struct arena *a)
     }
 }
 
+void arena_reset(struct arena *a)
+{
+    struct arena_chunk *kept = a->chunks;
+
+    if (!kept)
+        return;
+    a->chunks = kept->next;
+    arena_free(a);
+    kept->next = NULL;
+    a->chunks = kept;
+    a->left = a->total = kept->size;
+}
+
 int schema_grow(void *array, uint32_t n, uint32_t *cap, size_t size)
 {
     void **at = array;
@@ -127,13 +140,13 @@ int pointer_token(struct buf *out, struct span text)
 {
     if (buf_add(out, "/", 1) < 0)
         return -1;
-    for (size_t i = 0; i < text.n; i++) {
+    for (size_t i = 0, n; i < text.n; i += n) {
         char c = text.p[i];
-        int rc = c == '~'   ? buf_add(out, "~0", 2)
-                 : c == '/' ? buf_add(out, "~1", 2)
-                            : buf_add(out, &c, 1);
-        if (rc < 0)
+        for (n = 0; i + n < text.n && text.p[i + n] != '~' && text.p[i + n] != '/'; n++)
+            continue;
+        if (n ? buf_add(out, text.p + i, n) < 0 : buf_add(out, c == '~' ? "~0" : "~1", 2) < 0)
             return -1;
+        n += n == 0;
     }
     return 0;
 }
@@ -212,7 +225,7 @@ static int visit(struct schema_compiler *c, struct schema_node *first, struct vi
             depth--;
         } else if (next->mark == MARK_OPEN) {
             return schema_fail(c, next->doc, next->place,
-                               "the schema refers to itself without end: no value can fit");
+                               "it refers to itself without end: no value can fit");
         } else if (next->mark == 0) {
             next->mark = MARK_OPEN;
             stack[depth++] = (struct visit){next, 0};

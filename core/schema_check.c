@@ -389,8 +389,7 @@ enum schema_verdict schema_check(struct schema *s, struct span doc, struct schem
     if (!fits && !r.failed) {
         r.listing = true;
         r.all = report->all;
-        arena_free(&w->texts);
-        w->texts.left = w->texts.total = 0;
+        arena_reset(&w->texts);
         pass(&r, &scope, limit);
         r.failed = r.n ? RUN_FINE : r.failed; /* what was found counts */
         report->steps += limit - r.steps;

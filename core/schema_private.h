@@ -170,6 +170,7 @@ struct schema {
 
 void *arena_take(struct arena *a, size_t n); /* cleared; NULL: no memory */
 void arena_free(struct arena *a);
+void arena_reset(struct arena *a); /* all of it is free again, and no longer cleared */
 
 /* The metaschema of that URI (without '#'), p is NULL: there is none. */
 struct span schema_meta(struct span uri);

@@ -288,27 +288,45 @@ static int close_container(struct tape_reader *r)
 
 /* ---- texts that were cut ---- */
 
-/* Does [p, end) consist of what may begin a string's inside? The last bytes may be half of something. */
+/* The byte behind the escape at p, or NULL when it is none; 'end' when it is cut. */
+static const char *skip_escape(const char *p, const char *end)
+{
+    if (end - p < 2)
+        return end;
+    if (p[1] != 'u')
+        return strchr("\"\\/bfnrt", p[1]) && p[1] ? p + 2 : NULL;
+    for (int i = 2; i < 6; i++) {
+        if (p + i == end)
+            return end;
+        if (!json_is_digit(p[i]) && !((p[i] | 0x20) >= 'a' && (p[i] | 0x20) <= 'f'))
+            return NULL;
+    }
+    return p + 6;
+}
+
+/* Is the string whose quote is at p cut by the end, and right so far? Sets the token to what is whole of it. */
 static bool begins_string(struct tape_reader *r, const char *p, const char *end)
 {
-    struct err err;
-    struct buf b;
-    bool good = false;
+    const char *q = p + 1, *whole = q;
 
-    buf_init(&b, (size_t)(end - p) + 3);
-    /* With up to 11 bytes less and a quote it must be a string: half an escape, half a character. */
-    for (size_t less = 0; !good && less < 12 && less < (size_t)(end - p); less++) {
-        b.len = 0;
-        if (buf_add(&b, p, (size_t)(end - p) - less) < 0 || buf_add(&b, "\"", 1) < 0)
-            break;
-        if (json_check(buf_span(&b), &err) == 0) {
-            good = true;
-            r->in.escaped = memchr(p, '\\', (size_t)(end - p) - less) != NULL;
-            r->in.token = (struct span){p, (size_t)(end - p) - less + 1};
+    r->in.escaped = false;
+    while ((q = whole = json_text_end(q, end)) < end) {
+        if (*q == '\\') {
+            bool pair = end - q > 3 && q[1] == 'u' && (q[2] | 0x20) == 'd' && strchr("89abAB", q[3]);
+            q = skip_escape(q, end);
+            if (!q)
+                return false;
+            if (q == end || (pair && end - q < 6))
+                break;
+            r->in.escaped = true;
+        } else if ((unsigned char)*q >= 0xC2 && end - q < 4) {
+            break; /* half a character */
+        } else {
+            return false;
         }
     }
-    buf_deinit(&b);
-    return good;
+    r->in.token = (struct span){p, (size_t)(whole - p) + 1};
+    return true;
 }
 
 static bool begins_word(const char *p, const char *end)
@@ -320,6 +338,15 @@ static bool begins_word(const char *p, const char *end)
         if (n < strlen(words[i]) && memcmp(p, words[i], n) == 0)
             return true;
     return n && (*p == '-' || json_is_digit(*p)) && strspn(p, "0123456789+-.eE") >= n;
+}
+
+/* A whole key, and nothing behind it. */
+static bool ends_with_key(const char *p, const char *end)
+{
+    while (end > p && json_is_space(end[-1]))
+        end--;
+    struct err err;
+    return json_check((struct span){p, (size_t)(end - p)}, &err) == 0;
 }
 
 /* The reader failed at the end of a text that may go on. Takes what is there of the value; -1: it is wrong, not cut. */
@@ -334,7 +361,7 @@ static int take_rest(struct tape_reader *r, size_t before)
     if (p == end)
         return 0;
     if (*p == '"' && object && !key_last)
-        return begins_string(r, p, end) || json_text_end(p + 1, end) < end ? 0 : -1;
+        return begins_string(r, p, end) || ends_with_key(p, end) ? 0 : -1;
     if (*p == '"' && begins_string(r, p, end)) {
         if (add_scalar(r, r->in.token, JSON_STRING) < 0)
             return -1;

@@ -1,6 +1,7 @@
 -- test_schema: the JSON in an answer is found wherever models put it.
 -- SPDX-License-Identifier: MIT
 local t = require "test"
+local json = require "json"
 local schema = require "schema"
 
 local function fails(s, pattern)
@@ -54,4 +55,157 @@ t.case("hostile answers end soon", function()
    t.ok(schema.extract(("{} "):rep(1000)) ~= nil)
    t.ok(schema.extract(("x"):rep(200000) .. "[1]")[1] == 1)
    fails(("`"):rep(50000), "no JSON")
+end)
+
+t.case("a cut answer is told from a whole one", function()
+   fails('{"items": [{"a": 1}, {"b": 2}', "cut off") -- what is whole inside of it is not the answer
+   fails('{"a": tru', "cut off")
+   fails('{"a": "\\u00', "cut off")
+   t.equal(schema.extract('see [1] and {"a": 1}.').a, 1)
+   local value, text = schema.extract 'so {"n": 10000000000000000000000}'
+   t.equal(text, '{"n": 10000000000000000000000}')
+   t.equal(json.encode(value.n), "10000000000000000000000")
+end)
+
+t.case("of several objects the one that fits is taken", function()
+   local v = schema.compile { type = "object", required = { "b" } }
+   t.equal(schema.extract('{"a": "long, but something else"} {"b": 2}', v).b, 2)
+   local value, errs = schema.extract('{"a": 1}', v)
+   t.equal(value, nil)
+   t.equal(errs.code, "invalid_output")
+   t.equal(errs[1].keyword, "required")
+end)
+
+-- ---- compiling and checking ----
+
+local person = {
+   type = "object", additionalProperties = false, required = { "name", "age" },
+   properties = { name = { type = "string", minLength = 2 }, age = { type = "integer", minimum = 0 } },
+}
+
+t.case("values and bytes are checked alike", function()
+   local v = schema.compile(person)
+   t.equal(v:check { name = "Ada", age = 36 }, true)
+   t.equal(v:check_json '{"name": "Ada", "age": 36.0}', true)
+   local ok, errs = v:check({ name = "A", age = -1, x = 1 }, { all = true })
+   t.equal(ok, nil)
+   t.equal(#errs, 3)
+   t.equal(errs.more, false)
+   local seen = {}
+   for _, e in ipairs(errs) do seen[e.instance] = e.keyword .. " " .. e.schema end
+   t.equal(seen, { ["/name"] = "minLength /properties/name/minLength",
+      ["/age"] = "minimum /properties/age/minimum",
+      ["/x"] = "additionalProperties /additionalProperties" })
+   errs = select(2, v:check_json '{"name": 7}')
+   t.equal(#errs, 1)
+   t.equal(tostring(errs), "invalid_output: /name: must be a string, not a number")
+   errs = select(2, v:check_json '{"name": ')
+   t.equal(errs.code, "invalid_output")
+   t.equal(#errs, 0)
+end)
+
+t.case("a schema is compiled once, whatever it came as", function()
+   local text = '{"type":"integer"}'
+   t.ok(schema.compile(text) == schema.compile(text))
+   t.ok(schema.compile { type = "integer" } == schema.compile(text))
+   t.ok(schema.compile(text, { draft = "7" }) ~= schema.compile(text))
+   t.equal(schema.compile(true):check(json.null), true)
+   t.equal(schema.compile(false):check(1), nil)
+end)
+
+t.case("what is wrong with a schema is said: keyword, place, reason", function()
+   local function wrong(s, pattern, opts)
+      local v, err = schema.compile(s, opts)
+      t.equal(v, nil)
+      t.equal(err.code, "bad_request")
+      t.ok(err.message:find(pattern, 1, true), err.message)
+   end
+   wrong({ properties = { a = { type = "strin" } } }, "/properties/a/type: there is no type 'strin'")
+   wrong({ minLength = -1 }, "/minLength: must be a whole number")
+   wrong({ pattern = "(" }, "/pattern: no regular expression")
+   wrong({ ["$ref"] = "#/nowhere" }, "refers to '#/nowhere', which is not there")
+   wrong({ ["$ref"] = "http://x/y.json" }, "nothing is fetched")
+   wrong({ allOf = { { ["$ref"] = "#" } } }, "refers to itself without end")
+   wrong('{"type": }', "no JSON")
+   t.raises(function() schema.compile({}, { draft = "4" }) end, '"2020-12" or "7"')
+   t.raises(function() schema.compile({}, { drafts = "7" }) end, "unknown option 'drafts'")
+end)
+
+t.case("remote schemas come from a table", function()
+   local remotes = { ["http://x/int.json"] = { type = "integer" } }
+   local v = schema.compile({ items = { ["$ref"] = "http://x/int.json" } }, { remotes = remotes })
+   t.equal(v:check(json.array { 1, 2 }), true)
+   local ok, errs = v:check(json.array { 1, "x" })
+   t.equal(ok, nil)
+   t.equal(errs[1].schema, "http://x/int.json#/type")
+end)
+
+t.case("formats are notes unless they are asked for", function()
+   local s = { format = "date" }
+   t.equal(schema.compile(s):check "x", true)
+   t.equal(schema.compile(s, { formats = "assert" }):check "x", nil)
+   t.equal(schema.compile(s, { formats = "assert" }):check "2026-02-28", true)
+end)
+
+t.case("the beginning of an answer shows when nothing can save it", function()
+   local v = schema.compile { type = "object", required = { "kind", "n" }, additionalProperties = false,
+      properties = { kind = { enum = { "cat", "dog" } }, n = { type = "integer", maximum = 10 },
+         list = { type = "array", maxItems = 2, items = { type = "string", maxLength = 3 } } } }
+   for _, begun in ipairs { "", " ", "{", '{"', '{"ki', '{"kind"', '{"kind":',
+      '{"kind": "d', '{"kind": "dog", ', '{"n": 1',
+      '{"n": -', '{"list": ["abc", "x', '{"kind":"dog","n":10}' } do
+      local ok, errs = v:check_beginning(begun)
+      t.ok(ok, begun .. ": " .. tostring(errs))
+   end
+   for _, begun in ipairs { "[", "x",
+      '{"kind": "b', '{"kind": 1,', '{"other": 1,', '{"n": 11,', '{"list": ["abcd',
+      '{"list": ["a","b","c', '{"kind":"dog"}', '{"n" 1', '{} x' } do
+      t.equal(v:check_beginning(begun), nil)
+   end
+end)
+
+t.case("hostile schemas and values end soon, with an error", function()
+   local function ends(s, value)
+      local v, err = schema.compile(s)
+      local ok, errs
+      if v then ok, errs = v:check(value) end
+      t.ok(ok or (errs or err).code == "budget" or (errs or err).code == "invalid_output", tostring(errs
+         or err))
+      return errs or err
+   end
+   t.equal(ends({ pattern = "^(a+)+$" }, ("a"):rep(50000) .. "b").code, "budget")
+   t.equal(ends({ pattern = "^(a|aa)+$" }, ("a"):rep(5000) .. "b").code, "budget")
+   ends({ pattern = "(.*)*x" }, ("a"):rep(30))
+   ends({ pattern = "a*b" }, ("a"):rep(1000000))
+   ends({ ["$ref"] = "#/$defs/a", ["$defs"] = { a = { anyOf = { { ["$ref"] = "#/$defs/b" } } },
+      b = { anyOf = { { ["$ref"] = "#/$defs/a" } } } } }, 1)
+   local deep = {}
+   local text = '{"$defs":{"n0":{"type":"string"}'
+   for i = 1, 40 do
+      text = text .. (',"n%d":{"anyOf":[{"$ref":"#/$defs/n%d"},{"$ref":"#/$defs/n%d"}]}'):format(i, i - 1,
+         i - 1)
+   end
+   t.equal(ends(text .. '},"$ref":"#/$defs/n40"}', 1).code, "budget")
+   for i = 1, 60000 do deep[i] = i % 1000 end
+   ends({ uniqueItems = true }, deep)
+   ends({ multipleOf = 1e-300 }, 1e300)
+   t.equal(schema.compile('{"multipleOf": 0.01}'):check_json "19.99", true)
+   t.equal(schema.compile('{"const": 1e400}'):check_json("1" .. ("0"):rep(400)), true)
+end)
+
+t.case("strict schemas are what the providers' own SDKs make", function()
+   local function strict(s, provider) return schema.strict(json.decode(s), provider) end
+   local text = '{"type":"object","properties":{"b":{"type":"string"},"a":{"type":["null","number"]}},%s}'
+   t.equal(json.encode(strict(text:format '"required":["b"]', "openai")),
+      text:format '"required":["b","a"],"additionalProperties":false')
+   local made, err = strict('{"type":"object","properties":{"a":{"type":"string"}}}', "openai")
+   t.equal(made, nil)
+   t.equal(err.code, "bad_request")
+   t.ok(err.message:find("/properties/a: what is optional must allow null", 1, true), err.message)
+   made = strict('{"type":"object","properties":{"z":{"type":"integer","minimum":1},"a":{"const":1}}}',
+      "anthropic")
+   t.equal(json.encode(made.properties),
+      '{"z":{"type":"integer","description":"{minimum: 1}"},"a":{"const":1}}')
+   t.equal(select(2, schema.strict({ properties = {} }, "anthropic")).code, "bad_request")
+   t.raises(function() schema.strict({}, "nobody") end, "openai, anthropic")
 end)
