@@ -9,7 +9,8 @@ local FIELDS = {
 local OPTIONAL = {
    name = "string", auth_header = "string", auth_prefix = "string", headers = "table function",
       forwards = "table",
-   edits = "function", settings = "table", embed = "table", count = "table", checks = "function table",
+   edits = "function", refuses = "function", settings = "table", embed = "table", count = "table",
+   checks = "function table",
 }
 
 local function fits(value, kinds)

@@ -57,6 +57,10 @@ function hub.warnings()
    end, list
 end
 
+-- Values that ask for what happens anyway: nobody misses them.
+local HARMLESS = { store = false, n = 1, presence_penalty = 0, frequency_penalty = 0, logprobs = false,
+   background = false }
+
 -- Warns about every member of a request that 'known' (a set of names) does not hold. What a door kept for
 -- its own format only (hub.native) is told by its own names.
 --   format: the encoder's
@@ -67,7 +71,7 @@ function hub.leftovers(req, known, warn, format)
          for member in pairs(own and {} or hub.object(value) or {}) do
             if member ~= "format" and member:sub(1, 1) ~= "_" then warn("dropped: " .. member) end
          end
-      elseif not known[name] and hub.has(value) then
+      elseif not known[name] and hub.has(value) and HARMLESS[name] ~= value then
          warn("dropped: " .. name)
       end
    end

@@ -17,7 +17,8 @@ end)
 
 t.case("warnings", function()
    local warn, list = hub.warnings()
-   hub.leftovers({ model = "m", seed = 1, n = json.null }, { model = true }, warn)
+   hub.leftovers({ model = "m", seed = 1, n = json.null, store = false, presence_penalty = 0 },
+      { model = true }, warn)
    warn "dropped: seed"
    t.equal(list, { "dropped: seed" })
 end)
