@@ -1,5 +1,5 @@
 # Baton. 'make help' lists the targets.
-MAKEFLAGS += --no-print-directory
+MAKEFLAGS += --no-print-directory -j$(shell nproc)
 VERSION   := 0.1.0
 B         ?= build
 PREFIX    ?= /usr/local
@@ -71,7 +71,7 @@ demo: deps                     ## the shipped policies on simulated models: cost
 
 test: deps                     ## every test; the last line counts them
 	@$(MAKE) all units
-	@python3 tests/run.py --build $(B)
+	@python3 tests/run.py --build $(B) --parts 2
 
 units: $(UNITS)
 
@@ -88,7 +88,7 @@ asan:                          ## every test under the address, undefined and le
 	@sh tests/deps.sh $(DEPS) $(DEPS_TEST) $(DEPS_FUZZ)
 	@$(MAKE) all units B=build/asan CC=$(CLANG) CFLAGS="-O1 -g -fno-omit-frame-pointer" \
 	    SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
-	@python3 tests/run.py --build build/asan --parts 2 # nothing is measured there
+	@python3 tests/run.py --build build/asan --parts 2
 
 fuzz:                          ## every fuzzer for FUZZ_TIME seconds (60)
 	@sh tests/deps.sh $(DEPS) $(DEPS_FUZZ)

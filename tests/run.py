@@ -40,23 +40,26 @@ def main():
     parser = argparse.ArgumentParser(description="runs every test")
     parser.add_argument("--build", default="build", help="the folder of the build to test")
     parser.add_argument("--only", choices=("unit", "e2e"), help="a part of them")
-    parser.add_argument("--parts", type=int, default=1, help="processes that share the end-to-end tests [1]")
+    parser.add_argument("--parts", type=int, default=1, help="tests that run at once, but for those that measure [1]")
     options = parser.parse_args()
     build = (ROOT / options.build).resolve()
     environment = dict(os.environ, BATON=str(build / "baton"), PYTHONDONTWRITEBYTECODE="1")
     total = [0, 0, 0]
-    programs, together = [], []
+    programs, together, alone = [], [], []
     if options.only != "e2e":
         programs += [
             (p.name, [str(p)], 300) for p in sorted((build / "unit").glob("test_*")) if p.suffix == ""
         ]
     if options.only != "unit":
         for k in range(1, options.parts + 1):
-            part = ["--part", f"{k}/{options.parts}"]
+            part = ["--part", f"{k}/{options.parts}", "--alone", "no"]
             together.append(("e2e", [sys.executable, "tests/e2e/run.py", *part], 1500))
-    results = [run(name, command, environment, seconds) for name, command, seconds in programs]
+        alone.append(("e2e", [sys.executable, "tests/e2e/run.py", "--alone", "yes"], 1500))
+    results = []
     with ThreadPoolExecutor(options.parts) as pool:
-        results += pool.map(lambda p: run(p[0], p[1], environment, p[2]), together)
+        for group in (programs, together):
+            results += pool.map(lambda p: run(p[0], p[1], environment, p[2]), group)
+    results += [run(name, command, environment, seconds) for name, command, seconds in alone]
     for counts in results:
         total = [a + b for a, b in zip(total, counts)]
     if environment.get("REQUIRE_ALL") == "1" and total[2]:

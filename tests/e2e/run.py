@@ -3,8 +3,11 @@
 
 SPDX-License-Identifier: MIT
 
-    run.py [-v] [--part K/N] [FILTER…]     only tests whose "file.name" holds one of the filters; of these every
-                                           N-th from the K-th on, for several processes at once
+    run.py [-v] [--part K/N] [--alone yes|no] [FILTER…]
+                                           only tests whose "file.name" holds one of the filters; of these every
+                                           N-th from the K-th on, for several processes at once; only those (or all
+                                           but those) that measure and so want the machine for themselves: the files
+                                           that say ALONE = True
 
 The last line is `e2e: N passed, N failed, N skipped`; exit status 1 when one failed.
 """
@@ -23,9 +26,11 @@ import base  # noqa: E402
 import harness  # noqa: E402
 
 
-def find(filters):
+def find(filters, alone):
     for path in sorted(Path(__file__).resolve().parent.glob("test_*.py")):
         module = importlib.import_module(path.stem)
+        if alone and (alone == "yes") != getattr(module, "ALONE", False):
+            continue
         own = [
             (name, f)
             for name, f in vars(module).items()
@@ -66,6 +71,7 @@ def main(arguments):
     parser = argparse.ArgumentParser(description="runs end-to-end tests")
     parser.add_argument("-v", action="store_true", help="tell of each test")
     parser.add_argument("--part", default="1/1", metavar="K/N", help="every N-th test from the K-th on")
+    parser.add_argument("--alone", choices=("yes", "no"), help="only tests that measure, or all others")
     parser.add_argument("filters", nargs="*", metavar="FILTER", help="a part of file.name")
     options = parser.parse_args(arguments)
     part, parts = map(int, options.part.split("/"))
@@ -78,7 +84,7 @@ def main(arguments):
     harness.many_descriptors()
     if harness.sanitized():
         base.set_slow(4.0)
-    for title, function in list(find(options.filters))[part - 1 :: parts]:
+    for title, function in list(find(options.filters, options.alone))[part - 1 :: parts]:
         begin = time.monotonic()
         outcome, text = run(function)
         report(counts, title, outcome, text, time.monotonic() - begin, options.v)

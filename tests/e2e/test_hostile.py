@@ -15,6 +15,8 @@ from harness import behind, sanitized
 from test_isolation import CJSON, DEEP, TIGHT, WRITES, define
 from upstream import completion, words
 
+ALONE = True  # memory is measured, and time
+
 # Which limits may end it: the labels in the log.
 SLICE, TOTAL, BYTES, STEPS, CALLS = {"slice"}, {"total"}, {"bytes"}, {"steps"}, {"calls"}
 TIME = SLICE | TOTAL

@@ -19,6 +19,8 @@ from harness import Gateway, config, many_descriptors, provider, sanitized, stag
 from test_workers import ECHO
 from upstream import completion
 
+ALONE = True  # memory is measured
+
 
 class Hole:
     """A provider that takes any number of requests; .taken counts them, .answer() answers all."""
