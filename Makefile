@@ -8,7 +8,7 @@ FUZZ_TIME ?= 60
 export VECTORS
 
 # What is needed to build and run, and to test. README.md says what each is for.
-DEPS       := gcc make pkg-config liblua5.4-dev lua-cjson-dev libevent-dev libcurl4-openssl-dev libssl-dev zlib1g-dev libpcre2-dev
+DEPS       := gcc make pkg-config liblua5.4-dev lua-cjson-dev libevent-dev libcurl4-openssl-dev libssl-dev zlib1g-dev libpcre2-dev liblinear-dev
 DEPS_TEST  := python3
 DEPS_LINT  := clang-format-14 lua-check cppcheck
 DEPS_FUZZ  := clang-14 libclang-rt-14-dev
@@ -26,7 +26,7 @@ CFLAGS_ALL = -std=c11 -D_GNU_SOURCE -DBATON_VERSION='"$(VERSION)"' -DBATON_PREFI
 # Lua and cjson are linked in: a tenth less work a request than through the shared libraries. Why one function of
 # Lua's is wrapped, core/guard.c says.
 LDLIBS   = $(subst -llua5.4,-l:liblua5.4.a,$(subst -llua5.4-cjson,-l:liblua5.4-cjson.a,\
-             $(shell pkg-config --libs $(PACKAGES)))) -lm -lpthread \
+             $(shell pkg-config --libs $(PACKAGES)))) -llinear -lm -lpthread \
              -Wl,--wrap=luaT_gettmbyobj,-u,__wrap_luaT_gettmbyobj
 
 SOURCES := $(wildcard core/*.c)

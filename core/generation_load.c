@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "generation_parts.h"
 
+#include "bind_linear.h"
 #include "lua_err.h"
 #include "lua_json.h"
 #include "lua_view.h"
@@ -71,6 +72,11 @@ static bool compile(lua_State *L, struct building *b)
         return false;
     const struct source *s = &sources->items[b->at++];
     b->file = s->name;
+    if (sources_is_model(s->name)) {
+        linear_add_model(L, s->name, (struct span){s->text, s->n});
+        b->file = NULL;
+        return true;
+    }
     lua_rawgetp(L, LUA_REGISTRYINDEX, &generation_chunks_key);
     if (sandbox_load(L, (struct span){s->text, s->n}, s->name) != LUA_OK)
         lua_error(L);
@@ -82,7 +88,8 @@ static bool compile(lua_State *L, struct building *b)
 /* "policies/NAME.lua" and nothing deeper; a leading underscore marks a helper. */
 static bool is_policy(const char *name)
 {
-    return strncmp(name, "policies/", 9) == 0 && !strchr(name + 9, '/') && name[9] != '_';
+    return strncmp(name, "policies/", 9) == 0 && !strchr(name + 9, '/') && name[9] != '_' &&
+           !sources_is_model(name);
 }
 
 /* Stack: policies. */

@@ -24,6 +24,7 @@ static const luaL_Reg modules[] = {
     {"http", luaopen_baton_http},
     {"json", luaopen_baton_json},
     {"kv", luaopen_baton_kv},
+    {"linear", luaopen_baton_linear},
     {"log", luaopen_baton_log},
     {"provider", luaopen_baton_provider},
     {"random", luaopen_baton_random},

@@ -1,4 +1,4 @@
-/* sources - one snapshot of all Lua files, read once: what a generation is built from.
+/* sources - one snapshot of all Lua files and trained models, read once: what a generation is built from.
  * SPDX-License-Identifier: MIT */
 #include "sources.h"
 
@@ -15,6 +15,23 @@
 
 enum { DEPTH_MAX = 4 };
 
+static bool ends_in(const char *name, const char *end)
+{
+    size_t n = strlen(name), m = strlen(end);
+
+    return n > m && strcmp(name + n - m, end) == 0;
+}
+
+bool sources_is_model(const char *name)
+{
+    return ends_in(name, ".model");
+}
+
+size_t sources_max(const char *name)
+{
+    return sources_is_model(name) ? SOURCE_MODEL_MAX : SOURCE_MAX;
+}
+
 static int read_text(const char *path, char **text, size_t *n, struct err *err)
 {
     struct stat st;
@@ -28,8 +45,8 @@ static int read_text(const char *path, char **text, size_t *n, struct err *err)
         err_set(err, ERR_BAD_REQUEST, "%s: not a regular file", path);
         goto fail;
     }
-    if (st.st_size > SOURCE_MAX) {
-        err_set(err, ERR_BUDGET, "%s: larger than %d bytes", path, SOURCE_MAX);
+    if ((size_t)st.st_size > sources_max(path)) {
+        err_set(err, ERR_BUDGET, "%s: larger than %zu bytes", path, sources_max(path));
         goto fail;
     }
     *n = (size_t)st.st_size;
@@ -96,7 +113,7 @@ static int read_entry(struct sources *s, const char *dir, const char *name, cons
 {
     char path[4096], full[512];
     struct stat st;
-    size_t n = strlen(entry), size = 0;
+    size_t size = 0;
     char *text;
 
     if (snprintf(path, sizeof path, "%s/%s", dir, entry) >= (int)sizeof path ||
@@ -104,7 +121,7 @@ static int read_entry(struct sources *s, const char *dir, const char *name, cons
         return err_set(err, ERR_BUDGET, "%s/%s: the path is too long", dir, entry);
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return depth < DEPTH_MAX ? read_dir(s, path, full, depth + 1, err) : 0;
-    if (n < 5 || strcmp(entry + n - 4, ".lua") != 0 || strcmp(entry, "baton.lua") == 0)
+    if ((!ends_in(entry, ".lua") && !sources_is_model(entry)) || strcmp(entry, "baton.lua") == 0)
         return 0; /* a configuration may lie beside the policies it is for */
     if (read_text(path, &text, &size, err) < 0)
         return -1;
@@ -182,6 +199,35 @@ fail:
     return -1;
 }
 
+static int add_model(struct sources *s, int folder, const char *path, const char *entry,
+                     struct err *err)
+{
+    char full[4400], name[512], *text;
+    size_t n = 0;
+
+    snprintf(full, sizeof full, "%.*s%s", folder, path, entry);
+    snprintf(name, sizeof name, "policies/%s", entry);
+    if (read_text(full, &text, &n, err) < 0)
+        return -1;
+    return put(s, name, full, text, n, err);
+}
+
+static int add_models(struct sources *s, const char *path, struct err *err)
+{
+    const char *slash = strrchr(path, '/');
+    int folder = slash ? (int)(slash - path) + 1 : 0, result = 0;
+    char dir[4096];
+
+    snprintf(dir, sizeof dir, "%.*s", folder ? folder : 1, folder ? path : ".");
+    DIR *d = opendir(dir);
+    for (struct dirent *e; d && result == 0 && (e = readdir(d));)
+        if (e->d_name[0] != '.' && sources_is_model(e->d_name))
+            result = add_model(s, folder, path, e->d_name, err);
+    if (d)
+        closedir(d);
+    return result;
+}
+
 int sources_add_policy(struct sources *s, const char *path, struct err *err)
 {
     const char *slash = strrchr(path, '/');
@@ -191,7 +237,7 @@ int sources_add_policy(struct sources *s, const char *path, struct err *err)
     if (read_text(path, &text, &n, err) < 0)
         return -1;
     snprintf(name, sizeof name, "policies/%s", slash ? slash + 1 : path);
-    if (put(s, name, path, text, n, err) < 0)
+    if (put(s, name, path, text, n, err) < 0 || add_models(s, path, err) < 0)
         return -1;
     qsort(s->items, s->n, sizeof *s->items, by_name);
     sources_hash(s);

@@ -1,4 +1,4 @@
-/* sources - one snapshot of all Lua files, read once: what a generation is built from.
+/* sources - one snapshot of all Lua files and trained models, read once: what a generation is built from.
  * SPDX-License-Identifier: MIT */
 #ifndef SOURCES_H
 #define SOURCES_H
@@ -9,7 +9,8 @@
 #include <stdint.h>
 
 enum {
-    SOURCE_MAX = 1 << 20,                                       /* bytes of one file */
+    SOURCE_MAX = 1 << 20,                                       /* bytes of one Lua file */
+    SOURCE_MODEL_MAX = 4 << 20,                                 /* of a model (linear.h) */
     SOURCES_MAX = 2000,                                         /* files */
     SOURCES_BYTES_MAX = 32 << 20,                               /* bytes of all */
     SOURCES_PACKED_MAX = SOURCES_BYTES_MAX + SOURCES_MAX * 5000 /* bytes of a packed snapshot */
@@ -30,9 +31,11 @@ struct sources {
 };
 
 /* Reads HOME/scripts (with folders) and HOME/policies, then 'policies' (may be NULL), whose files
- * replace those of the same name. Only *.lua, regular files, no hidden ones. */
+ * replace those of the same name. Only *.lua and *.model, regular files, no hidden
+ * ones. */
 int sources_read(struct sources *s, const char *home, const char *policies, struct err *err);
-/* Adds one file as a policy, whatever its folder; it replaces the one of the same file name. */
+/* Adds one file as a policy, whatever its folder, and the models beside it; they replace those of the same file
+ * names. */
 int sources_add_policy(struct sources *s, const char *path, struct err *err);
 void sources_deinit(struct sources *s);
 
@@ -47,6 +50,11 @@ int sources_from_memfd(struct sources *s, int fd, struct err *err);
 
 /* Writes s->hash anew, over the items as they are. */
 void sources_hash(struct sources *s);
+
+/* Is it a model, not Lua, by its name? */
+bool sources_is_model(const char *name);
+/* How large a file of that name may be. */
+size_t sources_max(const char *name);
 
 /* NULL where there is no such name. */
 const struct source *sources_find(const struct sources *s, const char *name);

@@ -102,7 +102,7 @@ static bool take_item(struct span *in, struct sources *s)
     item->n = take_number(in->p + 4, 4);
     in->p += ITEM;
     in->n -= ITEM;
-    if (name < 1 || name > NAME_LEN || path < 1 || path > PATH_LEN || item->n > SOURCE_MAX ||
+    if (name < 1 || name > NAME_LEN || path < 1 || path > PATH_LEN || item->n > SOURCE_MODEL_MAX ||
         name + path + item->n > in->n)
         return false;
     s->n++; /* from here on sources_deinit frees it */
@@ -110,7 +110,7 @@ static bool take_item(struct span *in, struct sources *s)
     item->path = item->name ? take_text(in, path, true) : NULL;
     item->text = item->path ? take_text(in, item->n, false) : NULL;
     s->bytes += item->n;
-    return item->text && s->bytes <= SOURCES_BYTES_MAX &&
+    return item->text && item->n <= sources_max(item->name) && s->bytes <= SOURCES_BYTES_MAX &&
            (s->n == 1 || strcmp(item[-1].name, item->name) < 0);
 }
 

@@ -5,6 +5,7 @@
 -- and looked at on public prompts; they are defaults, not truths, and every one can be overridden.
 -- Patterns here are linear on any text: two repetitions never compete for the same bytes.
 local errors = require "errors"
+local linear = require "linear"
 local text = require "text"
 
 local classify = {}
@@ -384,6 +385,46 @@ function classify.task(req, opts)
    end
    if not best then return #words <= 6 and "chat" or "qa", 0, scores end
    return best, scores[best] / (sum + 1), scores
+end
+
+-- Trained models ------------------------------------------------------------------------------------
+
+local function only(options, known, what)
+   for name in pairs(options) do
+      if not known[name] then errors.raise(("unknown option '%s' of %s"):format(tostring(name), what)) end
+   end
+end
+
+local Linear = {}
+Linear.__index = Linear
+
+-- classify.linear{ model = "intents" } -> a model: intents.model beside the policies, made by "baton train".
+-- A request may be a text, too; without a head the first one is asked.
+function classify.linear(options)
+   only(options, { model = true }, "classify.linear")
+   if type(options.model) ~= "string" then errors.raise "classify.linear: which model?" end
+   local model = linear.model(options.model)
+   return setmetatable({ model = model, heads = model:heads() }, Linear)
+end
+
+-- The label, or nil where none fits; the probability of the best label; the best label.
+function Linear:label(req, head)
+   return self.model:label(text.of(req), head)
+end
+
+-- { [label] = probability }
+function Linear:scores(req, head)
+   return self.model:scores(text.of(req), head)
+end
+
+-- The number that the head estimates; of a head with two labels, the probability of the second.
+function Linear:value(req, head)
+   return self.model:value(text.of(req), head)
+end
+
+-- The values of all such heads, by their names, in one pass over the text.
+function Linear:values(req)
+   return self.model:values(text.of(req))
 end
 
 return classify

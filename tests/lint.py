@@ -14,13 +14,13 @@ CORE = Path(__file__).resolve().parent.parent / "core"
 
 # Every file of core/ has one rank; a name ending in '*' stands for all that begin so.
 RANKS = {
-    0: "address err base64 buf fetch_url file list json json_* sse http1* options digest hash secret wire where regex regex_ecma schema schema_*",
+    0: "address err base64 buf fetch_url file list ngrams linear linear_* csv json json_* sse http1* options digest hash secret wire where regex regex_ecma schema schema_*",
     1: "log transfer transfer_* resolve sources provider home tls sim_hash shm kv kv_* cache health health_table quantile metrics canary claims zone"
     " archive archive_* channel watch shared sources_* memfd"
     " listen slots",
     2: "effect effect_live effect_state sink call",
     3: "admission guard sandbox lua_* generation generation_* threads task modules bind_* request_view answer stream",
-    4: "http http_* config door failure load state request request_flight request_private request_sink worker worker_* master master_* admin admin_* sim sim_play sim_log cmd_* commands main",
+    4: "http http_* config door failure load state request request_flight request_private request_sink worker worker_* master master_* admin admin_* sim sim_play sim_log cmd_* commands main train train_*",
 }
 
 # Foreign headers: which files may see them.
@@ -30,6 +30,7 @@ FOREIGN = {
     "openssl": "digest tls",
     "zlib.h": "transfer_*",
     "pcre2.h": "regex",
+    "linear.h": "train_fit",
     "lua": "guard sandbox lua_* generation generation_* threads task modules bind_* request_view answer stream config"
     " request request_flight load worker sim sim_* cmd_*",
 }

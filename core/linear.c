@@ -1,0 +1,404 @@
+/* linear - a trained linear model over n-grams: its file, and what it says of a text.
+ * SPDX-License-Identifier: MIT */
+#include "linear.h"
+
+#include "hash.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { VERSION = 1, NONE = 65535, FEW = 7 };
+
+struct linear {
+    struct ngrams how;
+    struct linear_head heads[LINEAR_HEADS];
+    int head_count, columns;
+    unsigned char unseen;
+    float *scale, *bias; /* of each column; one block */
+    /* Few columns: a row for each bucket, what it counts and a weight for each column. */
+    signed char *rows;
+    int stride; /* of a row; 0: many columns */
+    /* Many: where a bucket's entries begin << 8 | what it counts; one more at the end. */
+    uint32_t *index;
+    uint16_t *column; /* of each entry */
+    signed char *weight;
+    size_t bytes;
+};
+
+/* ---- reading: every function below leaves a short rest alone and says so in 'short_of' ---- */
+
+struct in {
+    struct span left;
+    bool short_of;
+};
+
+static const unsigned char *take(struct in *in, size_t n)
+{
+    const char *p = in->left.p;
+
+    if (in->short_of || in->left.n < n) {
+        in->short_of = true;
+        return NULL;
+    }
+    in->left.p += n;
+    in->left.n -= n;
+    return (const unsigned char *)p;
+}
+
+static uint64_t take_number(struct in *in, int bytes)
+{
+    const unsigned char *p = take(in, (size_t)bytes);
+    uint64_t n = 0;
+
+    for (int i = 0; p && i < bytes; i++)
+        n |= (uint64_t)p[i] << 8 * i;
+    return n;
+}
+
+/* Not finite is as bad as missing. */
+static float take_float(struct in *in)
+{
+    uint32_t bits = (uint32_t)take_number(in, 4);
+    float f;
+
+    memcpy(&f, &bits, sizeof f);
+    if (!isfinite(f) || fabsf(f) > 1e9f)
+        in->short_of = true;
+    return in->short_of ? 0 : f;
+}
+
+static void take_name(struct in *in, char out[LINEAR_NAME + 1])
+{
+    size_t n = (size_t)take_number(in, 1);
+    const unsigned char *p = n <= LINEAR_NAME ? take(in, n) : NULL;
+
+    if (!p || memchr(p, 0, n)) {
+        in->short_of = true;
+        return;
+    }
+    memcpy(out, p, n);
+    out[n] = 0;
+}
+
+static void take_labels(struct in *in, struct linear_head *h, int count)
+{
+    char name[LINEAR_NAME + 1] = "";
+
+    if (in->short_of || !(h->labels = calloc((size_t)count + 1, sizeof *h->labels)))
+        in->short_of = true;
+    while (!in->short_of && h->count < count) {
+        take_name(in, name);
+        if (!in->short_of && (h->labels[h->count] = strdup(name)))
+            h->count++;
+        else
+            in->short_of = true;
+    }
+}
+
+static void take_head(struct in *in, struct linear *m)
+{
+    struct linear_head *h = &m->heads[m->head_count++];
+    uint64_t kind = take_number(in, 1);
+    int count = (int)take_number(in, 2), other = (int)take_number(in, 2);
+
+    h->kind = kind ? LINEAR_NUMBER : LINEAR_LABELS;
+    h->column = m->columns;
+    h->columns = kind || count == 2 ? 1 : count;
+    h->other = other == NONE ? -1 : other;
+    h->slope = take_float(in);
+    h->offset = take_float(in);
+    h->threshold = take_float(in);
+    h->low = take_float(in);
+    h->high = take_float(in);
+    take_name(in, h->name);
+    in->short_of |= kind > 1 || (kind ? count != 0 : count < 2) || count > LINEAR_COLUMNS ||
+                    (h->other >= 0 && (h->other >= count || count < 3)) || h->low > h->high;
+    take_labels(in, h, count);
+    m->columns += h->columns;
+    in->short_of |= m->columns > LINEAR_COLUMNS;
+}
+
+static void take_columns(struct in *in, struct linear *m)
+{
+    if (in->short_of || !(m->scale = calloc((size_t)m->columns * 2, sizeof *m->scale))) {
+        in->short_of = true;
+        return;
+    }
+    m->bias = m->scale + m->columns;
+    for (int c = 0; c < m->columns; c++) {
+        m->scale[c] = take_float(in);
+        m->bias[c] = take_float(in);
+    }
+}
+
+/* ---- the weights ---- */
+
+static void *get(struct linear *m, size_t n, size_t size)
+{
+    m->bytes += n * size;
+    return calloc(n ? n : 1, size);
+}
+
+static bool make_room(struct linear *m, size_t entries)
+{
+    const size_t buckets = (size_t)1 << m->how.bits;
+
+    if (m->columns <= FEW) {
+        m->stride = m->columns == 1 ? 2 : m->columns <= 3 ? 4 : 8;
+        return (m->rows = get(m, buckets, (size_t)m->stride)) != NULL;
+    }
+    m->index = get(m, buckets + 1, sizeof *m->index);
+    m->column = get(m, entries, sizeof *m->column);
+    m->weight = get(m, entries, 1);
+    return m->index && m->column && m->weight;
+}
+
+static void put_entry(struct linear *m, size_t bucket, size_t at, unsigned column, signed char w)
+{
+    if (m->stride) {
+        m->rows[bucket * (size_t)m->stride + 1 + column] = w;
+    } else {
+        m->column[at] = (uint16_t)column;
+        m->weight[at] = w;
+    }
+}
+
+/* Columns of a bucket ascend, so that one model has one form. */
+static void take_entries(struct in *in, struct linear *m, size_t bucket, int n, size_t *at)
+{
+    int last = -1;
+
+    for (int i = 0; i < n && !in->short_of; i++) {
+        int column = (int)take_number(in, m->columns > 256 ? 2 : 1);
+        signed char w = (signed char)take_number(in, 1);
+        if (column <= last || column >= m->columns) {
+            in->short_of = true;
+            return;
+        }
+        put_entry(m, bucket, (*at)++, (unsigned)(last = column), w);
+    }
+}
+
+static void take_weights(struct in *in, struct linear *m, size_t entries)
+{
+    const size_t buckets = (size_t)1 << m->how.bits;
+    const unsigned char *counts = take(in, buckets), *numbers = take(in, buckets);
+    size_t at = 0, sum = 0;
+
+    for (size_t b = 0; numbers && b < buckets; b++)
+        sum += numbers[b];
+    if (!numbers || sum != entries || in->left.n != entries * (m->columns > 256 ? 3 : 2) ||
+        !make_room(m, entries)) {
+        in->short_of = true;
+        return;
+    }
+    for (size_t b = 0; b < buckets; b++) {
+        unsigned char count = counts[b] ? counts[b] : m->unseen;
+        if (m->stride)
+            m->rows[b * (size_t)m->stride] = (signed char)count;
+        else
+            m->index[b] = (uint32_t)at << 8 | count;
+        take_entries(in, m, b, numbers[b], &at);
+    }
+    if (!m->stride)
+        m->index[buckets] = (uint32_t)at << 8;
+}
+
+static int take_all(struct in *in, struct linear *m)
+{
+    m->how.bits = (int)take_number(in, 1);
+    m->how.least = (int)take_number(in, 1);
+    m->how.most = (int)take_number(in, 1);
+    int heads = (int)take_number(in, 1), columns = (int)take_number(in, 2);
+    m->unseen = (unsigned char)take_number(in, 1);
+    uint64_t zero = take_number(in, 1);
+    size_t entries = (size_t)take_number(in, 4);
+
+    if (in->short_of || zero || m->how.bits < 8 || m->how.bits > NGRAMS_BITS_MAX ||
+        m->how.least < 2 || m->how.most > NGRAMS_PIECE_MAX ||
+        (m->how.most && m->how.most < m->how.least) || heads < 1 || heads > LINEAR_HEADS ||
+        entries > LINEAR_FILE_MAX)
+        return -1;
+    while (m->head_count < heads && !in->short_of)
+        take_head(in, m);
+    if (in->short_of || m->columns != columns)
+        return -1;
+    take_columns(in, m);
+    take_weights(in, m, entries);
+    return in->short_of || in->left.n ? -1 : 0;
+}
+
+uint64_t linear_sum(struct span body)
+{
+    return hash_bytes(&(struct hash_key){0, 0}, body);
+}
+
+/* What can be told before the contents are looked at. */
+static int check_frame(struct span file, struct in *in, struct err *err)
+{
+    *in = (struct in){.left = file};
+    const unsigned char *magic = take(in, 8);
+    uint64_t version = take_number(in, 4), size = take_number(in, 4), sum = take_number(in, 8);
+
+    if (!magic || memcmp(magic, "BATONLIN", 8) != 0)
+        return err_set(err, ERR_BAD_REQUEST, "this is no model made by 'baton train'");
+    if (!in->short_of && version != VERSION)
+        return err_set(err, ERR_BAD_REQUEST,
+                       "a model of version %d, but this engine reads version %d: train it anew",
+                       (int)version, VERSION);
+    if (in->short_of || size != file.n)
+        return err_set(err, ERR_BAD_REQUEST, "the model is damaged: it has %zu bytes, not %llu",
+                       file.n, (unsigned long long)size);
+    if (linear_sum(in->left) != sum)
+        return err_set(err, ERR_BAD_REQUEST, "the model is damaged: its check sum is wrong");
+    return 0;
+}
+
+struct linear *linear_read(struct span file, struct err *err)
+{
+    struct in in;
+
+    if (file.n > LINEAR_FILE_MAX) {
+        err_set(err, ERR_BUDGET, "the model is larger than %d bytes", LINEAR_FILE_MAX);
+        return NULL;
+    }
+    if (check_frame(file, &in, err) < 0)
+        return NULL;
+    struct linear *m = calloc(1, sizeof *m);
+    if (m && take_all(&in, m) == 0) {
+        m->bytes += sizeof *m + (size_t)m->columns * (2 * sizeof *m->scale + LINEAR_NAME);
+        return m;
+    }
+    linear_free(m);
+    err_set(err, ERR_BAD_REQUEST, "the model is damaged: its parts do not fit together");
+    return NULL;
+}
+
+void linear_free(struct linear *m)
+{
+    if (!m)
+        return;
+    for (int i = 0; i < m->head_count; i++) {
+        for (int k = 0; k < m->heads[i].count; k++)
+            free(m->heads[i].labels[k]);
+        free(m->heads[i].labels);
+    }
+    free(m->scale);
+    free(m->rows);
+    free(m->index);
+    free(m->column);
+    free(m->weight);
+    free(m);
+}
+
+const struct linear_head *linear_heads(const struct linear *m, int *count)
+{
+    *count = m->head_count;
+    return m->heads;
+}
+
+int linear_columns(const struct linear *m)
+{
+    return m->columns;
+}
+
+size_t linear_bytes(const struct linear *m)
+{
+    return m->bytes;
+}
+
+/* ---- a text ---- */
+
+/* The sums of few columns. Returns the squares of what the n-grams count. */
+static uint64_t add_rows(const struct linear *m, struct span text, int32_t *sums)
+{
+    struct ngrams_reader r;
+    uint32_t found[NGRAMS_OUT];
+    uint64_t squares = 0;
+    int n, words;
+
+    ngrams_begin(&r, &m->how, text);
+    while ((n = ngrams_next(&r, found, &words)) > 0)
+        for (int i = 0; i < n; i++) {
+            const signed char *row = m->rows + (size_t)found[i] * (size_t)m->stride;
+            unsigned count = (unsigned char)row[0];
+            squares += count * count;
+            for (int c = 0; c < m->columns; c++)
+                sums[c] += row[1 + c];
+        }
+    return squares;
+}
+
+static uint64_t add_entries(const struct linear *m, struct span text, int32_t *sums)
+{
+    struct ngrams_reader r;
+    uint32_t found[NGRAMS_OUT];
+    uint64_t squares = 0;
+    int n, words;
+
+    ngrams_begin(&r, &m->how, text);
+    while ((n = ngrams_next(&r, found, &words)) > 0)
+        for (int i = 0; i < n; i++) {
+            uint32_t from = m->index[found[i]], count = from & 255;
+            squares += count * count;
+            for (size_t at = from >> 8, end = m->index[found[i] + 1] >> 8; at < end; at++)
+                sums[m->column[at]] += m->weight[at];
+        }
+    return squares;
+}
+
+/* An n-gram's weight is stored as it counts: weight * count. Both sides of the division are in 1/LINEAR_COUNT. */
+void linear_scores(const struct linear *m, struct span text, float *out)
+{
+    int32_t sums[LINEAR_COLUMNS];
+
+    memset(sums, 0, (size_t)m->columns * sizeof *sums);
+    uint64_t squares = (m->stride ? add_rows : add_entries)(m, text, sums);
+    float length = squares ? sqrtf((float)squares) / LINEAR_COUNT : 1;
+    for (int c = 0; c < m->columns; c++)
+        out[c] = (float)sums[c] * m->scale[c] / length + m->bias[c];
+}
+
+static float bounded(float x)
+{
+    return x < -80 ? -80 : x > 80 ? 80 : x;
+}
+
+static void spread(const struct linear_head *h, const float *scores, float *p)
+{
+    float top = -INFINITY, sum = 0;
+
+    for (int i = 0; i < h->count; i++) {
+        p[i] = h->slope * scores[h->column + i] + (i == h->other ? h->offset : 0);
+        top = p[i] > top ? p[i] : top;
+    }
+    for (int i = 0; i < h->count; i++)
+        sum += p[i] = expf(bounded(p[i] - top));
+    for (int i = 0; i < h->count; i++)
+        p[i] /= sum;
+}
+
+struct linear_answer linear_labels(const struct linear_head *h, const float *scores, float *p)
+{
+    int best = h->other == 0 ? 1 : 0;
+
+    if (h->columns == 1) {
+        p[1] = 1 / (1 + expf(-bounded(h->slope * scores[h->column] + h->offset)));
+        p[0] = 1 - p[1];
+    } else {
+        spread(h, scores, p);
+    }
+    for (int i = 0; i < h->count; i++)
+        if (i != h->other && p[i] > p[best])
+            best = i;
+    bool known = p[best] >= h->threshold && (h->other < 0 || p[best] >= p[h->other]);
+    return (struct linear_answer){best, p[best], known};
+}
+
+float linear_number(const struct linear_head *h, const float *scores)
+{
+    float x = h->slope * scores[h->column] + h->offset;
+
+    return x < h->low ? h->low : x > h->high ? h->high : x;
+}

@@ -1,0 +1,40 @@
+/* train_parts - what the files of the training share.
+ * SPDX-License-Identifier: MIT */
+#ifndef TRAIN_PARTS_H
+#define TRAIN_PARTS_H
+
+#include "train.h"
+
+/* What is learned by one head. */
+struct trained_head {
+    float *weights[LINEAR_COLUMNS]; /* of each column, each bucket; owned */
+    float bias[LINEAR_COLUMNS];
+};
+
+/* Rows as liblinear takes them (train_fit.c). */
+struct vectors;
+
+/* Counts n-grams in the rows that 'use' marks, and makes vectors of these rows. NULL without memory. */
+struct vectors *vectors_new(const struct train_data *d, const bool *use, const struct ngrams *how);
+void vectors_free(struct vectors *v); /* NULL is fine */
+const unsigned char *vectors_counts(const struct vectors *v);
+unsigned char vectors_unseen(const struct vectors *v);
+const float *vectors_importance(const struct vectors *v);
+
+/* Learns one head: fills weights and bias from column 'first' on. */
+int vectors_fit(struct vectors *v, const struct train_head *head, double c, float **weights,
+                float *bias, struct err *err);
+
+/* Fits slope, offset and bounds of a head to the scores of rows (train_calibrate.c): 'scores' has 'stride' of them a
+ * row, of the rows where 'use' is 'want'. 'loss' gets the mean error that is left. */
+struct calibration_rows {
+    const struct train_data *d;
+    const float *scores;
+    size_t stride;
+    const unsigned char *part; /* of each row */
+    unsigned parts;            /* a bit for each part that counts */
+};
+int calibrate(struct linear_head *head, const struct train_head *truth,
+              const struct calibration_rows *rows, double other_share, double *loss);
+
+#endif

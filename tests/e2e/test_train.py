@@ -1,0 +1,174 @@
+"""baton train: from a file of examples to a model that policies ask, damaged ones, and how good they are on public data.
+
+The settings (pieces of 2 to 5 bytes that count half, C = 1, 65,536 buckets) were chosen on CLINC150's training rows
+judged on its own "val" rows, and on random fifths of Banking77's and HWU64's training rows. The bounds below are for
+rows that no model here learned from; the data sets' test rows are not in the folder at all.
+SPDX-License-Identifier: MIT
+"""
+
+import json
+import random
+import re
+import tempfile
+from pathlib import Path
+
+from base import check, equal, eventually, vectors
+from harness import Gateway, baton
+
+FRUIT = ("apple", "pear", "plum", "cherry", "melon", "grape")
+TOOLS = ("hammer", "saw", "drill", "wrench", "pliers", "chisel")
+NOISE = ("weather", "music", "poem", "river", "cloud", "letter")
+
+
+def rows(seed=1, n=300):
+    draw = random.Random(seed)
+    for i in range(n):
+        label, words = (("fruit", FRUIT), ("tools", TOOLS), ("neither", NOISE))[i % 3]
+        first, second = draw.choice(words), draw.choice(words)
+        yield {"text": f'tell me, "please", about the {first} and\nthe {second} {i % 7}',
+               "label": label, "hard": int(label == "tools"), "gain": (i % 3) / 2}
+
+
+def write_csv(path, data):
+    quoted = [[f'"{str(v).replace(chr(34), chr(34) * 2)}"' for v in row.values()] for row in data]
+    names = "text,label,hard,gain\r\n"
+    path.write_bytes((names + "".join(",".join(row) + "\r\n" for row in quoted)).encode())
+
+
+def train(folder, *options, data="data.csv", model="kinds.model", status=0):
+    done = baton("train", *options, "-o", str(Path(folder, model)), str(Path(folder, data)), timeout=120)
+    equal(done.returncode, status, done.stdout + done.stderr)
+    return done.stdout + done.stderr
+
+
+HEADS = ("--label", "label", "--label", "hard", "--number", "gain", "--other", "neither")
+
+
+def script(folder, text):
+    with tempfile.TemporaryDirectory() as elsewhere:
+        path = Path(elsewhere, "script.lua")
+        path.write_text(text, encoding="utf-8")
+        return baton("run", "--policies", str(folder), str(path), cwd=elsewhere)
+
+
+ASK = """
+local classify = require "classify"
+local m = classify.linear{ model = "kinds" }
+print(m:label "about a pear and a plum", m:label("the saw", "hard"))
+print(select("#", m:label "the river, the cloud"), m:label "the river, the cloud")
+print(m:values("a drill and a wrench").hard > 0.5, m:value("a drill and a wrench", "gain") < 0.8)
+print(#m.heads, m.heads[1].name, #m.heads[1].labels, m.heads[1].other, m.heads[3].labels)
+print(pcall(m.label, m, "x", "nothing"))
+print(pcall(m.label, m, "x", "gain"))
+print(pcall(classify.linear, { model = "absent" }))
+"""
+
+
+def test_a_model_of_several_heads_is_trained_and_asked():
+    with tempfile.TemporaryDirectory() as folder:
+        write_csv(Path(folder, "data.csv"), rows())
+        said = train(folder, *HEADS)
+        for part in ("label: 3 labels", "out of scope found", "hard: 2 labels", "gain: a number", "calibration error"):
+            check(part in said, said)
+        check(Path(folder, "kinds.model").stat().st_size <= 262144, said)
+        done = script(folder, ASK)
+        lines = done.stdout.splitlines()
+        equal(done.returncode, 0, done.stdout + done.stderr)
+        check(lines[0].startswith("fruit\t") and "\t1\t" in lines[0], lines)
+        check(lines[1].startswith("3\tnil\t"), lines)
+        equal(lines[2:4], ["true\ttrue", "3\tlabel\t3\tneither\tnil"])
+        for line, words in zip(lines[4:], ("no head 'nothing'", "'gain' is a number", "no model 'absent.model'")):
+            check(line.startswith("false") and words in line, line)
+
+
+def test_the_same_rows_as_jsonl_make_the_same_bytes():
+    with tempfile.TemporaryDirectory() as folder:
+        data = list(rows())
+        write_csv(Path(folder, "data.csv"), data)
+        Path(folder, "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in data), encoding="utf-8")
+        train(folder, *HEADS)
+        train(folder, *HEADS, data="data.jsonl", model="again.model")
+        equal(Path(folder, "kinds.model").read_bytes(), Path(folder, "again.model").read_bytes())
+
+
+def test_what_is_wrong_with_the_data_is_told():
+    cases = {
+        "there is no column 'label'": ("text,lable\na,b\n", ()),
+        "the first line must name the columns": ("", ()),
+        "too few": ("text,label\na,b\n", ()),
+        "line 3: 3 fields, not 2": ("text,label\na,b\na,b,c\n", ()),
+        "line 2: a quote": ('text,label\n"a,b\n', ()),
+        "fewer than two labels": ("text,label\n" + "a b c,same\n" * 30, ()),
+        "has the label 'none'": ("text,label\n" + "a,x\nb,y\nc,z\n" * 30, ("--other", "none")),
+        "is no number": ("text,label\n" + "a,x\n" * 30, ("--number", "label")),
+        "line 1: no JSON object": ("{]\n", ()),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        for words, (text, options) in cases.items():
+            Path(folder, "data").write_text(text, encoding="utf-8")
+            said = train(folder, *options, data="data", status=1)
+            check(words in said, said)
+            check(not Path(folder, "kinds.model").exists(), words)
+
+
+def test_a_broken_model_is_refused_and_a_good_one_is_taken_while_it_serves():
+    policy = """local classify, llm, policy = require "classify", require "llm", require "policy"
+local m = classify.linear{ model = "kinds" }
+return policy.define { name = "mine", run = function(req)
+   return llm.reply { text = m:label(req) or "none" } end }
+"""
+    with tempfile.TemporaryDirectory() as folder:
+        write_csv(Path(folder, "data.csv"), rows())
+        mine = Path(folder, "policies")
+        mine.mkdir()
+        train(folder, "--label", "label", model="policies/kinds.model")
+        (mine / "mine.lua").write_text(policy, encoding="utf-8")
+        good = (mine / "kinds.model").read_bytes()
+        for path in (mine, mine / "mine.lua"):
+            equal(baton("check", str(path)).returncode, 0)
+
+        def answer(gateway):
+            return gateway.chat("mine", "the plum and the grape").json()["choices"][0]["message"]["content"]
+
+        with Gateway("return {}", folder=folder) as gateway:
+            equal(answer(gateway), "fruit")
+            (mine / "kinds.model").write_bytes(good[:-1])
+            done = baton("check", str(mine))
+            check(done.returncode == 1 and "kinds.model: the model is damaged" in done.stderr, done.stderr)
+            eventually(lambda: "kinds.model: the model is damaged" in gateway.stderr, "the refusal in the log")
+            equal(answer(gateway), "fruit")
+            data = [dict(row, label=row["label"].replace("fruit", "sweet")) for row in rows()]
+            write_csv(Path(folder, "data.csv"), data)
+            train(folder, "--label", "label", model="policies/kinds.model")
+            eventually(lambda: answer(gateway) == "sweet", "the new model's answer")
+
+
+# ---- public data: split, bound of the share that is right, bytes -----------------------------------
+
+
+def share(said, pattern):
+    return float(re.search(pattern, said.split("rows of --test")[1]).group(1))
+
+
+def judge(name, *options):
+    data = vectors(f"routing-data/intent_{name}.csv")
+    with tempfile.TemporaryDirectory() as folder:
+        said = train(folder, "--label", "intent", *options, data=data)
+        return said, Path(folder, "kinds.model").stat().st_size
+
+
+def test_hwu64_as_its_own_split_judges():
+    said, size = judge("hwu64", "--test", "split=valid")
+    check(share(said, r"right ([\d.]+)%") >= 90.0 and size <= 1572864, said)
+
+
+def test_snips_as_its_own_split_judges():
+    said, size = judge("snips", "--test", "split=valid")
+    check(share(said, r"right ([\d.]+)%") >= 98.3 and size <= 262144, said)
+
+
+def test_clinc150_with_out_of_scope_as_its_own_split_judges():
+    said, size = judge("clinc150", "--other", "oos", "--test", "split=val", "--test", "split=oos_val")
+    inside, found = share(said, r"in scope ([\d.]+)%"), share(said, r"scope found ([\d.]+)%")
+    overall = (4500 * inside + 1000 * found) / 5500  # as many of each as the official test has
+    check(overall >= 89.9 and found >= 75 and size <= 1572864, said)
