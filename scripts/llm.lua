@@ -15,6 +15,7 @@ local models = require "models"
 local outgoing = require "outgoing"
 local provider = require "provider"
 local reply = require "reply"
+local structured = require "structured"
 
 local llm = {}
 
@@ -26,7 +27,7 @@ local failure, find = calling.failure, calling.find
 -- What a call takes besides the target and the request. 'setting' ones are members of the request.
 local options = {
    timeout = "limit", ttft = "limit", stall = "limit", retries = "count", label = "option",
-   stream = "option",
+   stream = "option", schema = "option", repairs = "count", early = "option",
    temperature = "setting", top_p = "setting", max_tokens = "setting", max_completion_tokens = "setting",
    stop = "setting", seed = "setting", n = "setting", response_format = "setting", tools = "setting",
    tool_choice = "setting", logprobs = "setting", top_logprobs = "setting", reasoning_effort = "setting",
@@ -284,8 +285,12 @@ end
 --   that is not to be called now (its breaker is open, it asked to wait, its rate is reached, its
 --   keys are refused) is an error at once, with err.refused = "open" | "probe" | "forced" |
 --   "benched" | "rate" | "quota" | "keys" and err.retry_after where it is known. Yields.
+--   schema = a JSON Schema: the answer is JSON that fits it, and the second result is its value
+--   (structured.lua). repairs (1): corrections a model may make; early = true: an answer is broken off
+--   where it can no longer fit. Then also invalid_output, with err.errors.
 function llm.chat(target, req, opts)
    opts = opts and check_options(opts) or no_options
+   if opts.schema ~= nil then return structured.chat(llm, target, req, opts) end
    local entry, codec = find(target)
    if not entry then return nil, codec end
    local call, body, usage, view, warnings = try(entry, req, opts, codec, false)
@@ -306,9 +311,10 @@ end
 -- answer on while it arrives when the client asked for a stream, and gives a whole reply otherwise
 -- (opts.stream = true or false decides). Returns when the provider has proved alive with its first
 -- content: an error before that is nil, err, and another model can be tried unseen. Options and
--- errors as llm.chat. Yields.
+-- errors as llm.chat; with a schema it is a whole reply, since nothing is passed on before it fits. Yields.
 function llm.stream(target, req, opts)
    opts = opts and check_options(opts) or no_options
+   if opts.schema ~= nil then return structured.chat(llm, target, req, opts) end
    local entry, codec = find(target)
    if not entry then return nil, codec end
    local call, body, usage, view, warnings = try(entry, req, opts, codec, wants_stream(req, opts))

@@ -24,10 +24,11 @@ local SINGLE = { "additionalItems", "additionalProperties", "contains", "content
 local OF_OBJECTS = set [[additionalProperties dependencies maxProperties minProperties patternProperties
    properties propertyNames required]]
 local REFUSED = { "$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor", "$recursiveRef", "allOf",
-   "contains", "contentEncoding", "contentMediaType", "contentSchema", "dependentRequired", "dependentSchemas",
+   "contains", "contentEncoding", "contentMediaType", "contentSchema", "dependentRequired",
+   "dependentSchemas",
    "dependencies", "else", "if", "maxContains", "maxProperties", "minContains", "minProperties", "not",
-   "patternProperties", "prefixItems", "propertyNames", "then", "unevaluatedItems", "unevaluatedProperties",
-   "uniqueItems" }
+   "patternProperties", "prefixItems", "propertyNames", "then",
+   "unevaluatedItems", "unevaluatedProperties", "uniqueItems" }
 local MERGED = set [[$comment default description examples readOnly title writeOnly additionalProperties
    properties required type]]
 

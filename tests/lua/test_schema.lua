@@ -204,8 +204,8 @@ t.case("strict schemas are what the providers' own SDKs make", function()
    t.ok(err.message:find("/properties/a: what is optional must allow null", 1, true), err.message)
    made = strict('{"type":"object","properties":{"z":{"type":"integer","minimum":1},"a":{"const":1}}}',
       "anthropic")
-   t.equal(json.encode(made.properties),
-      '{"z":{"type":"integer","description":"{minimum: 1}"},"a":{"const":1}}')
+   t.equal(made.properties.z, { type = "integer", description = "{minimum: 1}" })
+   t.ok(json.encode(made.properties):find '^{"z":.*"a":') -- models write members in their order
    t.equal(select(2, schema.strict({ properties = {} }, "anthropic")).code, "bad_request")
    t.raises(function() schema.strict({}, "nobody") end, "openai, anthropic")
 end)
