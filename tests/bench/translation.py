@@ -1,4 +1,4 @@
-"""formats - what translation costs: requests whose client and provider speak the same API beside those
+"""translation - what translation costs: requests whose client and provider speak the same API beside those
 where they do not, and each event of their streams.
 
 SPDX-License-Identifier: MIT
