@@ -115,10 +115,12 @@ lint:                          ## layout, ranks, banned functions, warnings of c
 format:                        ## lay the C files out
 	@clang-format-14 -i core/*.c core/*.h tests/unit/*.[ch] tests/fuzz/*.c
 
-bench:                         ## what a request costs beside nginx, in one run
+bench:                         ## what a request costs beside nginx, a check beside ajv, each in one run
 	@sh tests/deps.sh $(DEPS) $(DEPS_BENCH)
 	@$(MAKE) all
 	@python3 tests/bench/bench.py $(BENCH)
+	@$(MAKE) $(B)/unit/bench_schema
+	@python3 tests/bench/schemas.py $(B)
 
 install: all                   ## install below PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/baton

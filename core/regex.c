@@ -13,6 +13,9 @@ enum {
     CHEAP_BITS = 15,     /* log2 of the steps of a match that nobody counts */
     HEAP_KIB = 16 << 10, /* of one match */
     MATCHES_MAX = 2000000,
+    MOMENT = 2000,      /* matches of one that may be dear */
+    MOMENT_BYTES = 256, /* on a text of so many bytes */
+    MOMENT_STEPS = 50,
     NEST_MAX = 100
 };
 
@@ -20,7 +23,7 @@ struct regex {
     pcre2_code *fast;    /* without callouts */
     pcre2_code *counted; /* with them; made when it is needed */
     pcre2_match_data *data;
-    pcre2_match_context *plain, *counting;
+    pcre2_match_context *plain, *moment, *counting;
     struct regex_cost cost;
     char *pattern; /* PCRE2's spelling */
     size_t size;
@@ -101,13 +104,16 @@ struct regex *regex_new(struct span pattern, enum regex_flavour flavour, int fla
         goto fail;
     re->data = pcre2_match_data_create_from_pattern(re->fast, NULL);
     re->plain = pcre2_match_context_create(NULL);
+    re->moment = pcre2_match_context_create(NULL);
     re->counting = pcre2_match_context_create(NULL);
-    if (!re->data || !re->plain || !re->counting) {
+    if (!re->data || !re->plain || !re->moment || !re->counting) {
         err_set(err, ERR_BUDGET, "no memory for a pattern");
         goto fail;
     }
     pcre2_set_match_limit(re->plain, MATCHES_MAX);
     pcre2_set_heap_limit(re->plain, HEAP_KIB);
+    pcre2_set_match_limit(re->moment, MOMENT);
+    pcre2_set_heap_limit(re->moment, HEAP_KIB);
     pcre2_set_match_limit(re->counting, UINT32_MAX);
     pcre2_set_heap_limit(re->counting, HEAP_KIB);
     return re;
@@ -124,6 +130,7 @@ void regex_free(struct regex *re)
     pcre2_code_free(re->counted);
     pcre2_match_data_free(re->data);
     pcre2_match_context_free(re->plain);
+    pcre2_match_context_free(re->moment);
     pcre2_match_context_free(re->counting);
     free(re->pattern);
     free(re);
@@ -174,27 +181,41 @@ static int match_counted(struct regex *re, struct span text, size_t from, int64_
     return rc;
 }
 
-static int match_fast(struct regex *re, struct span text, size_t from, int64_t *steps)
+static int match_fast(struct regex *re, struct span text, size_t from, pcre2_match_context *limits)
 {
-    *steps -= 4 + (int64_t)(text.n / 16);
     if (++re->uses == JIT_AFTER)
         re->jit = pcre2_jit_compile(re->fast, PCRE2_JIT_COMPLETE) == 0;
     if (re->jit) {
         int rc = pcre2_jit_match(re->fast, (PCRE2_SPTR)text.p, text.n, from, PCRE2_NO_UTF_CHECK,
-                                 re->data, re->plain);
+                                 re->data, limits);
         if (rc != PCRE2_ERROR_JIT_STACKLIMIT)
             return rc;
     }
     return pcre2_match(re->fast, (PCRE2_SPTR)text.p, text.n, from,
-                       PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, re->data, re->plain);
+                       PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, re->data, limits);
+}
+
+static int match_any(struct regex *re, struct span text, size_t from, int64_t *steps)
+{
+    if (is_cheap(re, text.n)) {
+        *steps -= 4 + (int64_t)(text.n / 16);
+        return match_fast(re, text, from, re->plain);
+    }
+    if (re->cost.anchored && text.n <= MOMENT_BYTES) {
+        *steps -= MOMENT_STEPS;
+        int rc = match_fast(re, text, from, re->moment);
+        if (rc >= 0 || rc == PCRE2_ERROR_NOMATCH)
+            return rc;
+        *steps -= MOMENT;
+    }
+    return match_counted(re, text, from, steps);
 }
 
 static int match(struct regex *re, struct span text, size_t from, int64_t *steps)
 {
     if (*steps < 0)
         return -1;
-    int rc = is_cheap(re, text.n) ? match_fast(re, text, from, steps)
-                                  : match_counted(re, text, from, steps);
+    int rc = match_any(re, text, from, steps);
     if (rc >= 0)
         return 1;
     return rc == PCRE2_ERROR_NOMATCH ? 0 : -1;

@@ -2,8 +2,9 @@
  * SPDX-License-Identifier: MIT
  *
  * Patterns whose cost on a text is known to be small (they do not repeat what repeats, or the text is short) run as
- * they are, compiled to machine code after some matches. All others run with a callout before each item, which counts
- * how far the matcher walked: past the budget the answer is an error, never a wait. */
+ * they are, compiled to machine code after some matches. So do others that are bound to the start of a short text, for
+ * a moment; what is not done by then, and all that is left, runs with a callout before each item, which counts how far
+ * the matcher walked: past the budget the answer is an error, never a wait. */
 #ifndef REGEX_H
 #define REGEX_H
 
@@ -37,7 +38,8 @@ int regex_find(struct regex *re, struct span text, size_t from, int64_t *steps, 
 /* ---- for regex.c and its tests: a pattern of ECMA-262 in the words of PCRE2 ---- */
 
 struct regex_cost {
-    bool nested; /* repeats what repeats, or looks back */
+    bool nested;   /* repeats what repeats, or looks back */
+    bool anchored; /* it can begin at the start of the text only */
     int degree; /* how many unbounded repeats stand behind each other, and 1 when it may begin anywhere */
     int bits; /* log2 of the ways through what is optional */
 };

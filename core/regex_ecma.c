@@ -653,7 +653,7 @@ int regex_translate(struct span pattern, struct buf *out, struct regex_cost *cos
         t.at = t.open[t.depth].start;
         return fail(&t, "a group without its end");
     }
-    if (!t.anchored || t.top_choice)
-        cost->degree++;
+    cost->anchored = t.anchored && !t.top_choice;
+    cost->degree += !cost->anchored;
     return 0;
 }

@@ -247,6 +247,58 @@ static int find_circles(struct schema_compiler *c)
     return rc;
 }
 
+/* ---- hints for alternatives ---- */
+
+enum { REFS_MAX = 8 };
+
+static struct schema_hint hint_of(const struct schema_node *node)
+{
+    struct schema_hint none = {NAME_NONE, {NULL, 0}};
+
+    for (int i = 0; i < REFS_MAX && !node->object; i++) {
+        const struct general_rules *g = node->general;
+        if (!g || !g->ref || g->dynamic != NAME_NONE)
+            return none;
+        node = g->ref;
+    }
+    for (uint32_t i = 0; node->object && i < node->object->n; i++) {
+        const struct schema_property *p = &node->object->properties[i];
+        const struct value_set *set =
+            p->node && p->node->general ? p->node->general->constant : NULL;
+        const struct place *v = set ? &set->tape->places[set->places[0]] : NULL;
+        if (p->required && v && v->type == JSON_STRING && !v->escaped)
+            return (struct schema_hint){p->name, {set->tape->text + v->at, v->n}};
+    }
+    return none;
+}
+
+static int add_hints(struct schema_compiler *c, struct schema_nodes *list)
+{
+    bool any = false;
+
+    if (list->n < 2)
+        return 0;
+    struct schema_hint *hints = arena_take(&c->s->arena, list->n * sizeof *hints);
+    if (!hints)
+        return schema_no_memory(c);
+    for (uint32_t i = 0; i < list->n; i++) {
+        hints[i] = hint_of(list->at[i]);
+        any |= hints[i].name != NAME_NONE;
+    }
+    list->hints = any ? hints : NULL;
+    return 0;
+}
+
+static int find_hints(struct schema_compiler *c)
+{
+    for (uint32_t i = 0; i < c->s->n_nodes; i++) {
+        struct general_rules *g = c->s->nodes[i]->general;
+        if (g && (add_hints(c, &g->any) < 0 || add_hints(c, &g->one) < 0))
+            return -1;
+    }
+    return 0;
+}
+
 /* ---- compiling ---- */
 
 static int compile(struct schema_compiler *c, struct span text)
@@ -267,7 +319,7 @@ static int compile(struct schema_compiler *c, struct span text)
     for (uint32_t i = 0; i < s->n_nodes; i++) /* references add to them */
         if (schema_rules(c, s->nodes[i]) < 0)
             return -1;
-    return find_circles(c);
+    return find_circles(c) < 0 ? -1 : find_hints(c);
 }
 
 static void compiler_end(struct schema_compiler *c)

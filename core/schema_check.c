@@ -122,13 +122,41 @@ static const struct schema_node *dynamic_target(struct run *r, const struct gene
     return found;
 }
 
+static uint32_t member_of(struct run *r, uint32_t at, uint32_t name)
+{
+    uint32_t key, value;
+
+    for (uint32_t i = at + 1; tape_next(r->t, &i, r->t->places[at].next, &key, &value); r->steps--)
+        if (r->t->places[key].next == name)
+            return value;
+    return 0;
+}
+
+/* The member that tells alternatives apart says that it is not this one. */
+static bool is_other(struct run *r, const struct schema_nodes *list, uint32_t i, uint32_t at)
+{
+    const struct place *v = &r->t->places[at];
+
+    if (!list->hints || v->type != JSON_OBJECT || list->hints[i].name == NAME_NONE)
+        return false;
+    struct span text = list->hints[i].text;
+    uint32_t value = member_of(r, at, list->hints[i].name);
+    if (!value)
+        return !v->open;
+    v = &r->t->places[value];
+    if (v->type != JSON_STRING)
+        return true;
+    return !v->open && !v->escaped &&
+           (v->n != text.n || memcmp(r->t->text + v->at, text.p, text.n) != 0);
+}
+
 static bool check_any(struct run *r, const struct schema_node *node, uint32_t at, struct seen *seen)
 {
     const struct schema_nodes *list = &node->general->any;
     bool found = false;
 
     for (uint32_t i = 0; i < list->n && (!found || seen); i++)
-        found |= try_quietly(r, list->at[i], at, seen);
+        found |= !is_other(r, list, i, at) && try_quietly(r, list->at[i], at, seen);
     return found || run_wrong_choice(r, node, at, "anyOf", list);
 }
 
@@ -138,7 +166,7 @@ static bool check_one(struct run *r, const struct schema_node *node, uint32_t at
     uint32_t first = 0, second = 0;
 
     for (uint32_t i = 0; i < list->n && !second; i++) {
-        if (!try_quietly(r, list->at[i], at, seen))
+        if (is_other(r, list, i, at) || !try_quietly(r, list->at[i], at, seen))
             continue;
         if (!first)
             first = i + 1;

@@ -46,9 +46,16 @@ struct schema_resource { /* a schema with a URI of its own, up to the next one i
     struct schema_dynamic *dynamics;
 };
 
+/* A member that an alternative requires to be one certain text: where it is not, nobody needs to look closer. */
+struct schema_hint {
+    uint32_t name; /* NAME_NONE: there is no such member */
+    struct span text;
+};
+
 struct schema_nodes {
     struct schema_node **at;
     uint32_t n;
+    struct schema_hint *hints; /* of anyOf and oneOf, one for each; NULL: none has one */
 };
 
 struct schema_bound { /* of a number */

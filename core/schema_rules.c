@@ -326,7 +326,7 @@ static int rule_recursive_ref(struct schema_compiler *c, struct schema_node *nod
 static int rule_all(struct schema_compiler *c, struct schema_node *node, uint32_t value)
 {
     struct general_rules *g = general_of(c, node);
-    struct schema_nodes before = g ? g->all : (struct schema_nodes){NULL, 0}, list = {NULL, 0};
+    struct schema_nodes before = g ? g->all : (struct schema_nodes){.n = 0}, list = {.n = 0};
 
     if (!g || read_list(c, node, value, &list) < 0)
         return -1;

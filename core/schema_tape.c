@@ -312,7 +312,8 @@ static bool begins_string(struct tape_reader *r, const char *p, const char *end)
     r->in.escaped = false;
     while ((q = whole = json_text_end(q, end)) < end) {
         if (*q == '\\') {
-            bool pair = end - q > 3 && q[1] == 'u' && (q[2] | 0x20) == 'd' && strchr("89abAB", q[3]);
+            bool pair =
+                end - q > 3 && q[1] == 'u' && (q[2] | 0x20) == 'd' && strchr("89abAB", q[3]);
             q = skip_escape(q, end);
             if (!q)
                 return false;

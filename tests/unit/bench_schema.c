@@ -51,8 +51,8 @@ static void bench(const char *path, struct schema_work *w)
             verdicts[i - 1] =
                 schema_check(s, lines[i], w, &report, &err) == SCHEMA_VALID ? '1' : '0';
     } while (now() < end);
-    printf("%.*s %.1f %s\n", (int)(strlen(name) - 4), name, (double)(now() - start) / (double)checks,
-           verdicts);
+    printf("%.*s %.1f %s\n", (int)(strlen(name) - 4), name,
+           (double)(now() - start) / (double)checks, verdicts);
     schema_free(s);
     free((char *)text.p);
 }
