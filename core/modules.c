@@ -29,6 +29,7 @@ static const luaL_Reg modules[] = {
     {"provider", luaopen_baton_provider},
     {"random", luaopen_baton_random},
     {"readonly", luaopen_baton_readonly},
+    {"scan", luaopen_baton_scan},
     {"task", luaopen_baton_task},
     {"terminal", luaopen_baton_terminal},
     {"timer", luaopen_baton_timer},

@@ -6,6 +6,7 @@
 -- Patterns here are linear on any text: two repetitions never compete for the same bytes.
 local errors = require "errors"
 local linear = require "linear"
+local scan = require "scan"
 local text = require "text"
 
 local classify = {}
@@ -425,6 +426,165 @@ end
 -- The values of all such heads, by their names, in one pass over the text.
 function Linear:values(req)
    return self.model:values(text.of(req))
+end
+
+-- Personal data and secrets ---------------------------------------------------------------------------
+
+local PII_SCORE = 0.3
+local PII_OPTIONS = { kinds = true, score = true, mask = true }
+
+classify.pii_kinds = scan.kinds()
+
+-- classify.pii(s, opts?) -> findings, in the order of their place
+--   s         a string, or a request: all its texts, as text.all gives them
+--   findings  { kind, name?, score, from, to }: s:sub(from, to) is what was found; 'name' tells whose key,
+--             which country's id, which card; the same bytes can be found as several kinds
+--   opts      { kinds = { "email", … } (all but "date" and "url"), score = 0.3 (the least, 0..1) }
+-- Numbers with check digits are checked. The time is linear in the text.
+function classify.pii(s, opts)
+   opts = opts or {}
+   only(opts, PII_OPTIONS, "classify.pii")
+   return scan.pii(text.all(s), opts.kinds, opts.score or PII_SCORE)
+end
+
+-- classify.redact(s, opts?) -> s with each finding replaced by its kind, "[EMAIL]"; findings of s
+--   opts      as of pii, and mask = function(finding, what) -> string
+-- Findings that overlap are replaced together, under the kind with the higher score.
+function classify.redact(s, opts)
+   opts = opts or {}
+   s = text.all(s)
+   local mask = opts.mask or function(finding) return "[" .. finding.kind:upper() .. "]" end
+   local findings = classify.pii(s, opts)
+   local out, at, i = {}, 1, 1
+   while i <= #findings do
+      local best, last = findings[i], findings[i].to
+      local from = best.from
+      i = i + 1
+      while i <= #findings and findings[i].from <= last do
+         if findings[i].score > best.score then best = findings[i] end
+         last = math.max(last, findings[i].to)
+         i = i + 1
+      end
+      out[#out + 1] = s:sub(at, from - 1)
+      out[#out + 1] = mask(best, s:sub(from, last))
+      at = last + 1
+   end
+   out[#out + 1] = s:sub(at)
+   return table.concat(out), findings
+end
+
+-- Keywords --------------------------------------------------------------------------------------------
+
+-- Terms as one list of entries { term, category?, weight }.
+local function entries_of(terms)
+   local entries = {}
+   local function add(term, category, weight)
+      entries[#entries + 1] = { term = term, category = category, weight = weight }
+   end
+   for _, term in ipairs(terms) do add(term, nil, 1) end
+   for category, members in pairs(terms) do
+      if type(category) == "string" then
+         if type(members) ~= "table" then
+            errors.raise(("the keywords of '%s' must be a table"):format(category))
+         end
+         for _, term in ipairs(members) do add(term, category, 1) end
+         for term, weight in pairs(members) do
+            if type(term) == "string" then
+               if type(weight) ~= "number" then
+                  errors.raise(("the weight of '%s' must be a number"):format(term))
+               end
+               add(term, category, weight)
+            end
+         end
+      end
+   end
+   return entries
+end
+
+local Keywords = {}
+Keywords.__index = Keywords
+
+-- keywords:find(s) -> { { term, category?, weight, from, to }, … } in the order of their place
+function Keywords:find(s)
+   local out, found = {}, self.matcher:find(text.of(s))
+   for i = 1, #found, 3 do
+      for _, entry in ipairs(self.entries[found[i]]) do
+         out[#out + 1] = {
+            term = entry.term, category = entry.category, weight = entry.weight,
+            from = found[i + 1], to = found[i + 2],
+         }
+      end
+   end
+   return out
+end
+
+-- keywords:score(s) -> sum of the weights of all that was found, sums by category, number of occurrences
+function Keywords:score(s)
+   local sum, by_category, found = 0, {}, self.matcher:find(text.of(s))
+   for i = 1, #found, 3 do
+      for _, entry in ipairs(self.entries[found[i]]) do
+         sum = sum + entry.weight
+         if entry.category then
+            by_category[entry.category] = (by_category[entry.category] or 0) + entry.weight
+         end
+      end
+   end
+   return sum, by_category, #found // 3
+end
+
+-- classify.keywords(terms, opts?) -> keywords
+--   terms  a list of strings; or categories: { billing = { "invoice", "credit card" },
+--          fraud = { chargeback = 2.5 } }, lists (weight 1) or tables of weights
+--   opts   { inside = false }: are terms found inside of words, too?
+-- Make it once, when the file is loaded; up to 100,000 terms of up to 256 bytes. Upper and lower case are the
+-- same in all scripts; blanks in a term stand for any white space. Where terms overlap the longest counts, or
+-- the first.
+function classify.keywords(terms, opts)
+   only(opts or {}, { inside = true }, "classify.keywords")
+   if type(terms) ~= "table" then errors.raise("keywords must be a table") end
+   local entries, names, grouped = entries_of(terms), {}, {}
+   for i, entry in ipairs(entries) do names[i] = entry.term end
+   local matcher, same = scan.keywords(names, opts and opts.inside)
+   for i, entry in ipairs(entries) do
+      grouped[same[i]] = grouped[same[i]] or {}
+      table.insert(grouped[same[i]], entry)
+   end
+   return setmetatable({ matcher = matcher, entries = grouped }, Keywords)
+end
+
+-- Regular expressions -----------------------------------------------------------------------------------
+
+local Regex = {}
+Regex.__index = Regex
+
+-- regex:find(s, from?) -> first byte, last byte, { groups } (false: took no part) | nil | nil, err
+--   err  code "budget": the match took too many steps; "bad_request": s is no UTF-8
+function Regex:find(s, from)
+   return self.pattern:find(text.of(s), from or 1)
+end
+
+-- regex:count(s, limit?) -> how often it matches, at most 'limit' (1000) times | nil, err
+function Regex:count(s, limit)
+   s = text.of(s)
+   local n, at = 0, 1
+   while n < (limit or 1000) and at <= #s + 1 do
+      local from, to = self.pattern:find(s, at)
+      if not from then
+         if to then return nil, to end
+         break
+      end
+      n, at = n + 1, to >= from and to + 1 or from + 1
+      while at <= #s and s:find("^[\128-\191]", at) do at = at + 1 end
+   end
+   return n
+end
+
+-- classify.regex(pattern, opts?) -> regex; PCRE2's syntax; what is wrong with a pattern is raised
+--   opts   { caseless = false }
+-- A match has a budget of steps (a million, and 16 for each byte): a hostile text gives an error, not a wait.
+function classify.regex(pattern, opts)
+   only(opts or {}, { caseless = true }, "classify.regex")
+   return setmetatable({ pattern = scan.regex(pattern, opts and opts.caseless) }, Regex)
 end
 
 return classify

@@ -1,0 +1,158 @@
+/* pii_date - dates, and which of them are somebody's birthday.
+ * SPDX-License-Identifier: MIT */
+#include "pii_private.h"
+
+#include <string.h>
+
+static int read_digits(const struct pii_scan *s, size_t *i, int most)
+{
+    int v = 0, n = 0;
+
+    while (n < most && text_is_digit(pii_at(s, *i)))
+        v = v * 10 + pii_at(s, (*i)++) - '0', n++;
+    return n && !text_is_digit(pii_at(s, *i)) ? v + n * 10000
+                                              : -1; /* the value and how it was written */
+}
+
+/* 1 to 12 for the name of a month, or its first three letters; 0: none. */
+static int read_month(const struct pii_scan *s, size_t *i)
+{
+    static const char *const months[] = {"january",   "february", "march",    "april",
+                                         "may",       "june",     "july",     "august",
+                                         "september", "october",  "november", "december"};
+    size_t n = 0;
+
+    while (text_is_letter(pii_at(s, *i + n)) && n < 10)
+        n++;
+    for (int m = 0; m < 12; m++) {
+        size_t all = strlen(months[m]);
+        if ((n == all || n == 3 || (n == 4 && m == 8)) && n <= all &&
+            strncasecmp(s->text.p + *i, months[m], n) == 0) {
+            *i += n;
+            return m + 1;
+        }
+    }
+    return 0;
+}
+
+static bool is_year(int v)
+{
+    return v / 10000 == 2 || (v / 10000 == 4 && v % 10000 >= 1800 && v % 10000 <= 2199);
+}
+
+static bool is_day(int v)
+{
+    return v >= 0 && v / 10000 <= 2 && v % 10000 >= 1 && v % 10000 <= 31;
+}
+
+/* "T09:15:30.500-07:00" behind a date. */
+static size_t time_end(const struct pii_scan *s, size_t i)
+{
+    size_t at = i;
+
+    if ((pii_at(s, at) != 'T' && pii_at(s, at) != ' ') || !text_is_digit(pii_at(s, at + 1)) ||
+        !text_is_digit(pii_at(s, at + 2)) || pii_at(s, at + 3) != ':')
+        return i;
+    for (at++; at - i < 34; at++) {
+        unsigned char c = pii_at(s, at), next = pii_at(s, at + 1);
+        if (!(text_is_digit(c) || c == 'Z' || (c && strchr(":.+-", c) && text_is_digit(next))))
+            break;
+    }
+    return at;
+}
+
+/* 2024-06-05, 5-20-2021, 21/05/21, 5-MAY-2021 */
+static size_t numeric(const struct pii_scan *s, size_t i)
+{
+    int part[3];
+    bool month = false;
+    char separator = 0;
+
+    for (int n = 0; n < 3; n++) {
+        if (n) {
+            char c = (char)pii_at(s, i);
+            if (!c || !strchr("-/.", c) || (separator && c != separator))
+                return 0;
+            separator = c;
+            i++;
+        }
+        if (n == 1 && text_is_letter(pii_at(s, i))) {
+            int m = read_month(s, &i);
+            month = m != 0;
+            part[n] = m ? m + 10000 : -1;
+        } else {
+            part[n] = read_digits(s, &i, 4);
+        }
+        if (part[n] < 0)
+            return 0;
+    }
+    int a = part[0] % 10000, b = part[1] % 10000;
+    bool year_first =
+        part[0] / 10000 == 4 && is_year(part[0]) && b >= 1 && b <= 12 && is_day(part[2]);
+    bool year_last = is_day(part[0]) && is_day(part[1]) && (a <= 12 || b <= 12) &&
+                     is_year(part[2]) && part[2] / 10000 > 1 &&
+                     !(separator == '.' && part[2] / 10000 == 2 && !month);
+    return year_first || year_last ? time_end(s, i) : 0;
+}
+
+static void skip_ordinal(const struct pii_scan *s, size_t *i)
+{
+    static const char ends[4][3] = {"st", "nd", "rd", "th"};
+
+    for (int k = 0; k < 4; k++)
+        if (s->text.n - *i > 2 && memcmp(s->text.p + *i, ends[k], 2) == 0 &&
+            !pii_is_word(pii_at(s, *i + 2))) {
+            *i += 2;
+            return;
+        }
+}
+
+static void skip_blanks(const struct pii_scan *s, size_t *i)
+{
+    for (int n = 0; n < 3 && pii_at(s, *i) && strchr(" ,.", pii_at(s, *i)); n++)
+        ++*i;
+}
+
+/* May 5, 1990; 5 May 1990; 5th of May, 1990 */
+static size_t spelled(const struct pii_scan *s, size_t i)
+{
+    bool month_first = text_is_letter(pii_at(s, i));
+
+    if (month_first && !read_month(s, &i))
+        return 0;
+    skip_blanks(s, &i);
+    if (!is_day(read_digits(s, &i, 2)))
+        return 0;
+    skip_ordinal(s, &i);
+    skip_blanks(s, &i);
+    if (!month_first) {
+        if (s->text.n - i > 3 && memcmp(s->text.p + i, "of ", 3) == 0)
+            i += 3;
+        if (!read_month(s, &i))
+            return 0;
+        skip_blanks(s, &i);
+    }
+    int year = read_digits(s, &i, 4);
+    return year / 10000 == 4 && is_year(year) ? i : 0;
+}
+
+size_t pii_date(struct pii_scan *s, size_t i)
+{
+    unsigned char before = pii_before(s, i);
+
+    if (pii_is_word(before) || ((before == '/' || before == '-' || before == '.') && i > 1 &&
+                                text_is_digit((unsigned char)s->text.p[i - 2])))
+        return i;
+    size_t end = text_is_digit(pii_at(s, i)) ? numeric(s, i) : 0;
+    if (!end)
+        end = spelled(s, i);
+    if (!end || (pii_is_word(pii_at(s, end)) && pii_at(s, end) < 0x80) ||
+        (strchr("-/", pii_at(s, end)) && pii_at(s, end) && text_is_digit(pii_at(s, end + 1))))
+        return i;
+    bool birth = pii_about(s, ABOUT_BIRTH, i);
+    s->seen[ABOUT_BIRTH] = 0; /* the next date is of something else */
+    if (birth)
+        return pii_note(s, PII_DATE_OF_BIRTH, 0.9f, NULL, i, end);
+    pii_note(s, PII_DATE, 0.7f, NULL, i, end);
+    return end; /* no phone either */
+}
