@@ -12,6 +12,8 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#define HIDDEN "[key]"
+
 void buf_wipe(struct buf *b)
 {
     if (b->data)
@@ -172,14 +174,25 @@ static int l_usage(lua_State *L)
 static size_t hide(char *text, size_t n, const char *key)
 {
     size_t k = strlen(key);
-    char *p;
+    char *to = text, *from = text, *end = text + n, *p;
 
-    while (k >= sizeof "[key]" - 1 && (p = memmem(text, n, key, k))) {
-        size_t at = (size_t)(p - text);
-        memcpy(p, "[key]", 5);
-        memmove(p + 5, p + k, n - at - k);
-        n -= k - 5;
+    if (k < sizeof HIDDEN - 1)
+        return n;
+    while ((p = memmem(from, (size_t)(end - from), key, k))) {
+        memmove(to, from, (size_t)(p - from));
+        to += p - from;
+        memcpy(to, HIDDEN, sizeof HIDDEN - 1);
+        to += sizeof HIDDEN - 1;
+        from = p + k;
     }
+    memmove(to, from, (size_t)(end - from));
+    return (size_t)(to - text) + (size_t)(end - from);
+}
+
+size_t box_hide_keys(const struct provider *p, char *text, size_t n)
+{
+    for (size_t i = 0; i < p->key_count && n; i++)
+        n = hide(text, n, p->keys[i]);
     return n;
 }
 
@@ -198,8 +211,7 @@ static int l_excerpt(lua_State *L)
     }
     if (n == 0)
         return 0;
-    for (size_t i = 0; i < box->provider->key_count; i++)
-        n = hide(text, n, box->provider->keys[i]);
+    n = box_hide_keys(box->provider, text, n);
     lua_pushlstring(L, text, n < EXCERPT ? n : EXCERPT);
     return 1;
 }
@@ -220,6 +232,7 @@ static int push_stream_error(lua_State *L, struct box *box)
     box_name_provider(box->provider, &c->err);
     lua_err_fail(L, &c->err);
     if (c->error_event.len) {
+        c->error_event.len = box_hide_keys(box->provider, c->error_event.data, c->error_event.len);
         lua_pushlstring(L, c->error_event.data, c->error_event.len);
         lua_setfield(L, -2, "event");
     }

@@ -45,6 +45,10 @@ int box_closed(lua_State *L);
 /* The transport names host and port. Clients are told the provider's name: where it is, is not their business. */
 void box_name_provider(const struct provider *p, struct err *err);
 
+/* What a provider says is wrong may quote the key: nobody else is told. Puts [key] in its place; -> how many bytes are
+ * left. */
+size_t box_hide_keys(const struct provider *p, char *text, size_t n);
+
 /* Overwrites what a buffer holds, and frees it. */
 void buf_wipe(struct buf *b);
 

@@ -150,13 +150,16 @@ static const struct provider *find_provider(lua_State *L)
 /* The body leaves; its beginning stays, for whoever has to tell that it made no sense. */
 static void push_body(lua_State *L, struct box *box)
 {
-    struct span body = buf_span(&box->call.body);
+    struct buf *b = &box->call.body;
 
+    if (box->call.status >= 400)
+        b->len = box_hide_keys(box->provider, b->data, b->len);
+    struct span body = buf_span(b);
     lua_pushlstring(L, body.p, body.n);
     box->first_n = body.n < KEPT ? body.n : KEPT;
     if (box->first_n)
         memcpy(box->first, body.p, box->first_n);
-    buf_deinit(&box->call.body);
+    buf_deinit(b);
 }
 
 /* nil, err, call: the caller still has to report it. */
@@ -186,7 +189,9 @@ static int after_settled(lua_State *L, int status, lua_KContext ctx)
     lua_settop(L, 2);
     lua_pushinteger(L, box->call.status);
     if (box->call.error_event.len && !box->call.committed) {
-        lua_pushlstring(L, box->call.error_event.data, box->call.error_event.len);
+        struct buf *event = &box->call.error_event;
+        event->len = box_hide_keys(box->provider, event->data, event->len);
+        lua_pushlstring(L, event->data, event->len);
         lua_pushboolean(L, 1);
         return 4;
     }

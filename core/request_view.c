@@ -50,7 +50,8 @@ static void check_text(lua_State *L, int index)
     luaL_argcheck(L, json_type(text) == JSON_OBJECT, 1, "not a JSON object");
 }
 
-/* Runs the function that makes the body: -> text | nil, err, which is raised. */
+/* Runs the function that makes the body: -> text | nil, err, which is raised. When it looks at the view itself, the body
+ * may be there already: that one stays, for members point into it. */
 static void make_body(lua_State *L, struct request_view *v, int view)
 {
     lua_getiuservalue(L, view, BODY);
@@ -60,7 +61,8 @@ static void make_body(lua_State *L, struct request_view *v, int view)
     lua_pop(L, 1);
     luaL_checktype(L, -1, LUA_TSTRING);
     check_text(L, lua_gettop(L));
-    set_body(L, v, view, lua_gettop(L));
+    if (!v->body.p)
+        set_body(L, v, view, lua_gettop(L));
     lua_pop(L, 1);
 }
 

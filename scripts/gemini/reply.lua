@@ -265,8 +265,7 @@ function Encoder:finish()
          index = choice, content = { role = "model", parts = json.array { { text = "" } } },
          finishReason = state.good and parts.finish_reason(state.reason) or MALFORMED,
          logprobsResult = parts.logprobs_result(state.logprobs),
-         groundingMetadata = state.annotations and parts.grounding(state.annotations,
-            table.concat(state.said)),
+         groundingMetadata = parts.grounding(state.annotations, table.concat(state.said)),
       }
    end
    return table.concat(before) .. self:frame(json.encode { candidates = candidates,

@@ -142,6 +142,25 @@ def test_what_a_policy_changes_in_an_answer_reaches_a_client_of_the_same_format(
                 equal("x_unknown" in answer.json(), text == "cold", "the provider's own bytes")
 
 
+def test_an_error_that_quotes_the_key_is_told_without_it():
+    key = "sk-very-secret-key"
+    error = {"error": {"message": f"no {key}, {key}", "type": key, "param": f"Bearer {key}", "code": key}}
+
+    def play(exchange):
+        body = exchange.json()
+        if body["model"] == "late":
+            exchange.stream(b"data: " + json.dumps(error).encode() + b"\n\n")
+        else:
+            exchange.reply(error, status=int(body["model"]))
+
+    for model in ("400", "401", "403", "429", "500", "late"):
+        with Provider(play) as upstream, Gateway(config({"own": provider(upstream.base_url, key=key)})) as gateway:
+            answer = gateway.chat(f"own/{model}", stream=True)
+            check(answer.status >= 400, repr(answer))
+            eventually(lambda: '"message":"request"' in gateway.stderr, "the line")
+            check("very-secret" not in repr(answer) + gateway.stderr, lambda: f"{answer} {gateway.stderr}")
+
+
 def test_what_made_no_sense_is_in_the_log_without_the_key():
     whole = b"<html>proxy error, key sk-very-secret-key was used</html>" + b" " * 5000
 

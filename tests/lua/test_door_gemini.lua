@@ -305,6 +305,9 @@ t.case("streams", function()
       { kind = "finish", reason = "stop" } })
    t.equal(got.candidate.groundingMetadata.groundingSupports[1].segment, { startIndex = 0, endIndex = 7 })
    t.equal(got.candidate.logprobsResult.chosenCandidates[1].token, "G")
+   got = stream { { kind = "text", text = "Hi" }, { kind = "finish", reason = "stop" } }
+   t.equal(got.candidate, { index = 0, finishReason = "STOP",
+      content = { role = "model", parts = { { text = "" } } } })
    t.equal(stream {}.finish, "STOP")
 end)
 

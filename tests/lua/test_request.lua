@@ -239,6 +239,19 @@ t.case("what is no request", function()
    t.ok(not tostring(request()):find("0x", 1, true), tostring(request()))
 end)
 
+t.case("a body that is made late, by a function that looks at it", function()
+   local view, n = nil, 0
+   view = provider.view(function()
+      n = n + 1
+      local own = tostring(n)
+      if n == 1 then t.ok(view.model) end
+      return '{"model":"' .. ("x"):rep(5000) .. own .. '","messages":[]}'
+   end)
+   t.equal(view.nothing, nil)
+   t.collect()
+   t.equal(view.model:sub(-2), json.decode(view:json()).model:sub(-2))
+end)
+
 t.case("many requests and their garbage", function()
    for i = 1, 300 do
       local req = request()
