@@ -338,7 +338,10 @@ static bool begins_word(const char *p, const char *end)
     for (size_t i = 0; i < 3; i++)
         if (n < strlen(words[i]) && memcmp(p, words[i], n) == 0)
             return true;
-    return n && (*p == '-' || json_is_digit(*p)) && strspn(p, "0123456789+-.eE") >= n;
+    for (const char *q = p; q < end; q++)
+        if (!json_is_digit(*q) && !(*q && strchr("+-.eE", *q)))
+            return false;
+    return n && (*p == '-' || json_is_digit(*p));
 }
 
 /* A whole key, and nothing behind it. */
