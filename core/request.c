@@ -100,14 +100,19 @@ static void set_text(lua_State *L, const char *name, const char *text)
 static void push_headers(lua_State *L, const struct request *r)
 {
     static const char *const names[] = {"anthropic-version", "anthropic-beta", "openai-beta"};
+    bool any = false;
 
-    lua_newtable(L);
     for (size_t i = 0; r->x && i < sizeof names / sizeof *names; i++) {
         const char *value = http_header(r->x, names[i]);
-        if (value)
-            set_text(L, names[i], value);
+        if (!value)
+            continue;
+        if (!any)
+            lua_newtable(L);
+        any = true;
+        set_text(L, names[i], value);
     }
-    lua_setfield(L, -2, "headers");
+    if (any)
+        lua_setfield(L, -2, "headers");
 }
 
 /* What the scripts get to know besides the body. */
@@ -122,7 +127,8 @@ static void push_route(lua_State *L, const struct request *r)
     if (r->door.action[0])
         set_text(L, "action", r->door.action);
     set_text(L, "path", r->path);
-    set_text(L, "query", r->x ? http_query(r->x) : "");
+    if (r->x && *http_query(r->x))
+        set_text(L, "query", http_query(r->x));
     lua_pushboolean(L, r->debug);
     lua_setfield(L, -2, "debug");
     push_headers(L, r);

@@ -104,6 +104,11 @@ int request_view_new(lua_State *L)
     lua_settop(L, 3);
     if (type == LUA_TUSERDATA) {
         luaL_checkudata(L, 1, METATABLE);
+        if (lua_isnil(L, 2)) { /* it stays the client's own request; now more is known of it */
+            lua_setiuservalue(L, 1, ABOUT);
+            lua_settop(L, 1);
+            return 1;
+        }
         lua_getiuservalue(L, 1, BODY);
         lua_replace(L, 1);
     } else if (type == LUA_TSTRING) {

@@ -30,7 +30,7 @@ int request_view_compose(lua_State *L, int index, int edits, int removed, struct
 
 /* view_of(body, native, about) -> view: for scripts/serve.lua. A request that came in another format: 'native' is
  * a view of the client's own bytes, 'about' whatever the caller wants to know of them, and the body the same request in
- * the shape of Chat Completions: text, another view's, or a function that makes it when somebody looks inside. */
+ * the shape of Chat Completions: text, another view's (which itself is returned when there is no native), or a function that makes it when somebody looks inside. */
 int request_view_new(lua_State *L);
 
 /* native_of(view) -> native, about | nothing. changes_of(view) -> the names of the members that a script has set, taken

@@ -104,8 +104,9 @@ end
 local function headers_of(codec, entry, out)
    local fixed = codec.headers
    if type(fixed) == "function" then fixed = fixed(entry.model, config.providers[entry.provider]) end
+   if not fixed then return out.headers end
    local all = {} -- a copy: C cannot look into a module's own table, which is read-only
-   for name, value in pairs(fixed or {}) do all[name] = value end
+   for name, value in pairs(fixed) do all[name] = value end
    for name, value in pairs(out.headers or {}) do all[name] = value end
    return all
 end

@@ -49,9 +49,10 @@ local function native_name(codec, name)
 end
 
 -- The edits that bring what the policy has changed into the client's own bytes; nil when they cannot.
-local function native_edits(req, codec, settings)
+local function native_edits(req, native, codec, settings)
    local edits, removed = {}, {}
-   for _, name in ipairs(provider.changes(req)) do
+   -- of its own view every change goes along by itself
+   for _, name in ipairs(req ~= native and provider.changes(req) or nothing) do
       local own, value = native_name(codec, name), req[name]
       if not own then return nil end
       if value == nil then
@@ -87,7 +88,7 @@ end
 
 -- The client's own bytes with a few edits; nil when they will not do.
 local function as_it_came(req, native, about, codec, to, settings)
-   local edits, removed = native_edits(req, codec, settings)
+   local edits, removed = native_edits(req, native, codec, settings)
    if not edits then return nil end
    local own, gone, warnings = codec.edits(native, to.model, to.stream, to)
    for name, value in pairs(own) do edits[name] = value end

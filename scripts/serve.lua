@@ -123,8 +123,16 @@ local function fields_of(result)
    local warnings = result.warnings
    if not warnings or #warnings == 0 then return nil end
    trace.note { warnings = warnings }
-   local told = table.concat(warnings, "; "):gsub("[^\32-\126]", "?"):sub(1, FIELD_MAX)
-   return { ["x-baton-warnings"] = told }
+   local told, length = {}, 0
+   for position, warning in ipairs(warnings) do
+      length = length + #warning + 2
+      if length > FIELD_MAX then
+         told[position] = ("and %d more, in the log"):format(#warnings - position + 1)
+         break
+      end
+      told[position] = warning
+   end
+   return { ["x-baton-warnings"] = table.concat(told, "; "):gsub("[^\32-\126]", "?") .. "" }
 end
 
 local function of_head(value, head)
@@ -278,10 +286,10 @@ end
 -- path =, query =, debug =, headers = }; body, view: the client's own. Yields.
 function serve.request(answer, route, body, view)
    local door = door_of(route.door)
-   local head, problem = door.head(body, route)
+   local head, problem = door.head(body, route, view)
    if not head then return answer:fail(problem) end
-   if head.instant then return answer:reply(200, "application/json", nil, head.instant) end
    local definition, p, named = choose(head.model)
+   if head.instant and definition then return answer:reply(200, "application/json", nil, head.instant) end
    local late = named and door.decode and is_for_its_own(door, p)
    local req, wrong = request_of(door, route, head, body, view, late)
    if not definition then return answer:fail(p) end

@@ -32,9 +32,10 @@ local function first(a, b)
    return count(is_count(a) and a or b)
 end
 
+
 local function has_any(object, ...)
-   for _, name in ipairs { ... } do
-      if is_count(object[name]) then return true end
+   for position = 1, select("#", ...) do
+      if is_count(object[(select(position, ...))]) then return true end
    end
    return false
 end
@@ -74,8 +75,8 @@ end
 -- that speak these: DeepSeek (prompt_cache_hit_tokens, _miss_), Moonshot (cached_tokens), xAI.
 function usage.from.openai(u)
    if type(u) ~= "table" then return nil end
-   if not has_any(u, "prompt_tokens", "completion_tokens", "input_tokens", "output_tokens",
-      "total_tokens") then
+   if not (is_count(u.prompt_tokens) or is_count(u.completion_tokens) or is_count(u.input_tokens)
+      or is_count(u.output_tokens) or is_count(u.total_tokens)) then
       return nil
    end
    local into = member(u, "prompt_tokens_details") or member(u, "input_tokens_details")

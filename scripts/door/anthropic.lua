@@ -71,10 +71,12 @@ end
 
 -- POST /v1/messages/count_tokens: the provider's count, else an estimate.
 function door.pages.count_tokens(answer, ctx)
-   local req, err = decode(ctx.body)
+   local head, err = door.head(ctx.body)
+   local found, req
+   if head then found, err = ctx.find(head.model) end
+   if found then req, err = decode(ctx.body) end
    if not req then return answer:fail(err) end
-   local model = hub.full(ctx.view.model)
-   local own = model and count.ask(model, "anthropic", ctx.view)
+   local own = count.ask(head.model, "anthropic", ctx.view)
    return reply(answer, { input_tokens = own or count.estimate(req) }, count.fields(own))
 end
 

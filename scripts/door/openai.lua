@@ -29,19 +29,13 @@ end
 
 -- ---- the request ----
 
--- The member of a body, decoded; nil where it is missing or null.
-local function read(body, name)
-   local found = json.find(body, name)
-   if not found or found == "null" then return nil end
-   return json.decode(found)
-end
-
--- door.head(body) -> { model =, stream =, include_usage = }. What is wrong is told by door.check.
-function door.head(body)
-   local options = read(body, "stream_options")
+-- door.head(body, route, view) -> { model =, stream =, include_usage = }. What is wrong is told by
+-- door.check.
+function door.head(_body, _route, view)
+   local model = view.model
    return {
-      model = read(body, "model"), stream = read(body, "stream") == true,
-      include_usage = member(options, "include_usage") == true,
+      model = model ~= json.null and model or nil, stream = view.stream == true,
+      include_usage = member(view.stream_options, "include_usage") == true,
    }
 end
 

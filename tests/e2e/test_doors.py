@@ -186,3 +186,26 @@ def test_a_whole_answer_is_not_begun_before_it_is_there():
                 answer = ask(gateway, door, stream=False)
                 equal(answer.status, 200, f"{door}: {answer}")
                 check(b"Hello" in answer.body and b"ping" not in answer.body, f"{door}: {answer}")
+
+
+def test_a_model_that_is_not_there_is_told_where_no_model_is_asked():
+    with Gateway(config({})) as gateway:
+        for path, body in (
+            ("/v1/messages/count_tokens", {"model": "nope/none", "messages": MESSAGES}),
+            ("/api/chat", {"model": "nope/none", "messages": []}),
+            ("/api/generate", {"model": "nope/none"}),
+        ):
+            answer = request(gateway.address, "POST", path, json.dumps(body).encode())
+            equal(answer.status, 404, f"{path}: {answer}")
+        body = {"model": "sim/mini", "messages": {}}
+        answer = request(gateway.address, "POST", "/v1/messages/count_tokens", json.dumps(body).encode())
+        equal(answer.status, 400, repr(answer))
+
+
+def test_more_warnings_than_a_header_holds_are_counted():
+    with Gateway(config({})) as gateway:
+        body = {"model": "sim/mini", "max_tokens": 9, "messages": MESSAGES}
+        body |= {f"x_unknown_{n}": 1 for n in range(200)}
+        answer = request(gateway.address, "POST", "/v1/messages", json.dumps(body).encode())
+        told = answer.header("x-baton-warnings")
+        check(len(told) < 1100 and "more, in the log" in told, told)

@@ -3,6 +3,7 @@
 -- tries every place of the text's JSON lines with values that do not belong there.
 -- SPDX-License-Identifier: MIT
 local json = require "json"
+local provider = require "provider"
 local reply = require "reply"
 
 local CODECS = { "openai", "openai_responses", "azure", "anthropic", "gemini", "ollama" }
@@ -65,7 +66,7 @@ local modes = {
       for _, name in ipairs(DOORS) do
          local door = require("door." .. name)
          local route = { model = "x", action = "generateContent", query = "", path = "/" }
-         local head = door.head(text, route)
+         local head = door.head(text, route, provider.request(text))
          local hub = head and (door.decode and door.decode(text, head, route) or json.decode(text))
          if hub then
             local body = codec.encode(hub, to)

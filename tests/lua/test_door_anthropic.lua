@@ -533,7 +533,8 @@ end
 t.case("count_tokens", function()
    local body = '{"model":"m","messages":[{"role":"user","content":"' .. ("word "):rep(100)
       .. '"}],"tools":[{"name":"f","input_schema":{"type":"object"}}]}'
-   local got = page("count_tokens", { body = body, view = require "provider".request(body) })
+   local got = page("count_tokens", { body = body, view = require "provider".request(body),
+      find = function(id) return { id = id } end })
    t.equal(got.status, 200)
    local n = json.decode(got.body).input_tokens
    t.ok(math.type(n) == "integer" and n > 100 and n < 250, tostring(n))
