@@ -194,7 +194,7 @@ static int choose(struct training *t, struct vectors *v, int head)
     static const double some[] = {0.03, 0.1, 0.3, 1};
     struct linear_head *h = &t->heads[head], best = *h;
     bool several = h->columns == 1 && t->o->c <= 0;
-    double least = INFINITY, loss = 0;
+    double least = HUGE_VAL, loss = 0;
 
     for (size_t i = 0; i < (several ? sizeof some / sizeof *some : 1); i++) {
         double c = several ? some[i] : t->o->c > 0 ? t->o->c : 1;

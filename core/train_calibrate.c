@@ -87,7 +87,7 @@ static void fit_offset(struct linear_head *h, const struct train_head *t,
                        const struct calibration_rows *r, double share, struct margin *m)
 {
     size_t totals[2], n = find_margins(h, t, r, m, totals);
-    double best = 0, sum = 0, at = -INFINITY;
+    double best = 0, sum = 0, at = -HUGE_VAL;
 
     if (!totals[0] || !totals[1])
         return;
