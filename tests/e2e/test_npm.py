@@ -3,6 +3,7 @@
 SPDX-License-Identifier: MIT
 """
 
+import fcntl
 import json
 import os
 import re
@@ -33,8 +34,13 @@ def have_packages(folder=FOLDER, node=18):
     version = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout
     if int(version.lstrip("v").split(".")[0]) < node:
         skip(f"node {node} is needed, there is {version.strip()}")
-    if installed(folder):
-        return
+    with open(folder / "package.json") as lock:  # tests run two at a time, and one of them installs
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not installed(folder):
+            install(folder)
+
+
+def install(folder):
     if not shutil.which("npm"):
         skip("no npm")
     try:
