@@ -26,6 +26,7 @@ static const luaL_Reg modules[] = {
     {"kv", luaopen_baton_kv},
     {"linear", luaopen_baton_linear},
     {"log", luaopen_baton_log},
+    {"measure", luaopen_baton_measure},
     {"provider", luaopen_baton_provider},
     {"random", luaopen_baton_random},
     {"readonly", luaopen_baton_readonly},

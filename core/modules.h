@@ -19,6 +19,7 @@ int luaopen_baton_kv(lua_State *L);        /* bind_kv.c */
 int luaopen_baton_cache(lua_State *L);     /* bind_cache.c */
 int luaopen_baton_random(lua_State *L);    /* bind_clock.c */
 int luaopen_baton_scan(lua_State *L);      /* bind_classify.c */
+int luaopen_baton_measure(lua_State *L);   /* bind_measure.c */
 int luaopen_baton_log(lua_State *L);       /* bind_log.c */
 int luaopen_baton_trace(lua_State *L);     /* bind_trace.c */
 int luaopen_baton_fs(lua_State *L);        /* bind_fs.c */

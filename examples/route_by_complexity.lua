@@ -17,10 +17,7 @@ local questions = {
 }
 if arg[1] then questions = { arg[1] } end
 
-local function tier_of(score)
-   if score < 0.35 then return "fast" end
-   return score < 0.6 and "standard" or "expert"
-end
+local TIERS = { simple = "fast", medium = "standard", complex = "expert" }
 
 -- The factor that counts most.
 local function main_factor(factors)
@@ -32,8 +29,8 @@ local function main_factor(factors)
 end
 
 for _, question in ipairs(questions) do
-   local score, factors = classify.complexity(question)
-   local tier = tier_of(score)
+   local score, factors, level = classify.complexity(question)
+   local tier = TIERS[level]
    print(("%.2f %-8s %s"):format(score, tier, question))
    local reply, err = llm.chat({ tier = tier }, question)
    print(("     mostly %s; %s"):format(main_factor(factors), reply and reply.model or err.message))

@@ -34,11 +34,11 @@ return policy.define {
    name = "complexity",
    about = "Routes by how hard a request looks: fast, standard or expert tier.",
    params = {
-      standard_from = 0.15, -- score (classify.complexity, 0..1) from which the standard tier answers
-      expert_from = 0.25,   -- and the expert tier
+      standard_from = 0.1, -- score (classify.complexity, 0..1) from which the standard tier answers
+      expert_from = 0.3,   -- and the expert tier
    },
    run = run,
    checks = function()
-      assert(classify.complexity("Hello there!") < 0.15, "a greeting is for the fast tier")
+      assert(classify.complexity("Hello there!") < 0.1, "a greeting is for the fast tier")
    end,
 }

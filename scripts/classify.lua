@@ -1,10 +1,11 @@
 -- classify: how hard a request is, and what kind of work it asks for, from its words alone.
 -- SPDX-License-Identifier: MIT
 --
--- Heuristics that cost no model call: some microseconds a request, no state. The weights were set by hand
--- and looked at on public prompts; they are defaults, not truths, and every one can be overridden.
+-- Heuristics that cost no model call: some microseconds a request, no state. The weights were set by hand;
+-- they are defaults, not truths, and every one can be overridden.
 -- Patterns here are linear on any text: two repetitions never compete for the same bytes.
 local errors = require "errors"
+local features = require "features"
 local linear = require "linear"
 local scan = require "scan"
 local text = require "text"
@@ -19,146 +20,16 @@ local function set(words)
    return out
 end
 
-local function clamp(x)
-   return x < 0 and 0 or x > 1 and 1 or x
-end
-
 local function excerpt(s)
    if #s <= LOOK then return s end
    return s:sub(1, LOOK // 2) .. "\n" .. s:sub(-LOOK // 2)
 end
 
--- Words in a row of a set, and phrases of a list.
-local function count(words, members)
-   local n = 0
-   for _, word in ipairs(words) do
-      if members[word] then n = n + 1 end
-   end
-   return n
-end
-
-local function count_phrases(spaced, phrases)
-   local n = 0
-   for _, phrase in ipairs(phrases) do
-      if text.has(spaced, phrase) then n = n + 1 end
-   end
-   return n
-end
-
--- Complexity ----------------------------------------------------------------------------------------
-
-local TECHNICAL = set [[
-   algorithm algorithms api architecture asymptotic asynchronous async authentication bayesian
-   binary bytecode cache calculus cardinality causal cluster coefficient compiler complexity
-   concurrency concurrent constraint constraints convergence correlation cryptographic database
-   deadlock derivative deterministic differential distributed distribution eigenvalue encryption
-   entropy equation equations estimator exponential gradient graph heuristic hypothesis
-   idempotent inference integral invariant kernel kubernetes latency liability linear logarithm
-   matrix mechanism microservice microservices migration module molecular mutex normalization
-   optimisation optimization optimize orthogonal parallel partition pharmacology polynomial
-   probability protocol protein quantum quorum recursion recursive regression replication
-   scalability schema semantics sharding sql stochastic statute synchronization tensor theorem
-   thermodynamic thread throughput topology transaction transactions transformer variance vector
-]]
-
-local VAGUE = set [[
-   something somehow stuff thing things whatever maybe perhaps etc somewhat better best nice good
-   interesting appropriate suitable optimal
-]]
-local VAGUE_PHRASES = {
-   "it depends", "and so on", "kind of", "sort of", "what do you think", "as needed",
-   "or something",
-}
-
-local STEPS = set [[
-   first firstly second secondly third then next afterwards finally lastly also additionally step
-   steps each
-]]
-local STEP_PHRASES = {
-   "step by step", "as well as", "after that", "in detail", "trade offs", "trade off",
-   "end to end",
-}
-local ORDERS = set [[
-   analyze analyse argue build calculate compare construct contrast convert create critique debug
-   define demonstrate derive describe design determine develop discuss estimate evaluate explain
-   extract find formulate generate give identify implement include justify list optimize optimise
-   outline plan propose prove provide rank recommend refactor rewrite show simulate solve specify
-   suggest summarise summarize translate verify write
-]]
-
-local LOGIC = set [[
-   if unless therefore hence because whereas otherwise implies imply implication assume assuming
-   suppose given every exactly neither nor either cannot contradiction necessary sufficient prove
-   proof proofs consistent deduce infer conclude premise why whether
-]]
-local LOGIC_PHRASES = {
-   "if and only if", "at least", "at most", "such that", "for all", "there exists", "must be", "only if",
-   "in order to",
-   "how many", "prove that", "explain why",
-}
-
--- How much of each factor raises the score, 0..1.
-local WEIGHTS = { length = 0.35, terms = 0.5, ambiguity = 0.2, steps = 0.55, logic = 0.5 }
-
-local function length_factor(s, words)
-   return clamp(math.log(1 + #words / 10) / math.log(41)) * (#s > 0 and 1 or 0) -- 1 at 400 words
-end
-
-local function terms_factor(s, words)
-   local long = 0
-   for _, word in ipairs(words) do
-      if #word >= 11 then long = long + 1 end
-   end
-   local _, symbols = s:gsub("[=<>^{}%[%]\\|]", "")
-   local code = s:find("```", 1, true) and 0.5 or 0
-   return clamp((count(words, TECHNICAL) + long * 0.4) / 5 + math.min(symbols, 20) / 40 + code)
-end
-
-local function ambiguity_factor(spaced, words)
-   local vague = count(words, VAGUE) + 2 * count_phrases(spaced, VAGUE_PHRASES)
-   return clamp(vague / 4)
-end
-
-local function steps_factor(s, spaced, words)
-   local _, listed = ("\n" .. s):gsub("\n[ \t]*%d+[%.%)]%s", "")
-   local _, bullets = ("\n" .. s):gsub("\n[ \t]*[%-%*]%s", "")
-   local _, questions = s:gsub("%?", "")
-   local orders = count(words, ORDERS)
-   return clamp((count(words, STEPS) + 2 * count_phrases(spaced, STEP_PHRASES)) / 8 + (listed + bullets) / 8
-      + math.max(0, questions - 1) / 6 + math.max(0, orders - 1) / 5)
-end
-
-local function logic_factor(spaced, words)
-   return clamp((count(words, LOGIC) + 1.5 * count_phrases(spaced, LOGIC_PHRASES)) / 6)
-end
-
--- classify.complexity(req, opts?) -> score, factors
---   req      a string, or anything with .messages (the last user text counts)
---   score    0 (say hello) .. 1 (design a system and prove it): 1 - ∏(1 - weight × factor), so that one
---            strong factor is enough and several weak ones add up
---   factors  { length, terms, ambiguity, steps, logic }, each 0..1: words (1 at 400), technical and long
---            terms and formulas, vague words, several steps or orders or questions, words of logic
---   opts     { weights = { steps = 0.7, … } } changes weights; an unknown name raises
-function classify.complexity(req, opts)
-   local s = excerpt(text.of(req))
-   local words, spaced = text.words(s), text.spaced(s)
-   local factors = {
-      length = length_factor(s, words),
-      terms = terms_factor(s, words),
-      ambiguity = ambiguity_factor(spaced, words),
-      steps = steps_factor(s, spaced, words),
-      logic = logic_factor(spaced, words),
-   }
-   local own = opts and opts.weights or {}
-   for name in pairs(own) do
-      if not WEIGHTS[name] then errors.raise(("unknown factor '%s' of complexity"):format(tostring(name))) end
-   end
-   local rest = 1
-   for _, name in ipairs { "length", "terms", "ambiguity", "steps", "logic" } do
-      rest = rest * (1 - clamp(own[name] or WEIGHTS[name]) * factors[name])
-   end
-   return 1 - rest, factors
-end
+-- What a request shows, and how hard it looks: features.lua says how.
+classify.features = features.of
+classify.complexity = features.complexity
+classify.complexity_weights = features.weights
+classify.complexity_thresholds = features.thresholds
 
 -- Kinds of work --------------------------------------------------------------------------------------
 

@@ -1,0 +1,101 @@
+/* lexicon - English words that tell something of a request.
+ * SPDX-License-Identifier: MIT */
+#include "lexicon.h"
+
+#include <assert.h>
+#include <string.h>
+
+static void put(struct lexicon *l, uint32_t hash, unsigned kinds)
+{
+    uint32_t at = hash % LEXICON_SLOTS;
+
+    while (l->slots[at].kinds && l->slots[at].hash != hash)
+        at = (at + 1) % LEXICON_SLOTS;
+    assert(l->slots[at].kinds || l->used < LEXICON_SLOTS / 2);
+    l->used += !l->slots[at].kinds;
+    l->slots[at].hash = hash;
+    l->slots[at].kinds |= (uint16_t)kinds;
+}
+
+/* The hash of the next word of a list, and where it ends. */
+static const char *take(const char *p, uint32_t *hash)
+{
+    *hash = LEXICON_START;
+    while (*p && *p != ' ' && *p != ';')
+        *hash = lexicon_add(*hash, (unsigned char)*p++);
+    return p;
+}
+
+static void put_phrases(struct lexicon *l, const char *p, unsigned kinds)
+{
+    while (*p) {
+        uint32_t word, all;
+        p = take(p, &all);
+        for (word = all; *p == ' '; all = lexicon_join(all, word))
+            p = take(p + 1, &word);
+        put(l, all, kinds | WORD_PHRASE);
+        put(l, word, WORD_LAST);
+        p += *p == ';';
+    }
+}
+
+static void put_words(struct lexicon *l, const char *p, unsigned kinds)
+{
+    while (*p) {
+        uint32_t hash;
+        p = take(p, &hash);
+        put(l, hash, kinds);
+        p += *p == ' ';
+    }
+}
+
+void lexicon_init(struct lexicon *l)
+{
+    memset(l, 0, sizeof *l);
+    for (const struct lexicon_list *list = lexicon_lists; list->words; list++) {
+        if (strchr(list->words, ';'))
+            put_phrases(l, list->words, list->kinds);
+        else
+            put_words(l, list->words, list->kinds);
+    }
+}
+
+unsigned lexicon_find(const struct lexicon *l, uint32_t hash)
+{
+    for (uint32_t at = hash % LEXICON_SLOTS; l->slots[at].kinds; at = (at + 1) % LEXICON_SLOTS)
+        if (l->slots[at].hash == hash)
+            return l->slots[at].kinds;
+    return 0;
+}
+
+static bool is_common(const struct lexicon *l, uint32_t hash)
+{
+    return lexicon_find(l, hash) & WORD_COMMON;
+}
+
+/* Endings of English: what is cut off, what stands there instead in the word of the list. */
+static const struct {
+    const char *cut, *instead;
+} endings[] = {
+    {"'s", ""},  {"s", ""},    {"es", ""},    {"ies", "y"}, {"d", ""},    {"ed", ""}, {"ied", "y"},
+    {"ing", ""}, {"ing", "e"}, {"ly", ""},    {"ily", "y"}, {"r", ""},    {"er", ""}, {"ier", "y"},
+    {"st", ""},  {"est", ""},  {"iest", "y"}, {"n't", ""},  {"ness", ""},
+};
+
+bool lexicon_is_common(const struct lexicon *l, const char *word, int n, const uint32_t *hashes)
+{
+    if (is_common(l, hashes[n - 1]))
+        return true;
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        int cut = (int)strlen(endings[i].cut), left = n - cut;
+        if (left < 2 || memcmp(word + left, endings[i].cut, (size_t)cut) != 0)
+            continue;
+        uint32_t hash = hashes[left - 1];
+        if (endings[i].instead[0])
+            hash = lexicon_add(hash, (unsigned char)endings[i].instead[0]);
+        bool doubled = left > 3 && word[left - 1] == word[left - 2]; /* "stopped" */
+        if (is_common(l, hash) || (doubled && is_common(l, hashes[left - 2])))
+            return true;
+    }
+    return false;
+}
