@@ -14,6 +14,8 @@
 
 #define HIDDEN "[key]"
 
+enum { BYTES_PER_TOKEN = 4 }; /* of English text and JSON, about */
+
 void buf_wipe(struct buf *b)
 {
     if (b->data)
@@ -24,6 +26,35 @@ void buf_wipe(struct buf *b)
 struct box *box_check(lua_State *L)
 {
     return luaL_checkudata(L, 1, BOX);
+}
+
+/* Providers bill the input of a call that is hung up on, and the output until they notice. */
+static void estimate(const struct box *box, struct admission_end *end)
+{
+    size_t input = box->sent / BYTES_PER_TOKEN;
+
+    if (box->prices.context && input > box->prices.context)
+        input = box->prices.context;
+    end->input = (double)input;
+    end->output = (double)call_tokens(&box->call);
+    end->cost = (end->input * box->prices.input + end->output * box->prices.output) / 1e6;
+}
+
+void box_stop(struct box *box)
+{
+    struct admission_end end = {
+        .outcome = HEALTH_NEUTRAL, .code = "cancelled", .latency = -1, .ttft = -1};
+
+    if (box->call.fx && box->admission.rt && box->ledger) {
+        estimate(box, &end);
+        box->ledger->stopped++;
+        box->ledger->stopped_cost += end.cost;
+        box->ledger->cost += end.cost;
+        box->ledger->input_tokens += (int64_t)end.input;
+        box->ledger->output_tokens += (int64_t)end.output;
+    }
+    admission_end(&box->admission, &end);
+    call_deinit(&box->call);
 }
 
 static int l_free(lua_State *L)
@@ -44,8 +75,7 @@ void box_abort(struct pending *p)
 {
     struct box *box = LIST_ENTRY(p, struct box, pending);
 
-    admission_give_up(&box->admission);
-    call_deinit(&box->call);
+    box_stop(box);
     if (box->waiter)
         task_wake(box->waiter);
 }
@@ -327,8 +357,7 @@ static int l_close(lua_State *L)
 
     check_owner(L, box);
     task_drop_pending(&box->pending);
-    admission_give_up(&box->admission);
-    call_deinit(&box->call);
+    box_stop(box);
     if (box->waiter)
         task_wake(box->waiter);
     return 0;

@@ -14,6 +14,13 @@
 /* Of an answer that made no sense: bytes that are kept, and bytes that are shown, so that a key is found whole. */
 enum { KEPT = 512, EXCERPT = 200 };
 
+/* What a call that is stopped has cost is estimated: USD per million tokens, 0 where unknown; the context is the most
+ * that its input can be, 0: unknown. */
+struct box_prices {
+    double input, output;
+    size_t context;
+};
+
 /* A call and who waits for it. */
 struct box {
     struct call call;
@@ -23,6 +30,8 @@ struct box {
     struct ledger *ledger; /* of the request that made it: no other may use it */
     const struct provider *provider;
     struct admission admission;
+    struct box_prices prices;
+    size_t sent;      /* bytes of the request's body */
     struct buf body;  /* of the request, until it is sent */
     struct buf head;  /* header lines, each with a terminator; wiped: they hold the key */
     char first[KEPT]; /* how a whole answer began */
@@ -38,6 +47,9 @@ void box_end_wait(struct box *box);
 
 /* A pending's abort: the request is over, or nobody wants the call's result. */
 void box_abort(struct pending *p);
+
+/* Nobody wants the rest: what it has cost so far is booked, then it is closed. Safe when nothing is open. */
+void box_stop(struct box *box);
 
 /* nil, err: the call was closed. */
 int box_closed(lua_State *L);

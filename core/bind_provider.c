@@ -57,6 +57,15 @@ static int ms_field(lua_State *L, const char *name, int otherwise)
     return ms > 0 ? ms : 1;
 }
 
+/* A number above 0; 0 for anything else. */
+static double number_field(lua_State *L, const char *name)
+{
+    lua_getfield(L, 1, name);
+    double d = lua_tonumber(L, -1);
+    lua_pop(L, 1);
+    return d > 0 ? d : 0;
+}
+
 static bool flag_field(lua_State *L, const char *name)
 {
     lua_getfield(L, 1, name);
@@ -263,15 +272,8 @@ static int start(lua_State *L, struct box *box, const struct provider *p, const 
         L,
         box); /* last: nothing that is large waits for the collector when something above raises */
     ask.body = buf_take(&box->body, &ask.body_len);
+    box->sent = ask.body_len;
     return call_start(&box->call, g->rt->fx, &ask, wire, stream, choices, err);
-}
-
-static double rate_field(lua_State *L, const char *name)
-{
-    lua_getfield(L, 1, name);
-    double rate = lua_tonumber(L, -1);
-    lua_pop(L, 1);
-    return rate > 0 ? rate : 0;
 }
 
 /* Not to be called now: nil, err with 'retry_after' and 'refused', the reason in a word. */
@@ -299,14 +301,16 @@ static bool admitted(lua_State *L, struct box *box, const struct provider *p,
     if (!model)
         return true;
     return admission_begin(&box->admission, generation_of(L)->rt, p, model,
-                           rate_field(L, "requests_per_minute"), rate_field(L, "tokens_per_minute"),
-                           flag_field(L, "known"), task_of(L)->ledger, refusal) == 0;
+                           number_field(L, "requests_per_minute"),
+                           number_field(L, "tokens_per_minute"), flag_field(L, "known"),
+                           task_of(L)->ledger, refusal) == 0;
 }
 
 /* provider.call{ provider =, path =, body = text | request, edits =, removed =, wire =, stream =,
  * choices = 1 (answers asked for), headers =, auth_header =, auth_prefix =, method = "POST", timeout =, first_byte =,
  * stall = (seconds), model = "provider/model" (for its health; without it none is kept), known = is it in the
- * catalogue?, requests_per_minute =, tokens_per_minute = }
+ * catalogue?, requests_per_minute =, tokens_per_minute =, input_price =, output_price = (USD per million tokens),
+ * context = (tokens): what a call that is stopped has cost is estimated from them }
  *   -> call, status, body     the answer is here whole (any status)
  *   -> call, status, nil      a stream that has proved alive, or is complete
  *   -> call, 200, error, true the provider sent an error in its stream before any content
@@ -350,6 +354,9 @@ static int l_call(lua_State *L)
     box->call.arg = box;
     box->ledger = t->ledger;
     box->provider = p;
+    box->prices =
+        (struct box_prices){number_field(L, "input_price"), number_field(L, "output_price"),
+                            (size_t)number_field(L, "context")};
     box->pending.inherited = true;
     task_add_pending(t, &box->pending, box_abort);
     return box_wait(L, box, after_settled);

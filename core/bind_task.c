@@ -1,9 +1,11 @@
-/* bind_task - the module "task": work side by side, with one end.
+/* bind_task - the module "tasks": work side by side, with one end.
  * SPDX-License-Identifier: MIT
  *
  * Children are started together, and all have ended before the caller goes on. An error that a
  * child raises stops the others and is raised in the caller; an expected failure (nil, err) is a
- * result. */
+ * result. Handles of single children: bind_spawn.c. What scripts see is scripts/task.lua. */
+#include "bind_task.h"
+
 #include "lua_err.h"
 #include "lua_pairs.h"
 #include "modules.h"
@@ -12,8 +14,6 @@
 #include <lauxlib.h>
 
 enum { CHILDREN_MAX = 256, DEPTH_MAX = 16 };
-
-#define SLEEP_MAX 86400.0 /* seconds */
 
 struct child {
     struct group *group;
@@ -72,25 +72,33 @@ static int after_nap(lua_State *L, int status, lua_KContext ctx)
     return 1;
 }
 
-static void check_can_wait(lua_State *L)
+void check_can_wait(lua_State *L)
 {
     if (!lua_isyieldable(L))
         luaL_error(L, "cannot wait here: not while a file is loaded, in a metamethod or in the "
                       "comparison of table.sort");
 }
 
+int64_t check_seconds(lua_State *L, int index)
+{
+    lua_Number seconds = luaL_checknumber(L, index);
+
+    luaL_argcheck(L, seconds >= 0 && seconds <= SLEEP_MAX, index,
+                  "seconds out of range (0 to 86400)");
+    return (int64_t)(seconds * 1e6);
+}
+
 /* task.sleep(seconds) -> true. Yields. */
 static int l_sleep(lua_State *L)
 {
     struct effect *fx = generation_of(L)->rt->fx;
-    lua_Number seconds = luaL_checknumber(L, 1);
+    int64_t us = check_seconds(L, 1);
     struct err err;
 
-    luaL_argcheck(L, seconds >= 0 && seconds <= SLEEP_MAX, 1, "seconds out of range (0 to 86400)");
     check_can_wait(L);
     struct nap *nap = lua_newuserdatauv(L, sizeof *nap, 0); /* stays on the stack while we wait */
     *nap = (struct nap){.op.on_answer = on_nap_over, .task = task_of(L)};
-    struct ask ask = {.kind = ASK_SLEEP, .sleep_us = (int64_t)(seconds * 1e6)};
+    struct ask ask = {.kind = ASK_SLEEP, .sleep_us = us};
     if (fx->start(fx, &nap->op, &ask, &err) < 0)
         return lua_err_fail(L, &err);
     task_add_pending(nap->task, &nap->pending, abort_nap);
@@ -222,7 +230,7 @@ static void start_children(lua_State *L, struct group *group)
     lua_settop(L, GROUP);
 }
 
-static void check_can_group(lua_State *L)
+void check_can_group(lua_State *L)
 {
     check_can_wait(L);
     if (task_depth(task_of(L)) > DEPTH_MAX)
@@ -352,10 +360,10 @@ static int after_within(lua_State *L, int status, lua_KContext ctx)
 static int l_within(lua_State *L)
 {
     struct effect *fx = generation_of(L)->rt->fx;
-    lua_Number seconds = luaL_checknumber(L, 1);
+    int64_t us = check_seconds(L, 1);
+    double seconds = lua_tonumber(L, 1);
     struct err err;
 
-    luaL_argcheck(L, seconds >= 0 && seconds <= SLEEP_MAX, 1, "seconds out of range (0 to 86400)");
     luaL_checktype(L, 2, LUA_TFUNCTION);
     check_can_group(L);
     lua_settop(L, 2);
@@ -366,7 +374,7 @@ static int l_within(lua_State *L)
     struct group *group = new_group(L, true);
     group->seconds = seconds;
     group->timer.on_answer = on_time_up;
-    struct ask ask = {.kind = ASK_SLEEP, .sleep_us = (int64_t)(seconds * 1e6)};
+    struct ask ask = {.kind = ASK_SLEEP, .sleep_us = us};
     if (fx->start(fx, &group->timer, &ask, &err) < 0)
         return lua_err_fail(L, &err);
     task_add_pending(group->parent, &group->pending, abort_timer);
@@ -374,11 +382,13 @@ static int l_within(lua_State *L)
     return task_wait(L, 0, after_within);
 }
 
-int luaopen_baton_task(lua_State *L)
+int luaopen_baton_tasks(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"sleep", l_sleep}, {"all", l_all}, {"race", l_race}, {"within", l_within}, {NULL, NULL}};
+        {"sleep", l_sleep},    {"all", l_all},        {"race", l_race}, {"within", l_within},
+        {"spawn", task_spawn}, {"first", task_first}, {NULL, NULL}};
 
+    spawn_open(L);
     luaL_newlib(L, functions);
     return 1;
 }

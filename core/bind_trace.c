@@ -98,8 +98,8 @@ static int l_policy(lua_State *L)
     return 0;
 }
 
-/* trace.total() -> { attempts =, cost_usd =, input_tokens =, output_tokens =, policy = its name }
- * so far. */
+/* trace.total() -> { attempts =, cost_usd =, input_tokens =, output_tokens =, policy = its name, stopped = calls
+ * that were stopped, stopped_usd = what they cost, estimated and a part of cost_usd } so far. */
 static int l_total(lua_State *L)
 {
     struct ledger *ledger = ledger_of(L);
@@ -107,7 +107,11 @@ static int l_total(lua_State *L)
 
     if (!ledger)
         ledger = &none;
-    lua_createtable(L, 0, 5);
+    lua_createtable(L, 0, 7);
+    lua_pushinteger(L, ledger->stopped);
+    lua_setfield(L, -2, "stopped");
+    lua_pushnumber(L, ledger->stopped_cost);
+    lua_setfield(L, -2, "stopped_usd");
     lua_pushinteger(L, ledger->attempts);
     lua_setfield(L, -2, "attempts");
     lua_pushnumber(L, ledger_cost(ledger));

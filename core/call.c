@@ -15,6 +15,7 @@ enum {
     QUEUE_MAX = 32 << 20,
     QUEUE_COMPACT = 64 << 10,
     GATHER_MAX = 32 << 10,
+    BYTES_PER_TOKEN = 4, /* of English text, about */
     LINGER_US = 50000
 };
 
@@ -34,6 +35,7 @@ static void note_end(struct call *c)
     c->ended = true;
     c->ended_us = c->fx->mono_us(c->fx);
     c->fx->cancel(c->fx, &c->linger);
+    c->fx->cancel(c->fx, &c->pace);
     c->fx->cancel(c->fx, &c->op);
 }
 
@@ -99,6 +101,7 @@ static void steer(struct call *c)
     if (full == c->paused || c->ended)
         return;
     c->paused = full;
+    c->held = c->held || full;
     c->fx->pause(c->fx, &c->op, full);
 }
 
@@ -182,6 +185,71 @@ static void progress(struct call *c)
         changed(c);
 }
 
+/* ---- bounds ---- */
+
+static void on_pace(struct op *op, const struct answer *a);
+
+/* Begins a window of the rate. */
+static void start_pace(struct call *c)
+{
+    struct ask window = {.kind = ASK_SLEEP, .sleep_us = (int64_t)(c->bounds.window * 1e6)};
+    struct err err;
+
+    c->paced = c->tokens;
+    c->held = c->paused;
+    c->pace.on_answer = on_pace;
+    if (c->fx->start(c->fx, &c->pace, &window, &err) < 0)
+        fail(c, &err);
+}
+
+/* A client that is slower than the provider is not the provider's fault. */
+static void on_pace(struct op *op, const struct answer *a)
+{
+    struct call *c = LIST_ENTRY(op, struct call, pace);
+    double rate = (c->tokens - c->paced) / c->bounds.window;
+    struct err err;
+
+    (void)a;
+    if (c->finished)
+        return;
+    if (rate >= c->bounds.min_rate || c->held || c->paused) {
+        start_pace(c);
+        return;
+    }
+    err_set(&err, ERR_TIMEOUT, "slower than %g tokens a second: %.3g in %g s", c->bounds.min_rate,
+            rate * c->bounds.window, c->bounds.window);
+    fail(c, &err);
+    progress(c);
+}
+
+/* An event with content says one token at least. */
+static void measure(struct call *c, struct span data)
+{
+    size_t bytes = wire_content_bytes(c->wire, data);
+    struct err err;
+
+    if (!bytes)
+        return;
+    c->tokens += bytes < BYTES_PER_TOKEN ? 1 : (double)bytes / BYTES_PER_TOKEN;
+    if (c->bounds.min_rate > 0 && !c->pace.effect)
+        start_pace(c);
+    if (c->bounds.max_tokens <= 0 || c->tokens <= c->bounds.max_tokens || c->finished)
+        return;
+    err_set(&err, ERR_BUDGET, "the answer passes the limit of %g USD (after about %.0f tokens)",
+            c->bounds.max_cost, c->tokens);
+    fail(c, &err);
+}
+
+void call_bound(struct call *c, const struct call_bounds *bounds)
+{
+    c->bounds = *bounds;
+}
+
+size_t call_tokens(const struct call *c)
+{
+    return c->tokens > 0 ? (size_t)c->tokens : c->events;
+}
+
 /* ---- what comes from the provider ---- */
 
 static void note_content(struct call *c)
@@ -245,6 +313,7 @@ static bool on_event(void *arg, const struct sse_event *e)
             }
         if (seen.content)
             note_content(c);
+        c->events += c->committed;
         if (seen.finish)
             c->finishes |= wire_finishes(c->wire, e->data);
         c->finished = __builtin_popcountll(c->finishes) >= c->choices;
@@ -265,6 +334,8 @@ static bool on_event(void *arg, const struct sse_event *e)
     }
     if (queue_event(c, e) < 0)
         fail_full(c, "stream", c->queue.max);
+    if (c->bounds.window > 0 && e->data.n && !c->failed)
+        measure(c, e->data);
     return !c->failed;
 }
 
@@ -415,6 +486,7 @@ void call_deinit(struct call *c)
     c->complete = c->ended && !c->failed && c->taken == c->queue.len;
     call_stop_forwarding(c);
     c->fx->cancel(c->fx, &c->linger);
+    c->fx->cancel(c->fx, &c->pace);
     c->fx->cancel(c->fx, &c->op);
     if (c->reading)
         sse_deinit(&c->reader);

@@ -16,6 +16,14 @@
 
 enum { CALL_EVENT_MAX = 8 << 20, CALL_QUEUE_HIGH = 256 << 10 };
 
+/* What a stream must keep to. 0: no bound. Tokens are estimated from the length of what is said. */
+struct call_bounds {
+    double min_rate;   /* tokens a second, at least, from the first content on ... */
+    double window;     /* ... in every window of so many seconds */
+    double max_tokens; /* it is ended where it says more */
+    double max_cost;   /* USD, for the error's words: what max_tokens stands for */
+};
+
 struct call;
 typedef void call_change(struct call *c); /* settled, a new event, room, or the end */
 
@@ -40,9 +48,15 @@ struct call {
     struct buf error_event;         /* JSON of an error the provider sent inside the stream */
     struct buf odd;                 /* the beginning of an event that made no sense */
     bool committed, finished, done; /* first content, finish reason, end mark were seen */
-    bool nulls;                     /* null was where an object belongs (wire.object) */
-    bool ended, failed;             /* no more comes; err says why if it failed */
-    bool complete; /* set by call_deinit: it had ended well and every event was taken */
+    size_t events; /* of the stream that say something, from the first content on */
+    struct call_bounds bounds;
+    double tokens;      /* about so many were said; counted where the bounds need it */
+    double paced;       /* of them when the last window of the rate ended */
+    bool held;          /* the client took nothing for a while in this window */
+    struct op pace;     /* the end of the window */
+    bool nulls;         /* null was where an object belongs (wire.object) */
+    bool ended, failed; /* no more comes; err says why if it failed */
+    bool complete;      /* set by call_deinit: it had ended well and every event was taken */
     struct err err;
     int64_t started_us, first_us, ended_us; /* monotonic; 0: not yet */
     struct op linger; /* after the end mark: a moment for the connection to become reusable */
@@ -59,6 +73,13 @@ int call_start(struct call *c, struct effect *fx, const struct ask_call *ask,
 void call_deinit(struct call *c);
 
 bool call_settled(const struct call *c);
+
+/* What the answer must keep to from now on: a stream that does not fails, with the code timeout (min_rate) or budget
+ * (max_tokens). Right after call_start. */
+void call_bound(struct call *c, const struct call_bounds *bounds);
+
+/* How many tokens the stream has said so far, about. */
+size_t call_tokens(const struct call *c);
 
 /* Takes the next event; false when none is here (yet). The spans live until the next call. */
 bool call_next(struct call *c, struct span *event, struct span *data);

@@ -62,6 +62,7 @@ struct generation {
     struct list ready;         /* tasks to resume */
     struct op later;           /* more is ready than one turn of the loop may take */
     bool draining;             /* somebody is resuming them */
+    uint64_t ended;            /* spawned tasks, so far */
     int idle;                  /* threads in the pool */
     struct building *building; /* NULL once it is built */
     struct list timers;        /* bind_timer.c */

@@ -31,7 +31,7 @@ static const luaL_Reg modules[] = {
     {"random", luaopen_baton_random},
     {"readonly", luaopen_baton_readonly},
     {"scan", luaopen_baton_scan},
-    {"task", luaopen_baton_task},
+    {"tasks", luaopen_baton_tasks},
     {"terminal", luaopen_baton_terminal},
     {"timer", luaopen_baton_timer},
     {"trace", luaopen_baton_trace},

@@ -16,7 +16,7 @@ static void write_log(struct request *r)
 {
     struct effect *fx = r->w->fx;
     struct ledger *l = &r->ledger;
-    struct log_field fields[16];
+    struct log_field fields[17];
     size_t n = 0;
 
     fields[n++] = log_text("trace", l->id);
@@ -35,6 +35,8 @@ static void write_log(struct request *r)
     if (l->attempts) {
         fields[n++] = log_int("attempts", l->attempts);
         fields[n++] = log_number("cost_usd", ledger_cost(l));
+        if (l->stopped)
+            fields[n++] = log_int("stopped", l->stopped);
         fields[n++] = log_int("input_tokens", l->input_tokens);
         fields[n++] = log_int("output_tokens", l->output_tokens);
     }

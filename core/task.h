@@ -12,10 +12,12 @@
 
 /* What a request has cost so far; shared by a root task and all its children. */
 struct ledger {
-    char id[64];  /* trace id */
-    int attempts; /* calls to providers */
-    int fetches;  /* of http.fetch */
-    double cost;  /* USD */
+    char id[64];         /* trace id */
+    int attempts;        /* calls to providers */
+    int fetches;         /* of http.fetch */
+    double cost;         /* USD */
+    int stopped;         /* calls that were stopped before they had ended: losers of a race ... */
+    double stopped_cost; /* of them, estimated; a part of the cost */
     int64_t input_tokens, output_tokens;
     char model[160];        /* "provider/model" of the answer */
     char policy[160];       /* "name@hash" */

@@ -215,6 +215,19 @@ int wire_inspect(const struct wire *w, struct span data, bool want_content, stru
     return 0;
 }
 
+size_t wire_content_bytes(const struct wire *w, struct span data)
+{
+    size_t bytes = 0;
+
+    for (int i = 0; i < WIRE_PATHS && w->content[i][0]; i++) {
+        struct span found =
+            may_have(data, w->content[i]) ? wire_find(data, w->content[i]) : (struct span){NULL, 0};
+        if (found.p)
+            bytes += found.n > 2 && *found.p == '"' ? found.n - 2 : found.n;
+    }
+    return bytes;
+}
+
 uint64_t wire_finishes(const struct wire *w, struct span data)
 {
     const char *finish = w->marks[WIRE_FINISH].path;

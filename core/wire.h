@@ -58,6 +58,9 @@ struct wire_seen {
     struct span usage[WIRE_USAGES];          /* into the data */
 };
 
+/* How many bytes of content an event's data has, without quotes, 0: none. Of several choices the first. */
+size_t wire_content_bytes(const struct wire *w, struct span data);
+
 /* Which answers (choices) the event says are finished: a bit for each index. */
 uint64_t wire_finishes(const struct wire *w, struct span data);
 

@@ -133,6 +133,7 @@ local function attempt(entry, req, opts, codec, stream)
       auth_header = codec.auth_header, auth_prefix = codec.auth_prefix, timeout = opts.timeout,
       first_byte = opts.ttft, stall = opts.stall, model = entry.name, known = models.is_known(entry.name),
       requests_per_minute = entry.requests_per_minute, tokens_per_minute = entry.tokens_per_minute,
+      input_price = entry.input, output_price = entry.output, context = entry.context,
    }
    if not call then
       local err, made = place(status, entry), answer
@@ -199,6 +200,12 @@ function Stream:break_off(err)
    self:settle(err)
    self.call:close()
    return nil, err
+end
+
+-- stream:close(): nobody wants the rest. The connection ends at once; what was said so far is booked.
+function Stream:close()
+   self.closed = true
+   self.call:close()
 end
 
 -- An error that a call ended with: the provider's own, when it sent one inside the stream.
