@@ -12,6 +12,7 @@ int cmd_ask(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_models(int argc, char **argv);
 int cmd_train(int argc, char **argv);
+int cmd_eval(int argc, char **argv);
 int cmd_reload(int argc, char **argv);   /* cmd_admin.c */
 int cmd_policies(int argc, char **argv); /* cmd_admin.c */
 int cmd_use(int argc, char **argv);      /* cmd_admin.c */

@@ -26,6 +26,7 @@ struct job {
     const char *home, *path, *simulated;
     const struct sources *sources; /* where configure.lua comes from; NULL: from 'home' */
     struct span text;              /* of the configuration; p is NULL: what stands in 'path' */
+    struct span recorded;          /* as in config_load_recorded; p is NULL: none */
     bool lenient;                  /* an unset variable is noted, not an error */
     void (*note)(const char *text);
 };
@@ -373,7 +374,11 @@ static int l_job(lua_State *L)
     lua_pushstring(L, job->simulated);
     lua_pushlightuserdata(L, (void *)job);
     lua_pushcclosure(L, l_read, 1);
-    lua_call(L, 4, 1);
+    if (job->recorded.p)
+        lua_json_push(L, job->recorded);
+    else
+        lua_pushnil(L);
+    lua_call(L, 5, 1);
     take_all(L, job->config);
     return 0;
 }
@@ -516,6 +521,27 @@ int config_load_text(struct config *c, const struct sources *sources, const char
                       .simulated = simulated,
                       .sources = sources,
                       .text = text};
+
+    return run_job(&job, err);
+}
+
+/* No model is called, so no key is needed. */
+static void ignore_note(const char *text)
+{
+    (void)text;
+}
+
+int config_load_recorded(struct config *c, const struct sources *sources, const char *name,
+                         struct span text, struct span recorded, struct err *err)
+{
+    struct job job = {.config = c,
+                      .home = "",
+                      .path = text.p ? name : NULL,
+                      .sources = sources,
+                      .text = text,
+                      .recorded = recorded,
+                      .lenient = true,
+                      .note = ignore_note};
 
     return run_job(&job, err);
 }

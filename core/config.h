@@ -63,6 +63,10 @@ int config_load(struct config *c, const char *home, const char *path, const char
  * process. */
 int config_load_text(struct config *c, const struct sources *sources, const char *name,
                      struct span text, const char *simulated, struct err *err);
+/* The same for "baton eval": 'recorded' is JSON, { "models": { NAME: facts }, "policies": { NAME: { PARAMETER: value } } };
+ * these models take the place of all others, and these parameters come before the configuration's. */
+int config_load_recorded(struct config *c, const struct sources *sources, const char *name,
+                         struct span text, struct span recorded, struct err *err);
 /* The same for "baton check": an environment variable that is not set is told to 'note' and is no
  * error. */
 int config_check(struct config *c, const char *home, const char *path, const char *simulated,

@@ -54,6 +54,9 @@ static int configure(struct load *l, struct err *err)
         text = buf_span(&l->config_text);
         text.p = text.p ? text.p : "";
     }
+    if (w->o.recorded.p)
+        return config_load_recorded(&l->config, &l->sources, l->config_name, text, w->o.recorded,
+                                    err);
     if (config_load_text(&l->config, &l->sources, l->config_name, text, NULL, err) < 0)
         return -1;
     if (l->config.providers.n > 0)

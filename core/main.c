@@ -40,6 +40,7 @@ static const struct {
     {"check", "check configuration and policies", cmd_check},
     {"models", "list models and prices, import price lists", cmd_models},
     {"train", "train a linear classifier on labelled prompts", cmd_train},
+    {"eval", "run policies on recorded outcomes", cmd_eval},
     {"reload", "load the files of a running engine anew", cmd_reload},
     {"policies", "list the generations of a running engine", cmd_policies},
     {"use", "let a running engine serve with another generation", cmd_use},

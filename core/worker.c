@@ -5,6 +5,7 @@
 #include "effect_live.h"
 #include "home.h"
 #include "load.h"
+#include "lua_json.h"
 #include "sources.h"
 #include "task.h"
 
@@ -225,9 +226,12 @@ struct running_job {
 
 static int after_job(lua_State *L, int status, lua_KContext ctx)
 {
-    (void)L;
+    const struct worker_job *job = (const struct worker_job *)ctx;
+    struct err err;
+
     (void)status;
-    (void)ctx;
+    if (job->result && lua_json_encode(L, -1, job->result, &err) < 0)
+        return luaL_error(L, "%s", err.message);
     return 0;
 }
 
@@ -247,8 +251,8 @@ static int l_job(lua_State *L)
         luaL_checkstack(L, 4, NULL);
         lua_pushstring(L, job->texts[n]);
     }
-    lua_callk(L, n, 0, 0, after_job);
-    return 0;
+    lua_callk(L, n, 1, (lua_KContext)job, after_job);
+    return after_job(L, LUA_OK, (lua_KContext)job);
 }
 
 static void on_job_end(struct task *t, const struct err *err)

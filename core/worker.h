@@ -22,10 +22,11 @@ struct worker_options {
     const char *const *allow_read, *const *allow_write, *const *allow_net,
                                                             *const *args; /* as in struct runtime */
     FILE *print;
-    bool workflow; /* a command-line script: its tasks may use more than a request's */
-    int shared_fd; /* memory that the master made, taken over; 0: memory of its own */
-    bool bare;     /* no configuration is read */
-    bool trial;    /* nothing is called: no simulator is started either */
+    bool workflow;        /* a command-line script: its tasks may use more than a request's */
+    int shared_fd;        /* memory that the master made, taken over; 0: memory of its own */
+    bool bare;            /* no configuration is read */
+    bool trial;           /* nothing is called: no simulator is started either */
+    struct span recorded; /* as in config_load_recorded; p is NULL: real models */
 };
 
 struct load;
@@ -67,6 +68,7 @@ struct worker_job {
     const char *module, *function;
     const char *const *texts; /* string arguments, NULL-terminated */
     struct ledger *ledger;
+    struct buf *result; /* gets the first value returned, as JSON; NULL: not wanted */
 };
 int worker_run(struct worker *w, const struct worker_job *job, struct err *err);
 

@@ -380,12 +380,57 @@ local function catalogue_of(name, providers, read)
       models = models }
 end
 
--- configure(given, env, simulated, read) -> what core/config.c reads.
+-- ---- recorded models ----
+
+local function merged(...)
+   local all = {}
+   for _, facts in ipairs { ... } do
+      for key, value in pairs(facts) do all[key] = value end
+   end
+   return all
+end
+
+-- Does an alias lead to a model that is recorded? A selector always may.
+local function leads_on(aliases, target, models)
+   for _ = 1, 100 do
+      if type(target) ~= "string" then return target ~= nil end
+      if models[target] then return true end
+      target = aliases[target]
+   end
+   return false
+end
+
+-- For "baton eval": the configuration with the recorded models in the place of all others. Of a model both
+-- may say something: the data's description comes first, then the configuration, then what was guessed.
+local function with_recorded(given, recorded)
+   local own = merged(given, { providers = {}, models = {}, aliases = {}, policies = {} })
+   own.catalogue, own.default_model = nil, nil
+   for name, facts in pairs(recorded.models) do
+      local provider = name:match("^[^/]+")
+      own.models[name] = merged(facts.guessed, (given.models or {})[name] or {}, facts.described)
+      own.providers[provider] = { base_url = "http://recorded.invalid/" .. provider } -- core/effect_oracle.h
+   end
+   for name, target in pairs(given.aliases or {}) do
+      if leads_on(given.aliases, target, own.models) then own.aliases[name] = target end
+   end
+   for name, params in pairs(given.policies or {}) do own.policies[name] = params end
+   for name, params in pairs(recorded.policies or {}) do
+      own.policies[name] = merged(own.policies[name] or {}, params)
+   end
+   return own
+end
+
+-- configure(given, env, simulated, read, recorded) -> what core/config.c reads.
 --   given: the table from baton.lua, or nil; env(name) -> text or nil; simulated: the simulator's
---   base URL, or nil; read(name) -> the decoded JSON of a file beside baton.lua, its path; raises.
-return function(given, env, simulated, read)
+--   base URL, or nil; read(name) -> the decoded JSON of a file beside baton.lua, its path; raises;
+--   recorded: as config_load_recorded takes it, or nil.
+return function(given, env, simulated, read, recorded)
    given = given or {}
    check_config("", given)
+   if recorded then
+      given = with_recorded(given, recorded)
+      check_config("", given)
+   end
    local providers, names, facts_of = {}, {}, {}
    local all = given.providers or from_environment(env)
    if next(all) == nil and simulated then
@@ -436,6 +481,7 @@ return function(given, env, simulated, read)
       facts = {
          catalogue = { file = catalogue.file, dated = catalogue.dated, source = catalogue.source,
             models = catalogue.models },
+         recorded = recorded ~= nil or nil,
          providers = facts_of, models = given.models or {}, aliases = given.aliases or {},
          policies = given.policies or {}, default_policy = given.default_policy or "complexity",
          default_model = given.default_model,

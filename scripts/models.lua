@@ -54,6 +54,7 @@ local imported = config.catalogue and config.catalogue.models or {}
 -- f(name, facts) of all there is, what comes first first; a name may come again.
 local function each(f)
    for name, facts in pairs(config.models) do f(name, facts) end
+   if config.recorded then return end -- "baton eval": there are no others
    for name, facts in pairs(imported) do f(name, merged(facts, catalog.models[name])) end
    for name, facts in pairs(catalog.models) do f(name, facts) end
 end

@@ -14,21 +14,22 @@ CORE = Path(__file__).resolve().parent.parent / "core"
 
 # Every file of core/ has one rank; a name ending in '*' stands for all that begin so.
 RANKS = {
-    0: "text_* keywords feature lexicon lexicon_words language language_* tokens tokens_* pii pii_* address err base64 buf fetch_url file list ngrams linear linear_* csv json json_* sse http1* options digest hash secret wire where regex regex_ecma schema schema_*",
+    0: "text_* keywords feature lexicon lexicon_words language language_* tokens tokens_* pii pii_* address err base64 buf fetch_url file list ngrams linear linear_* csv json json_* sse http1* options digest hash secret wire where regex regex_ecma schema schema_*"
+    " outcomes curve gunzip",
     1: "log transfer transfer_* resolve sources provider home tls sim_hash shm kv kv_* cache health health_table quantile metrics canary claims zone"
     " archive archive_* channel watch shared sources_* memfd"
     " listen slots",
-    2: "effect effect_live effect_state sink call",
+    2: "effect effect_live effect_oracle effect_state sink call",
     3: "admission guard sandbox lua_* generation generation_* threads task modules bind_* request_view answer stream",
-    4: "http http_* config door failure load state request request_flight request_private request_sink worker worker_* master master_* admin admin_* sim sim_play sim_log cmd_* commands main train train_*",
+    4: "http http_* config door failure load state request request_flight request_private request_sink worker worker_* master master_* admin admin_* sim sim_play sim_log cmd_* commands main train train_* eval eval_*",
 }
 
 # Foreign headers: which files may see them.
 FOREIGN = {
     "curl": "transfer transfer_*",
-    "event2": "transfer transfer_* resolve effect_live http http_* sim sim_* cmd_* worker worker_* master master_* admin admin_* watch",
+    "event2": "transfer transfer_* resolve effect_live effect_oracle http http_* sim sim_* cmd_* worker worker_* master master_* admin admin_* watch",
     "openssl": "digest tls",
-    "zlib.h": "transfer_*",
+    "zlib.h": "transfer_* gunzip",
     "pcre2.h": "regex",
     "linear.h": "train_fit",
     "lua": "guard sandbox lua_* generation generation_* threads task modules bind_* request_view answer stream config"
