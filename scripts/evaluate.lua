@@ -50,8 +50,8 @@ end
 local HARD = classify.keywords {
    "prove", "proof", "derive", "theorem", "explain why", "step by step", "analyze", "analyse", "compare",
    "contrast", "evaluate", "design", "implement", "algorithm", "complexity", "optimize", "optimise",
-   "refactor", "debug", "architecture", "integral", "derivative", "equation", "probability", "matrix", "polynomial",
-   "theory", "hypothesis", "statistically", "legal", "constitutional", "diagnosis", "quantum", "molecular",
+   "refactor", "debug", "architecture", "integral", "derivative", "equation", "probability", "matrix",
+   "polynomial", "theory", "hypothesis", "statistically", "legal", "constitutional", "diagnosis", "quantum", "molecular",
    "thermodynamic", "therefore", "assume", "suppose", "if and only if", "trade-off", "constraints",
    "strategy", "critique", "justify",
 }

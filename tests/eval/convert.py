@@ -46,9 +46,9 @@ def cost_of(model, prompt, chars):
     return f"{(len(prompt) / 4 * into + chars / 4 * out) / 1e6:.9f}"
 
 
-def stem(prompt):
-    """The question without options and examples, its letters and digits only."""
-    text = re.split(r"\n\s*[(]?A[.):]\s", prompt.rsplit("\n\n", 1)[-1])[0]
+def stem(prompt, examples):
+    """The question without options and examples (all but the last paragraph), its letters and digits only."""
+    text = re.split(r"\n\s*[(]?A[.):]\s", prompt.rsplit("\n\n", 1)[-1] if examples else prompt)[0]
     return re.sub(r"[\W_]+", " ", text.lower()).strip() or re.sub(r"\W+", " ", prompt.lower())
 
 
@@ -173,7 +173,7 @@ def convert(name, data, folds, seed, out):
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["group", "fold", *more, "prompt"] + [f"{part}:{m}" for part in parts for m in models])
     for prompt, outcomes, columns in rows:
-        group = hashlib.sha256(stem(prompt).encode()).hexdigest()[:16]
+        group = hashlib.sha256(stem(prompt, name == "routerbench").encode()).hexdigest()[:16]
         fold = int(hashlib.sha256(f"{seed}:{group}".encode()).hexdigest()[:8], 16) % folds
         cells = [outcomes.get(m, ("", "", ""))[i] for i in range(len(parts)) for m in models]
         writer.writerow([group, fold, *columns.values(), prompt] + cells)
