@@ -196,7 +196,7 @@ local function fields_of_model(more)
       context = number_in(1, 1e9, "tokens"), max_output = number_in(1, 1e9, "tokens"),
       mode = one_of("chat", "embedding"), dimensions = number_in(1, 1e6),
       capabilities = list_of(is "string"), good_at = list_of(is "string"), where = one_of("local", "cloud"),
-      dialect = list_of(is "string"),
+      dialect = list_of(is "string"), quality = number_in(0, 1),
    }
    for name, check in pairs(more) do fields[name] = check end
    return fields

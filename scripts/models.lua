@@ -3,12 +3,13 @@
 --
 -- An entry: { name = "openai/gpt-4o-mini", provider = "openai", model = "gpt-4o-mini", tier =,
 -- context =, max_output = (tokens), capabilities = { "tools", ... }, good_at = { "code", ... }, where =
--- "local" | "cloud", and prices (models.price), nil where unknown }.
+-- "local" | "cloud", quality = 0..1 (ranking.lua), and prices (models.price), nil where unknown }.
 
 local catalog = require "catalog"
 local config = require "config"
 local errors = require "errors"
 local health = require "health"
+local ranking = require "ranking"
 local readonly = require "readonly"
 
 local models = {}
@@ -61,16 +62,7 @@ end
 
 each(add)
 
-local function price(entry)
-   return (entry.input or math.huge) + (entry.output or math.huge)
-end
-
-local function is_cheaper(a, b)
-   if price(a) ~= price(b) then return price(a) < price(b) end
-   return a.name < b.name
-end
-
-table.sort(entries, is_cheaper)
+table.sort(entries, ranking.is_cheaper)
 
 local function has(list, wanted)
    for _, value in ipairs(list or {}) do
@@ -81,20 +73,28 @@ end
 
 local selector_keys = {
    tier = "string", needs = "table", good_at = "string", max_price = "number", where = "string",
-   provider = "string", mode = "string",
+   provider = "string", not_provider = "string", mode = "string", max_latency = "number", prefer = "string",
 }
+
+local function known_keys(t)
+   local keys = {}
+   for key in pairs(t) do keys[#keys + 1] = key end
+   return table.concat(keys, ", ")
+end
 
 -- What is wrong with a selector, or nil. A false value is one that is left out.
 local function selector_fault(selector)
    for key, value in pairs(selector) do
       local wanted = selector_keys[key]
       if not wanted then
-         local known = "good_at, max_price, mode, needs, provider, tier, where"
-         return ("unknown key '%s' (known: %s)"):format(tostring(key), known)
+         return ("unknown key '%s' (known: %s)"):format(tostring(key), known_keys(selector_keys))
       end
       if value and type(value) ~= wanted then
          return ("'%s' must be a %s, not a %s"):format(key, wanted, type(value))
       end
+   end
+   if selector.prefer and not ranking.orders[selector.prefer] then
+      return ("'prefer' must be one of %s, not '%s'"):format(known_keys(ranking.orders), selector.prefer)
    end
 end
 
@@ -110,6 +110,7 @@ local function fits(entry, selector)
    if selector.tier and entry.tier ~= selector.tier then return false end
    if selector.where and (entry.where or "cloud") ~= selector.where then return false end
    if selector.provider and entry.provider ~= selector.provider then return false end
+   if selector.not_provider and entry.provider == selector.not_provider then return false end
    if selector.good_at and not has(entry.good_at, selector.good_at) then return false end
    if selector.max_price and (entry.output or math.huge) > selector.max_price then return false end
    for _, need in ipairs(selector.needs or {}) do
@@ -118,9 +119,16 @@ local function fits(entry, selector)
    return true
 end
 
--- models.find(selector) -> the entries that fit, cheapest first (input + output price, then name).
+-- What was measured of a model's whole answers in the last minutes: { p50 =, p95 =, p99 = } in seconds.
+local function latency_of(entry)
+   return health.look(entry.name).latency
+end
+
+-- models.find(selector) -> the entries that fit, in the order of selector.prefer: "cost" (when it is not
+--   given: input + output price, then name), "quality", "latency" or "balanced" (ranking.lua).
 --   selector: { tier =, needs = { capability, ... }, good_at = "code", max_price = USD per million
---   output tokens, where = "local" | "cloud", provider = }, each optional; an unknown key raises.
+--   output tokens, where = "local" | "cloud", provider =, not_provider =, prefer =, max_latency = seconds
+--   (heeded by models.pick) }, each optional; an unknown key raises.
 function models.find(selector)
    if type(selector) ~= "table" then
       errors.raise("models.find: a selector is needed, not a " .. type(selector))
@@ -131,7 +139,8 @@ function models.find(selector)
    for _, entry in ipairs(entries) do
       if fits(entry, selector) then found[#found + 1] = entry end
    end
-   return found
+   if not selector.prefer or selector.prefer == "cost" then return found end -- as they are
+   return ranking.orders[selector.prefer](found, latency_of)
 end
 
 -- models.all() -> every entry of any mode, cheapest first.
@@ -147,7 +156,7 @@ function models.known()
       seen[name] = true
       known[#known + 1] = entry_of(name, facts)
    end)
-   table.sort(known, is_cheaper)
+   table.sort(known, ranking.is_cheaper)
    return known
 end
 
@@ -176,13 +185,78 @@ function models.is_ready(entry)
    return health.ready(entry.provider, entry.name, entry.requests_per_minute, entry.tokens_per_minute)
 end
 
--- The cheapest that is ready; when none is, the cheapest.
-local function preferred(found)
-   for _, entry in ipairs(found) do
-      if models.is_ready(entry) then return entry end
+-- Why a model is passed over now, or nil.
+local function objection(entry, selector)
+   if not models.is_ready(entry) then return "not ready" end
+   if not selector.max_latency then return nil end
+   local p95 = latency_of(entry).p95
+   if p95 and p95 > selector.max_latency then return "slow" end
+   return nil
+end
+
+local function none_fits(selector)
+   local message = "no model fits " .. describe(selector)
+   if #entries == 0 then
+      message = message .. ": no model of the configured providers is known; list them under 'models'"
+   end
+   return nil, errors.new { code = "no_candidate", message = message }
+end
+
+-- Of models that all have something against them: one that is ready but slow before one that is not.
+local function least_bad(found, passed)
+   for i, entry in ipairs(found) do
+      if passed[i].reason == "slow" then return entry end
    end
    return found[1]
 end
+
+-- models.pick(selector) -> entry, passed | nil, err (no_candidate). The first of models.find(selector) that
+--   is ready (models.is_ready) and whose measured latency keeps to max_latency: the 95th percentile of its
+--   whole answers in the last minutes; a model of which nothing was measured does. When there is none: the
+--   first that is ready, else the first; a slow answer is better than none. passed: { { model = name,
+--   reason = "not ready" | "slow" }, ... }, those that came before it.
+function models.pick(selector)
+   local found = models.find(selector)
+   local passed = {}
+   for _, entry in ipairs(found) do
+      local reason = objection(entry, selector)
+      if not reason then return entry, passed end
+      passed[#passed + 1] = { model = entry.name, reason = reason }
+   end
+   if #found == 0 then return none_fits(selector) end
+   return least_bad(found, passed), passed
+end
+
+-- How unlike another model one is: quality first, then price by factors.
+local function unlikeness(entry, other)
+   local apart = math.abs(ranking.quality(entry) - ranking.quality(other))
+   local a, b = ranking.price(entry), ranking.price(other)
+   if a == math.huge or b == math.huge then return apart + (a == b and 0 or 0.05) end
+   return apart + 0.02 * math.abs(math.log((a + 0.01) / (b + 0.01)))
+end
+
+-- models.alternatives(target, selector?) -> entries: what can stand in for a model: of those that fit the
+--   selector (any) and are ready, first the models of other providers, then others of the same, each by how
+--   much they are like it: in quality, then in price. target: as in models.resolve; nil, or one that is not
+--   known: all, best first. Never the model itself.
+function models.alternatives(target, selector)
+   local entry = target and models.resolve(target)
+   local wanted = { prefer = "quality" }
+   for key, value in pairs(selector or {}) do wanted[key] = value end
+   local found, far = {}, {}
+   for _, other in ipairs(models.find(wanted)) do
+      if not (entry and other.name == entry.name) and models.is_ready(other) then
+         found[#found + 1] = other
+         local same_house = entry and other.provider == entry.provider
+         far[other] = entry and unlikeness(other, entry) + (same_house and 10 or 0) or #found
+      end
+   end
+   table.sort(found, function(a, b) return far[a] < far[b] end) -- stable: equals stay as prefer has them
+   return found
+end
+
+-- models.quality(entry) -> 0..1: the entry's 'quality', else what its tier suggests (ranking.lua).
+models.quality = ranking.quality
 
 -- An entry for a model that no catalogue has.
 local function unlisted(name, provider, model)
@@ -196,18 +270,13 @@ end
 
 -- models.resolve(target) -> entry | nil, err.
 --   target: "provider/model" (it need not be in the catalogue), an alias of the configuration, the
---   bare name of a model that one provider has, a selector (the cheapest model that
---   is_ready, or if none is, the cheapest), or an entry.
+--   bare name of a model that one provider has, a selector (models.pick), or an entry.
 function models.resolve(target)
    if type(target) == "table" then
       if target.name and target.provider and target.model then return by_name[target.name] or target end
-      local entry = preferred(models.find(target))
+      local entry, err = models.pick(target)
       if entry then return entry end
-      local message = "no model fits " .. describe(target)
-      if #entries == 0 then
-         message = message .. ": no model of the configured providers is known; list them under 'models'"
-      end
-      return nil, errors.new { code = "no_candidate", message = message }
+      return nil, err
    end
    if type(target) ~= "string" then
       errors.raise("the target must be a name or a selector, not a " .. type(target))

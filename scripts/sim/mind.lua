@@ -9,6 +9,7 @@ local dice = require "sim.dice"
 local facts = require "sim.facts"
 local json = require "json"
 local models = require "sim.models"
+local opinion = require "sim.opinion"
 local questions = require "sim.questions"
 local schema = require "sim.schema"
 local tasks = require "sim.tasks"
@@ -148,6 +149,8 @@ end
 local function words(c)
    local q, around = questions.find(c.known, c.user)
    if q and around == "" and not c.system:find("%S") then return recall(c, q) end
+   local thought = opinion.of(c, q)
+   if thought then return thought, nil end
    local text, kind = obey(c, q, around)
    if q and text then return joined(c, q, kind, text) end
    if q then return recall(c, q) end

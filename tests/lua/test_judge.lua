@@ -107,3 +107,43 @@ t.case("faults multiply, factors can be set", function()
    t.equal((judge.quality("x", r, { factors = { hedging = 1 } })), 0.3)
    t.raises(function() judge.quality("x", r, { factors = { style = 1 } }) end, "unknown reason 'style'")
 end)
+
+t.case("the schema that was asked for", function()
+   local wanted = { type = "object", required = { "name" }, properties = { name = { type = "string" } } }
+   local function fault(s, req, opts)
+      local _, list = judge.quality(req or "Who?", reply(s), opts or { schema = wanted })
+      return table.concat(list, " ")
+   end
+   t.equal(fault '{"name": "Ada"}', "")
+   t.equal(fault 'Here: {"name": "Ada"}', "")
+   t.equal(fault '{"name": 1}', "schema")
+   t.equal(fault "Ada", "malformed_json")
+   t.equal(fault('{"name": 1}', nil, { schema = require("schema").compile(wanted) }), "schema")
+   local req = { messages = { { role = "user", content = "Who?" } }, response_format = { type = "json_schema",
+      json_schema = { name = "x", schema = wanted } } }
+   t.equal(fault('{"name": 1}', req, {}), "schema")
+   t.equal(fault('{"name": "Ada"}', req, {}), "")
+   t.equal(fault('{"name": 1}', nil, { schema = "no schema" }), "")
+end)
+
+t.case("the script of the question", function()
+   local russian = "Расскажите, пожалуйста, почему небо голубое?"
+   local english = "The sky is blue because air scatters short waves most."
+   t.equal(reasons(russian, reply(english)), "language")
+   t.equal(reasons(russian, reply "Небо голубое, потому что воздух рассеивает короткие волны."), "")
+   t.equal(reasons(russian, reply "Rayleigh"), "") -- too short to tell
+   t.equal(reasons("Why is the sky blue in the daytime?", reply "空は青い。空気が短い波長の光をよく散乱するからです。"), "language")
+   t.equal(reasons("空が青いのはなぜか説明してください。日中の話です。", reply "因为空气更多地散射短波长的光，所以天空看起来是蓝色的。"), "")
+   t.equal(reasons("Translate into Russian: the sky is blue because of the air.",
+      reply "Небо голубое, потому что таков воздух."), "")
+   t.equal(reasons("Напишите функцию сортировки списка на языке Python",
+      reply "```python\ndef sort_list(items):\n    return sorted(items)\n```"), "")
+end)
+
+t.case("answers that are not sure of themselves", function()
+   local unsure = { content = { { logprob = -1.5 }, { logprob = -0.7 } } }
+   t.equal(reasons("Who?", reply("Ada", { logprobs = unsure })), "low_confidence")
+   t.equal(reasons("Who?", reply("Ada. Confidence: 30%")), "low_confidence")
+   t.equal(reasons("Who?", reply("Ada. Confidence: 90%")), "")
+   t.equal((judge.quality("Who?", reply("Ada", { confidence = 0.5 }), { confidence = 0.4 })), 1)
+end)

@@ -385,6 +385,7 @@ int main(void)
     test_scripts("test_sim_formats");
     test_scripts("test_sim_strict");
     test_scripts("test_sim_faults");
+    test_scripts("test_sim_opinion");
     test_home();
     test_bad_answers_file();
     open_stage(&s);
