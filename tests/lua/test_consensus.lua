@@ -44,7 +44,7 @@ t.case("a majority of numbers, choices, texts", function()
 end)
 
 t.case("words that announce an answer do not count", function()
-   t.equal(consensus.agreement(replies("The answer is Paris.", "Paris", "Final answer: paris", "Lyon")), 3 / 4)
+   t.equal(consensus.agreement(replies("The answer is Paris.", "Paris", "Final answer: paris", "Rom")), 3 / 4)
    t.equal(consensus.agreement(replies("Answer", "answer", "x")), 2 / 3)
 end)
 
