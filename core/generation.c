@@ -139,6 +139,7 @@ int generation_l_require(lua_State *L)
 static void close_state(struct generation *g)
 {
     lua_close(g->L);
+    pool_deinit(&g->pool);
     if (g->on_close)
         g->on_close(g->on_close_arg);
     free(g->building);

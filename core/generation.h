@@ -55,6 +55,7 @@ struct generation {
     const struct providers *providers;
     struct guard_limits limits; /* of each task */
     lua_State *L;
+    struct pool pool; /* of the heap's small blocks */
     struct heap heap;
     struct guard loading; /* the account while files are loaded */
     char hash[GENERATION_HASH + 1];

@@ -14,6 +14,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The address sanitizer knows the ends of blocks only where each is malloc's own. */
+#if defined(__has_feature)
+#define SANITIZED __has_feature(address_sanitizer)
+#elif defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
 enum {
     LOADING_MS = 5000,  /* CPU, of all steps together */
     COLLECTOR_STEP = 10 /* 1 KiB allocated, then some 50 us of collecting: Lua's own 8 KiB stop the
@@ -317,8 +326,12 @@ struct generation *generation_begin(struct runtime *rt, const struct generation_
         goto fail;
     set_up(g, rt, plan);
     *b = (struct building){.plan = *plan, .stage = stages};
-    if (!(g->L = lua_newstate(heap_alloc, &g->heap)))
+    pool_init(&g->pool);
+    g->heap.pool = SANITIZED ? NULL : &g->pool;
+    if (!(g->L = lua_newstate(heap_alloc, &g->heap))) {
+        pool_deinit(&g->pool);
         goto fail;
+    }
     g->building = b;
     lua_atpanic(g->L, on_panic);
     guard_bind(g->L, &g->loading);

@@ -139,6 +139,32 @@ static void *refuse(struct heap *heap, enum guard_limit why)
     return NULL;
 }
 
+/* As realloc and free, of a block whose size is known; from the pool while it is small. */
+static void *resize(struct pool *pool, void *p, size_t old, size_t n)
+{
+    bool was_small = pool && old > 0 && old <= POOL_BLOCK_MAX,
+         small = pool && n > 0 && n <= POOL_BLOCK_MAX;
+
+    if (!was_small && !small) {
+        if (n > 0)
+            return realloc(p, n);
+        free(p);
+        return NULL;
+    }
+    if (was_small && small && pool_class(old) == pool_class(n))
+        return p;
+    void *q = n == 0 ? NULL : small ? pool_get(pool, n) : malloc(n);
+    if (n > 0 && !q)
+        return NULL;
+    if (p && q)
+        memcpy(q, p, old < n ? old : n);
+    if (was_small)
+        pool_put(pool, p);
+    else
+        free(p);
+    return q;
+}
+
 void *heap_alloc(void *ud, void *p, size_t osize, size_t nsize)
 {
     struct heap *heap = ud;
@@ -152,10 +178,8 @@ void *heap_alloc(void *ud, void *p, size_t osize, size_t nsize)
         if (heap->live + more > ceiling(heap, g))
             return refuse(heap, GUARD_HEAP);
     }
-    void *q = NULL;
-    if (nsize == 0)
-        free(p);
-    else if (!(q = realloc(p, nsize)))
+    void *q = resize(heap->pool, p, old, nsize);
+    if (nsize > 0 && !q)
         return refuse(heap, GUARD_HEAP);
     heap->live += nsize - old;
     if (g) {

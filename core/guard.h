@@ -11,6 +11,7 @@
 #define GUARD_H
 
 #include "err.h"
+#include "pool.h"
 
 #include <lua.h>
 #include <signal.h>
@@ -65,6 +66,7 @@ struct watchdog {
 /* The memory of one Lua state. */
 struct heap {
     size_t live, live_max;
+    struct pool *pool;        /* where its small blocks are; NULL: with malloc, as the large ones */
     struct watchdog *dog;     /* whose running guard is charged */
     enum guard_limit refused; /* why it said no the last time: GUARD_BYTES or GUARD_HEAP */
 };

@@ -36,7 +36,7 @@ static void collect(struct worker_memory *m, struct worker *w)
 
 /* What was given up stays with malloc, for the next who wants it. When nobody does for some seconds the system gets it
  * back. */
-static void give_back(struct worker_memory *m)
+static void give_back(struct worker_memory *m, struct worker *w)
 {
     bool first = m->ticks % (LOOKS * LOOK_TICKS) == 0;
 
@@ -45,6 +45,8 @@ static void give_back(struct worker_memory *m)
     size_t unused = mallinfo2().fordblks;
     if (first && m->spare > SPARE_BYTES)
         malloc_trim(0);
+    if (first && w->front)
+        pool_trim(&w->front->g->pool);
     if (first || unused < m->spare)
         m->spare = unused;
 }
@@ -52,6 +54,6 @@ static void give_back(struct worker_memory *m)
 void worker_memory_tick(struct worker_memory *m, struct worker *w)
 {
     collect(m, w);
-    give_back(m);
+    give_back(m, w);
     m->ticks++;
 }

@@ -348,21 +348,25 @@ end
 
 -- USD per million for the input: cache reads and writes, audio, the rest.
 local function price_of_input(prices, usage)
+   local price, plain, cost = prices.input, usage.input_tokens, 0
    local cached, written = usage.cached_tokens or 0, usage.cache_write_tokens or 0
-   local hour = math.min(usage.cache_write_1h_tokens or 0, written)
-   local plain = math.max(0, usage.input_tokens - cached - written)
-   local audio = math.min(usage.audio_input_tokens or 0, plain)
-   local write = prices.cache_write or prices.input
-   return (plain - audio) * prices.input + audio * (prices.audio_input or prices.input)
-      + cached * (prices.cached_input or prices.input)
-      + (written - hour) * write + hour * (prices.cache_write_1h or write)
+   if cached + written > 0 then
+      local hour = math.min(usage.cache_write_1h_tokens or 0, written)
+      local write = prices.cache_write or price
+      plain = math.max(0, plain - cached - written)
+      cost = cached * (prices.cached_input or price) + (written - hour) * write
+         + hour * (prices.cache_write_1h or write)
+   end
+   local audio = usage.audio_input_tokens and math.min(usage.audio_input_tokens, plain) or 0
+   return cost + (plain - audio) * price + audio * (prices.audio_input or price)
 end
 
 local function price_of_output(prices, usage)
-   local reasoning = math.min(usage.reasoning_tokens or 0, usage.output_tokens)
-   local audio = math.min(usage.audio_output_tokens or 0, usage.output_tokens - reasoning)
-   return (usage.output_tokens - reasoning - audio) * prices.output
-      + reasoning * (prices.reasoning or prices.output) + audio * (prices.audio_output or prices.output)
+   local price, output = prices.output, usage.output_tokens
+   local reasoning = math.min(usage.reasoning_tokens or 0, output)
+   local audio = usage.audio_output_tokens and math.min(usage.audio_output_tokens, output - reasoning) or 0
+   return (output - reasoning - audio) * price
+      + reasoning * (prices.reasoning or price) + audio * (prices.audio_output or price)
 end
 
 -- models.price(entry, usage) -> USD for one call. usage: as reply.usage (the module usage); only

@@ -48,29 +48,28 @@ local function native_name(codec, name)
    return codec.settings and codec.settings[name]
 end
 
--- The edits that bring what the policy has changed into the client's own bytes; nil when they cannot.
-local function native_edits(req, native, codec, settings)
-   local edits, removed = {}, {}
-   -- of its own view every change goes along by itself
-   for _, name in ipairs(req ~= native and provider.changes(req) or nothing) do
+-- What the policy has changed, as edits of the client's own bytes over those that the provider needs, and the
+-- names that go; nil when the bytes cannot say it. Of its own view every change goes along by itself.
+local function with_changes(req, native, codec, settings, edits, removed)
+   local changes = req ~= native and provider.changes(req) or nothing
+   if #changes == 0 and not settings then return edits, removed end
+   local all, gone = {}, {}
+   for _, name in ipairs(changes) do
       local own, value = native_name(codec, name), req[name]
       if not own then return nil end
       if value == nil then
-         removed[#removed + 1] = own
+         gone[#gone + 1] = own
       else
-         edits[own] = value
+         all[own] = value
       end
    end
    for name, value in pairs(settings or nothing) do
       local own = native_name(codec, name)
       if not own then return nil end
-      edits[own] = value
+      all[own] = value
    end
-   return edits, removed
-end
-
-local function add(list, more)
-   for _, value in ipairs(more or nothing) do list[#list + 1] = value end
+   for name, value in pairs(edits) do all[name] = value end
+   return all, joined(gone, removed)
 end
 
 -- The header fields of the client that mean something to a provider of its format.
@@ -88,11 +87,9 @@ end
 
 -- The client's own bytes with a few edits; nil when they will not do.
 local function as_it_came(req, native, about, codec, to, settings)
-   local edits, removed = native_edits(req, native, codec, settings)
-   if not edits then return nil end
    local own, gone, warnings = codec.edits(native, to.model, to.stream, to)
-   for name, value in pairs(own) do edits[name] = value end
-   add(removed, gone)
+   local edits, removed = with_changes(req, native, codec, settings, own, gone)
+   if not edits then return nil end
    return { body = native, edits = edits, removed = removed, warnings = warnings,
       headers = forwarded(codec, about) }
 end

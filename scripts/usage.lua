@@ -15,23 +15,26 @@ local usage = { from = {}, to = {} }
 
 local LIMIT <const> = 1e12
 
+local max, min = math.max, math.min
+
 local function is_count(value)
    return type(value) == "number" and value >= 0 and value <= LIMIT
 end
 
+-- A count as a whole number; 0 where there is none.
 local function count(value)
-   return is_count(value) and math.floor(value) or 0
+   return is_count(value) and value // 1 | 0 or 0
 end
 
 local function member(value, name)
    if type(value) == "table" then return value[name] end
 end
 
--- The first that is a count, else 0.
-local function first(a, b)
-   return count(is_count(a) and a or b)
+-- The first that is a count, else nil.
+local function known(a, b)
+   if is_count(a) then return a // 1 | 0 end
+   return is_count(b) and b // 1 | 0 or nil
 end
-
 
 local function has_any(object, ...)
    for position = 1, select("#", ...) do
@@ -47,11 +50,12 @@ end
 -- Parts that exceed their whole: a server that counts the cache beside its input, say. The whole is
 -- at least its parts then.
 local function settled(c)
-   c.input_tokens = math.max(c.input_tokens, c.cached_tokens + c.cache_write_tokens)
-   c.cache_write_1h_tokens = math.min(c.cache_write_1h_tokens, c.cache_write_tokens)
-   c.output_tokens = math.max(c.output_tokens, c.reasoning_tokens)
-   c.audio_input_tokens = c.audio_input_tokens and math.min(c.audio_input_tokens, c.input_tokens)
-   c.audio_output_tokens = c.audio_output_tokens and math.min(c.audio_output_tokens, c.output_tokens)
+   local parts = c.cached_tokens + c.cache_write_tokens
+   if c.input_tokens < parts then c.input_tokens = parts end
+   if c.cache_write_1h_tokens > c.cache_write_tokens then c.cache_write_1h_tokens = c.cache_write_tokens end
+   if c.output_tokens < c.reasoning_tokens then c.output_tokens = c.reasoning_tokens end
+   c.audio_input_tokens = c.audio_input_tokens and min(c.audio_input_tokens, c.input_tokens)
+   c.audio_output_tokens = c.audio_output_tokens and min(c.audio_output_tokens, c.output_tokens)
    return c
 end
 
@@ -71,37 +75,41 @@ local function output_of(input, output, reasoning, total)
    return output
 end
 
+local nothing = {}
+
+-- The object at the first of two names that has one, else an empty one.
+local function of_details(u, name, other)
+   local details = u[name] or u[other]
+   if type(details) ~= "table" then details = u[other] end
+   return type(details) == "table" and details or nothing
+end
+
 -- usage.from.openai(object): Chat Completions, completions, embeddings, Responses, and the servers
 -- that speak these: DeepSeek (prompt_cache_hit_tokens, _miss_), Moonshot (cached_tokens), xAI.
 function usage.from.openai(u)
    if type(u) ~= "table" then return nil end
-   if not (is_count(u.prompt_tokens) or is_count(u.completion_tokens) or is_count(u.input_tokens)
-      or is_count(u.output_tokens) or is_count(u.total_tokens)) then
-      return nil
-   end
-   local into = member(u, "prompt_tokens_details") or member(u, "input_tokens_details")
-   local out = member(u, "completion_tokens_details") or member(u, "output_tokens_details")
+   local told_input = known(u.prompt_tokens, u.input_tokens)
+   local told_output = known(u.completion_tokens, u.output_tokens)
+   if not (told_input or told_output or is_count(u.total_tokens)) then return nil end
+   local into = of_details(u, "prompt_tokens_details", "input_tokens_details")
+   local out = of_details(u, "completion_tokens_details", "output_tokens_details")
    local hit = count(u.prompt_cache_hit_tokens)
-   local input = first(u.prompt_tokens, u.input_tokens)
-   local output = first(u.completion_tokens, u.output_tokens)
-   local reasoning = first(member(out, "reasoning_tokens"), u.reasoning_tokens)
-   input = math.max(input, hit + count(u.prompt_cache_miss_tokens))
+   local reasoning = known(out.reasoning_tokens, u.reasoning_tokens) or 0
+   local input = max(told_input or 0, hit + count(u.prompt_cache_miss_tokens))
    return settled {
       input_tokens = input,
-      cached_tokens = math.max(first(member(into, "cached_tokens"), u.cached_tokens), hit),
-      cache_write_tokens = first(member(into, "cache_write_tokens"), member(into, "cache_creation_tokens")),
+      cached_tokens = max(known(into.cached_tokens, u.cached_tokens) or 0, hit),
+      cache_write_tokens = known(into.cache_write_tokens, into.cache_creation_tokens) or 0,
       cache_write_1h_tokens = 0,
-      output_tokens = output_of(input, output, reasoning, count(u.total_tokens)),
+      output_tokens = output_of(input, told_output or 0, reasoning, count(u.total_tokens)),
       reasoning_tokens = reasoning,
-      audio_input_tokens = some(count(member(into, "audio_tokens"))),
-      audio_output_tokens = some(count(member(out, "audio_tokens"))),
+      audio_input_tokens = some(count(into.audio_tokens)),
+      audio_output_tokens = some(count(out.audio_tokens)),
       requests = some(count(u.num_server_side_tools_used)),
    }
 end
 
 usage.from.responses = usage.from.openai
-
-local nothing = {}
 
 -- The higher one of two running totals; nil where there is none.
 local function highest(a, b, name)
@@ -126,7 +134,7 @@ function usage.from.anthropic(start, delta)
    if not (input or output or read or created) then return nil end
    local hour = highest_in(a, b, "cache_creation", "ephemeral_1h_input_tokens")
    local short = highest_in(a, b, "cache_creation", "ephemeral_5m_input_tokens")
-   local written = math.max(created or 0, short + hour)
+   local written = max(created or 0, short + hour)
    return settled {
       input_tokens = (input or 0) + (read or 0) + written,
       cached_tokens = read or 0,
@@ -208,7 +216,7 @@ function usage.to.anthropic(c)
    local read, written = c.cached_tokens or 0, c.cache_write_tokens or 0
    local hour = c.cache_write_1h_tokens or 0
    return {
-      input_tokens = math.max(0, (c.input_tokens or 0) - read - written),
+      input_tokens = max(0, (c.input_tokens or 0) - read - written),
       cache_creation_input_tokens = written, cache_read_input_tokens = read,
       cache_creation = { ephemeral_5m_input_tokens = written - hour, ephemeral_1h_input_tokens = hour },
       output_tokens = c.output_tokens or 0,
@@ -230,7 +238,7 @@ function usage.to.gemini(c)
    local input, output, thoughts = c.input_tokens or 0, c.output_tokens or 0, c.reasoning_tokens or 0
    return {
       promptTokenCount = input, cachedContentTokenCount = some(c.cached_tokens or 0),
-      candidatesTokenCount = math.max(0, output - thoughts), thoughtsTokenCount = some(thoughts),
+      candidatesTokenCount = max(0, output - thoughts), thoughtsTokenCount = some(thoughts),
       totalTokenCount = input + output,
       promptTokensDetails = gemini_details(input, c.audio_input_tokens),
       candidatesTokensDetails = gemini_details(output - thoughts, c.audio_output_tokens),
