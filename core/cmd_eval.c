@@ -266,6 +266,16 @@ static int find_targets(struct job *j, struct err *err)
     return 0;
 }
 
+/* A parameter that no policy has is a mistake. */
+static int check_sweep(const struct job *j, struct err *err)
+{
+    for (int i = 0; i < j->count; i++)
+        if (!j->given->sweep || j->lines[i].param[0])
+            return 0;
+    return err_set(err, ERR_BAD_REQUEST, "--sweep: no policy has a parameter '%s' that is a number",
+                   j->given->sweep);
+}
+
 static int evaluate(struct job *j, struct err *err)
 {
     const struct given *g = j->given;
@@ -277,7 +287,7 @@ static int evaluate(struct job *j, struct err *err)
         if (eval_policy(&j->setup, g->policies.values[i], g->sweep, &j->grid, &j->lines[j->count++],
                         err) < 0)
             return -1;
-    if (find_targets(j, err) < 0)
+    if (check_sweep(j, err) < 0 || find_targets(j, err) < 0)
         return -1;
     if (j->setup.progress)
         fprintf(stderr, "\rintervals\033[K");

@@ -55,6 +55,7 @@ struct eval_line {
     bool is_policy;
     struct eval_pass pass; /* as it is set; without rows for those to compare with */
     bool has_pass, has_curve;
+    bool of_cost; /* the curve is over the cost only: the share means nothing */
     struct curve curve;
     struct eval_pass low, high; /* what the curve of a score is made of */
     struct eval_pass *tried;    /* of a curve of settings, curve.count of them */
@@ -77,9 +78,10 @@ struct eval_grid {
 int eval_policy(const struct eval_setup *s, const char *name, const char *sweep,
                 const struct eval_grid *grid, struct eval_line *l, struct err *err);
 
-enum { EVAL_COMPARED = 6 };
+enum { EVAL_COMPARED = 7 };
 
-/* always weak, always strong, random, prompt length, keywords, oracle (of these two models). */
+/* always weak, always strong, random, prompt length, keywords, oracle (of these two models), and the mix of all models,
+ * which is RouterBench's zero router: lots are drawn between the best of them. */
 int eval_compare(const struct eval_setup *s, struct eval_line lines[EVAL_COMPARED],
                  struct err *err);
 void eval_line_deinit(struct eval_line *l); /* safe on a zeroed one */

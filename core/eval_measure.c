@@ -116,6 +116,11 @@ static void measure_line(const struct measuring *m, const struct eval_line *l,
 
     if (n)
         curve_measure(m->points, n, f, &c);
+    for (int k = 0; k < EVAL_FIGURES; k++)
+        figures[k] = (double)NAN;
+    figures[EVAL_AIQ] = c.aiq;
+    if (l->of_cost)
+        return;
     struct curve_point p = stand(m, l, n);
     figures[EVAL_QUALITY] = p.quality;
     figures[EVAL_COST] = p.cost;
@@ -124,7 +129,6 @@ static void measure_line(const struct measuring *m, const struct eval_line *l,
     figures[EVAL_APGR] = c.apgr;
     figures[EVAL_CPT50] = c.cpt50;
     figures[EVAL_CPT80] = c.cpt80;
-    figures[EVAL_AIQ] = c.aiq;
 }
 
 static double *samples_of(const struct measuring *m, int line, int figure)
@@ -188,7 +192,7 @@ int eval_measure(const struct eval_setup *s, const struct eval_line *lines, int 
 
     m.weight = calloc(s->data->n, sizeof *m.weight);
     m.drawn = calloc(s->data->groups + 1, sizeof *m.drawn);
-    m.points = calloc(s->data->n + EVAL_GRID_MAX + 1, sizeof *m.points);
+    m.points = calloc(s->data->n + EVAL_GRID_MAX + OUTCOMES_MODELS, sizeof *m.points);
     m.samples = calloc(samples + 1, sizeof *m.samples);
     bool good = m.weight && m.drawn && m.points && m.samples;
     if (good)

@@ -177,9 +177,6 @@ int eval_policy(const struct eval_setup *s, const char *name, const char *sweep,
     int found = find_param(s, l, param, &l->value, err);
     if (found < 0)
         return -1;
-    if (!found && sweep)
-        return err_set(err, ERR_BAD_REQUEST, "policy '%s' has no parameter '%s' that is a number",
-                       l->name, sweep);
     if (eval_run(s, l->name, NULL, 0, &l->pass, err) < 0)
         return -1;
     l->has_pass = true;
@@ -248,6 +245,32 @@ static int compare_oracle(const struct eval_setup *s, double *score, struct eval
     return 0;
 }
 
+/* Each model is a setting. */
+static int compare_mix(const struct eval_setup *s, struct eval_line *l, struct err *err)
+{
+    const int count = s->data->count;
+
+    snprintf(l->name, sizeof l->name, "mix of models");
+    l->found = (double)NAN;
+    l->of_cost = true;
+    l->at = calloc((size_t)count, sizeof *l->at);
+    l->tried = calloc((size_t)count, sizeof *l->tried);
+    l->tried_rows = calloc((size_t)count, sizeof *l->tried_rows);
+    if (!l->at || !l->tried || !l->tried_rows)
+        return no_memory(err);
+    for (int k = 0; k < count; k++) {
+        if (one_model(s, k, &l->tried[k], err) < 0)
+            return -1;
+        l->tried_rows[k] = eval_rows(&l->tried[k]);
+        l->curve.count = k + 1;
+    }
+    l->curve.n = s->data->n;
+    l->curve.tried = l->tried_rows;
+    l->curve.at = l->at;
+    l->has_curve = true;
+    return 0;
+}
+
 static int ask_scores(const struct eval_setup *s, double *length, double *keywords, struct err *err)
 {
     struct worker *w = eval_worker(s, NULL, NULL, 0, err);
@@ -294,7 +317,7 @@ int eval_compare(const struct eval_setup *s, struct eval_line lines[EVAL_COMPARE
                  0 && /* one score: lots are drawn */
              compare_score(s, "prompt length", length, &lines[3], err) == 0 &&
              compare_score(s, "keywords", keywords, &lines[4], err) == 0 &&
-             compare_oracle(s, score, &lines[5], err) == 0)
+             compare_oracle(s, score, &lines[5], err) == 0 && compare_mix(s, &lines[6], err) == 0)
         result = 0;
     free(length);
     free(keywords);
@@ -307,7 +330,7 @@ void eval_line_deinit(struct eval_line *l)
     eval_pass_deinit(&l->pass);
     eval_pass_deinit(&l->low);
     eval_pass_deinit(&l->high);
-    for (int i = 0; l->tried && i < EVAL_GRID_MAX && i < l->curve.count; i++)
+    for (int i = 0; l->tried && i < l->curve.count; i++)
         eval_pass_deinit(&l->tried[i]);
     free(l->tried);
     free(l->tried_rows);

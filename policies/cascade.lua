@@ -36,9 +36,10 @@ local function run(req, p)
       if reply then
          local score, reasons = judge.quality(req, reply)
          if score >= p.threshold then
-            trace.decide { model = reply.model, reason = "good enough", confidence = score }
+            trace.decide { model = reply.model, reason = "good enough", confidence = score, score = score }
             return reply
          end
+         trace.decide { model = reply.model, reason = "not good enough", score = score }
          if score > best_score then best, best_score = reply, score end
          log.info("answer not good enough", { model = reply.model, score = score, reasons = reasons })
       elseif HOPELESS[err.code] then

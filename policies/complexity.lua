@@ -21,7 +21,9 @@ local function run(req, p)
    local reply, err
    for i = first_tier(score, p), #TIERS do
       local tier = TIERS[i]
-      trace.decide { model = tier, reason = ("complexity %.2f"):format(score), candidates = TIERS }
+      trace.decide {
+         model = tier, reason = ("complexity %.2f"):format(score), score = score, candidates = TIERS,
+      }
       reply, err = llm.stream({ tier = tier, needs = req.tools and { "tools" } or nil }, req)
       if reply then return reply end
       if err.code == "bad_request" or err.code == "content_filter" or err.code == "cancelled" then break end

@@ -51,9 +51,9 @@ local HARD = classify.keywords {
    "prove", "proof", "derive", "theorem", "explain why", "step by step", "analyze", "analyse", "compare",
    "contrast", "evaluate", "design", "implement", "algorithm", "complexity", "optimize", "optimise",
    "refactor", "debug", "architecture", "integral", "derivative", "equation", "probability", "matrix",
-   "polynomial", "theory", "hypothesis", "statistically", "legal", "constitutional", "diagnosis", "quantum", "molecular",
-   "thermodynamic", "therefore", "assume", "suppose", "if and only if", "trade-off", "constraints",
-   "strategy", "critique", "justify",
+   "polynomial", "theory", "hypothesis", "statistically", "legal", "constitutional", "diagnosis", "quantum",
+   "molecular", "thermodynamic", "therefore", "assume", "suppose", "if and only if", "trade-off",
+   "constraints", "strategy", "critique", "justify",
 }
 
 -- evaluate.baseline(body) -> { length = characters, keywords = how many of the hard words } of a request.

@@ -1,6 +1,8 @@
 -- eval.report: the result of an evaluation as a table for the terminal, a picture and a page.
 -- SPDX-License-Identifier: MIT
 
+local picture = require "eval.picture"
+
 local report = {}
 
 -- null of JSON is no number.
@@ -125,7 +127,8 @@ local function found(result)
          local name = line.name:find("^[%a_][%w_]*$") and line.name or ("[%q]"):format(line.name)
          out[#out + 1] = form:format(name, f.param, value, share(f.quality / strong.quality.value), cost)
       elseif line.policy then
-         out[#out + 1] = ("   -- %s: no setting reaches it"):format(line.name)
+         local why = line.sweep and "no setting reaches it" or "no parameter was varied (--sweep)"
+         out[#out + 1] = ("   -- %s: %s"):format(line.name, why)
       end
    end
    table.insert(out, 1, "policies = {")
@@ -133,15 +136,103 @@ local function found(result)
    return out
 end
 
--- report.text(result) -> text for the terminal.
+-- ---- a policy at its settings ----
+
+local STEPS <const> = 11
+
+-- About so many points of a curve, evenly by the share of the strong model.
+local function thinned(curve)
+   local out, last = {}, -1
+   for i, point in ipairs(curve) do
+      local step = math.floor(point.share * (STEPS - 1) + 1e-9)
+      if step > last or i == #curve then out[#out + 1], last = point, step end
+   end
+   return out
+end
+
+local function settings_of(line)
+   local rows = { { line.sweep.param, "strong", "$/1000", "quality" } }
+   for _, point in ipairs(thinned(line.curve)) do
+      rows[#rows + 1] = {
+         number(point.at) and ("%.6g"):format(point.at) or "above all", share(point.share), money(point.cost),
+         plain(point.quality),
+      }
+   end
+   return rows
+end
+
+local function swept(result)
+   local lines = {}
+   for _, line in ipairs(result.lines) do
+      if line.sweep and line.curve then lines[#lines + 1] = line end
+   end
+   return lines
+end
+
+-- ---- the forms ----
+
+-- report.text(result) -> text for the terminal. result: what core/eval_write.c writes, decoded.
 function report.text(result)
    local parts = { aligned(table_of(result)), "", table.concat(remarks(result), "\n") }
-   local settings = found(result)
-   if #settings > 0 then
-      parts[#parts + 1] = "\nfor baton.lua:"
-      parts[#parts + 1] = table.concat(settings, "\n")
+   for _, line in ipairs(swept(result)) do
+      parts[#parts + 1] = "\n" .. line.name .. ":\n" .. aligned(settings_of(line))
    end
+   local settings = found(result)
+   if #settings > 0 then parts[#parts + 1] = "\nfor baton.lua:\n" .. table.concat(settings, "\n") end
    return table.concat(parts, "\n") .. "\n"
+end
+
+-- Where each line stands, for the picture.
+local function with_places(result)
+   for _, line in ipairs(result.lines) do
+      line.at = { cost = number(line.cost.value), share = number(line.strong_share.value),
+         quality = number(line.quality.value) }
+   end
+   return result
+end
+
+-- report.svg(result) -> a picture of quality against cost.
+function report.svg(result)
+   return picture.svg(with_places(result))
+end
+
+local function html_table(rows)
+   local out = { "<table>" }
+   for i, row in ipairs(rows) do
+      local cells = {}
+      for k, cell in ipairs(row) do
+         local tag = (i == 1 or k == 1) and "th" or "td"
+         cells[k] = ("<%s>%s</%s>"):format(tag, picture.escape(cell), tag)
+      end
+      out[#out + 1] = "<tr>" .. table.concat(cells) .. "</tr>"
+   end
+   out[#out + 1] = "</table>"
+   return table.concat(out, "\n")
+end
+
+local STYLE <const> = [[body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:1100px;color:#222}
+table{border-collapse:collapse;margin:1em 0;font-size:13px}th,td{padding:3px 10px;text-align:right;
+border-bottom:1px solid #ddd;white-space:nowrap}th:first-child{text-align:left}svg{max-width:100%;height:auto}
+pre{background:#f4f4f4;padding:1em;overflow:auto}.wide{overflow-x:auto}]]
+
+-- report.html(result) -> a page of its own: the picture, the figures, each policy at its settings.
+function report.html(result)
+   local parts = {
+      '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>baton eval</title>',
+      "<style>" .. STYLE .. "</style></head><body>",
+      "<h1>Quality against cost</h1>", report.svg(result),
+      '<div class="wide">' .. html_table(table_of(result)) .. "</div>",
+   }
+   for _, remark in ipairs(remarks(result)) do
+      parts[#parts + 1] = "<p>" .. picture.escape(remark) .. "</p>"
+   end
+   for _, line in ipairs(swept(result)) do
+      parts[#parts + 1] = "<h2>" .. picture.escape(line.name) .. "</h2>\n" .. html_table(settings_of(line))
+   end
+   local settings = table.concat(found(result), "\n")
+   if settings ~= "" then parts[#parts + 1] = "<pre>" .. picture.escape(settings) .. "</pre>" end
+   parts[#parts + 1] = "</body></html>\n"
+   return table.concat(parts, "\n")
 end
 
 return report
