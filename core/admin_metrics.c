@@ -38,6 +38,8 @@ static double of_slot(const struct worker_slot *s, enum metric family)
         return (double)(master_now() - s->beat_us) / 1e6;
     case METRIC_LOG_DROPPED:
         return (double)s->log_dropped;
+    case METRIC_TRACE_DROPPED:
+        return (double)s->trace_dropped;
     case METRIC_CACHE_BYTES:
         return (double)s->cache_bytes;
     case METRIC_CACHE_ENTRIES:
@@ -54,9 +56,9 @@ static double of_slot(const struct worker_slot *s, enum metric family)
 static void workers(const struct master *m, struct buf *out)
 {
     static const enum metric families[] = {
-        METRIC_IN_FLIGHT,     METRIC_CONNECTIONS, METRIC_WORKER_MEMORY, METRIC_LUA_HEAP,
-        METRIC_TASKS,         METRIC_HEARTBEAT,   METRIC_LOG_DROPPED,   METRIC_CACHE_BYTES,
-        METRIC_CACHE_ENTRIES, METRIC_CACHE_HITS,  METRIC_CACHE_MISSES};
+        METRIC_IN_FLIGHT,   METRIC_CONNECTIONS,   METRIC_WORKER_MEMORY, METRIC_LUA_HEAP,
+        METRIC_TASKS,       METRIC_HEARTBEAT,     METRIC_LOG_DROPPED,   METRIC_TRACE_DROPPED,
+        METRIC_CACHE_BYTES, METRIC_CACHE_ENTRIES, METRIC_CACHE_HITS,    METRIC_CACHE_MISSES};
     int serving = 0;
 
     for (size_t f = 0; f < sizeof families / sizeof *families; f++) {
@@ -99,13 +101,15 @@ static void generations(const struct master *m, struct buf *out)
     metrics_write_head(out, METRIC_QUEUE);
     sample(out, METRIC_QUEUE, "changes", NULL, m->waiting);
     int calls = 0;
-    int64_t bytes = 0;
+    int64_t bytes = 0, traces = 0;
     for (int i = 0; i < m->shared.n_slots; i++) {
         calls += m->shared.slots[i].calls_waiting;
         bytes += m->shared.slots[i].log_waiting;
+        traces += m->shared.slots[i].trace_waiting;
     }
     sample(out, METRIC_QUEUE, "calls", NULL, calls);
     sample(out, METRIC_QUEUE, "log_bytes", NULL, (double)bytes);
+    sample(out, METRIC_QUEUE, "trace_log_bytes", NULL, (double)traces);
 }
 
 /* ---- of models: a family at a time, since Prometheus wants them together ---- */

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "admission.h"
 
+#include "story.h"
+
 #include <string.h>
 
 /* What the metrics call the model: names that clients made up and that never worked make no series. */
@@ -42,6 +44,7 @@ int admission_begin(struct admission *a, struct runtime *rt, const struct provid
     make_ask(&ask, ids, rt, p);
     a->known = known;
     a->policy[0] = 0;
+    a->story = NULL;
     if (ledger)
         strncat(a->policy, ledger->policy, strcspn(ledger->policy, "@"));
     if (rt->fx->admit(rt->fx, &ask, &a->ticket, refusal) == 0) {
@@ -95,6 +98,38 @@ static void count(const struct admission *a, const struct admission_end *end)
         metrics_observe(m, METRIC_MODEL_TTFT, labels + 1, end->ttft);
 }
 
+static const char *word_for(const struct admission_end *end)
+{
+    if (end->outcome == HEALTH_OK)
+        return "ok";
+    return strcmp(end->code, "cancelled") == 0 ? "cancelled" : "error";
+}
+
+static void tell(const struct admission *a, const struct admission_end *end)
+{
+    struct effect *fx = a->rt->fx;
+    const char *word = word_for(end);
+    struct story_attempt attempt = {
+        .model = a->ticket.model,
+        .outcome = word,
+        .code = strcmp(word, "error") == 0 ? end->code : NULL,
+        .label = a->label,
+        .retry = a->retry,
+        .status = end->status,
+        .stream = a->stream,
+        .estimated = end->estimated,
+        .begun_us = a->begun_us,
+        .ttft = end->ttft,
+        .latency = end->latency >= 0 ? end->latency : (double)(fx->mono_us(fx) - a->begun_us) / 1e6,
+        .input = end->told ? end->input : -1,
+        .cached = end->cached,
+        .output = end->output,
+        .cost = end->told ? end->cost : -1,
+    };
+
+    story_add(a->story, &attempt);
+}
+
 void admission_end(struct admission *a, const struct admission_end *end)
 {
     struct health_result result = {.outcome = end->outcome,
@@ -110,6 +145,8 @@ void admission_end(struct admission *a, const struct admission_end *end)
         result.outcome = HEALTH_BENCH;
     log_change(a, a->rt->fx->report(a->rt->fx, &a->ticket, &result));
     count(a, end);
+    if (a->story)
+        tell(a, end);
     a->rt = NULL;
 }
 

@@ -9,11 +9,19 @@
 #include "generation.h"
 #include "task.h"
 
+enum { ADMISSION_LABEL = 64 };
+
 struct admission {
     struct runtime *rt; /* NULL: nothing is open */
     bool known;         /* the model is one of the catalogue */
     struct health_ticket ticket;
     char policy[METRIC_LABEL_BYTES + 1];
+    struct story *
+        story; /* where its end is told; set by the caller once the call runs; NULL: nobody wants to know */
+    int64_t begun_us; /* the rest is only for that */
+    bool stream;
+    int retry;
+    char label[ADMISSION_LABEL];
 };
 
 /* How a call ended. */
@@ -24,6 +32,9 @@ struct admission_end {
     double latency, ttft;         /* seconds; below 0: not known */
     double input, cached, output; /* tokens; cached are a part of input */
     double cost;                  /* USD */
+    bool told;                    /* tokens and cost are known, */
+    bool estimated;               /* as an estimate */
+    int status;                   /* of the provider's answer; 0: none */
 };
 
 /* The model's rates, 0: none. -1 when it is not to be called now, with the reason. 'ledger' may be NULL. */

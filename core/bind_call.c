@@ -45,8 +45,10 @@ void box_stop(struct box *box)
     struct admission_end end = {
         .outcome = HEALTH_NEUTRAL, .code = "cancelled", .latency = -1, .ttft = -1};
 
+    end.status = box->call.status;
     if (box->call.fx && box->admission.rt && box->ledger) {
         estimate(box, &end);
+        end.told = end.estimated = true;
         box->ledger->stopped++;
         box->ledger->stopped_cost += end.cost;
         box->ledger->cost += end.cost;
@@ -179,6 +181,8 @@ static int l_report(lua_State *L)
         .cached = luaL_optnumber(L, 6, 0),
         .output = luaL_optnumber(L, 7, 0),
         .cost = luaL_optnumber(L, 8, 0),
+        .told = lua_gettop(L) > 4,
+        .status = c->status,
         .latency = c->ended_us ? (double)(c->ended_us - c->started_us) / 1e6 : -1,
         .ttft = c->stream && c->first_us ? (double)(c->first_us - c->started_us) / 1e6 : -1,
     };

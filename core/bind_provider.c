@@ -9,6 +9,7 @@
 #include "lua_place.h"
 #include "modules.h"
 #include "request_view.h"
+#include "story.h"
 #include "stream.h"
 #include "task.h"
 
@@ -306,11 +307,48 @@ static bool admitted(lua_State *L, struct box *box, const struct provider *p,
                            task_of(L)->ledger, refusal) == 0;
 }
 
+/* ---- for those who want to know ---- */
+
+static void tell_refused(lua_State *L, struct story *s, const struct health_refusal *refusal)
+{
+    struct story_attempt attempt = {
+        .model = text_field(L, "model", ""),
+        .outcome = "refused",
+        .refused = health_why_name(refusal->why),
+        .begun_us = s->fx->mono_us(s->fx),
+        .ttft = -1,
+        .latency = -1,
+        .input = -1,
+        .output = -1,
+        .cost = -1,
+    };
+
+    story_add(s, &attempt);
+}
+
+/* From now on the end of the call is told. */
+static void follow(lua_State *L, struct box *box, struct story *s)
+{
+    struct admission *a = &box->admission;
+
+    a->begun_us = box->call.started_us;
+    a->stream = flag_field(L, "stream");
+    lua_getfield(L, 1, "label");
+    const char *label = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+    snprintf(a->label, sizeof a->label, "%s", label);
+    lua_pop(L, 1);
+    lua_getfield(L, 1, "try");
+    a->retry = lua_isinteger(L, -1) ? (int)lua_tointeger(L, -1) - 1 : 0;
+    lua_pop(L, 1);
+    a->story = s;
+}
+
 /* provider.call{ provider =, path =, body = text | request, edits =, removed =, wire =, stream =,
  * choices = 1 (answers asked for), headers =, auth_header =, auth_prefix =, method = "POST", timeout =, first_byte =,
  * stall = (seconds), model = "provider/model" (for its health; without it none is kept), known = is it in the
  * catalogue?, requests_per_minute =, tokens_per_minute =, input_price =, output_price = (USD per million tokens),
- * context = (tokens): what a call that is stopped has cost is estimated from them }
+ * context = (tokens): what a call that is stopped has cost is estimated from them; label =, try = (1: the first one): for
+ * the trace }
  *   -> call, status, body     the answer is here whole (any status)
  *   -> call, status, nil      a stream that has proved alive, or is complete
  *   -> call, 200, error, true the provider sent an error in its stream before any content
@@ -337,8 +375,12 @@ static int l_call(lua_State *L)
                "a function that string.gsub or table.sort calls");
     struct task *t = task_of(L);
     check_calls(L, t);
-    if (!admitted(L, box, p, &refusal))
+    struct story *story = t->ledger ? t->ledger->story : NULL;
+    if (!admitted(L, box, p, &refusal)) {
+        if (story)
+            tell_refused(L, story, &refusal);
         return refused(L, text_field(L, "model", ""), &refusal);
+    }
     make_head(L, box, p, box->admission.ticket.key_index);
     int started = start(L, box, p, wire, &err);
     buf_wipe(&box->head);
@@ -359,6 +401,8 @@ static int l_call(lua_State *L)
                             (size_t)number_field(L, "context")};
     box->pending.inherited = true;
     task_add_pending(t, &box->pending, box_abort);
+    if (story)
+        follow(L, box, story);
     return box_wait(L, box, after_settled);
 }
 

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "commands.h"
 #include "options.h"
+#include "story.h"
 #include "task.h"
 #include "worker.h"
 
@@ -29,17 +30,24 @@ static int read_prompt(int n, char **words, struct buf *prompt, struct err *err)
     return buf_add(prompt, "", 1);
 }
 
-/* 'kind' says what the target must be: "policy" or "model". */
-static int ask(const struct worker_options *o, const char *kind, const char *target,
-               const char *prompt, struct err *err)
+/* What is asked of whom. 'kind' says what the target must be: "policy" or "model". */
+struct question {
+    const char *kind, *target, *prompt;
+    struct option_list params; /* "NAME=VALUE" */
+    bool explain;
+};
+
+static int ask(const struct worker_options *o, const struct question *q, struct err *err)
 {
     struct worker *w = calloc(1, sizeof *w);
     struct ledger ledger = {.cost = 0};
-    const char *texts[] = {kind, target, prompt, NULL};
+    const char *texts[16 + 4] = {q->kind, q->target, q->prompt};
     const struct worker_job job = {
         .module = "ask", .function = "main", .texts = texts, .ledger = &ledger};
     int result = -1;
 
+    for (int i = 0; i < q->params.n; i++)
+        texts[3 + i] = q->params.values[i];
     if (!w)
         return err_set(err, ERR_OVERLOADED, "out of memory");
     if (worker_init(w, o, err) == 0) {
@@ -48,9 +56,12 @@ static int ask(const struct worker_options *o, const char *kind, const char *tar
         if (w->sim)
             fprintf(stderr, "baton ask: no provider is configured: a simulated model answers\n");
         buf_init(&ledger.notes, NOTES_MAX);
+        if (q->explain)
+            ledger.story = story_new(w->fx);
         if (result == 0)
             result = worker_run(w, &job, err);
         buf_deinit(&ledger.notes);
+        story_free(ledger.story);
         worker_deinit(w);
     }
     free(w);
@@ -61,11 +72,16 @@ int cmd_ask(int argc, char **argv)
 {
     struct worker_options o = {.print = stdout, .workflow = true};
     const char *policy = NULL, *model = NULL;
+    struct question q = {.explain = false};
     const struct option options[] = {
         {"--policy", 'p', "POLICY", OPTION_TEXT, &policy,
          "the policy [auto: the configuration's default]"},
         {"--model", 'm', "MODEL", OPTION_TEXT, &model,
          "one model instead: \"provider/model\" or an alias"},
+        {"--param", 0, "NAME=VALUE", OPTION_LIST, &q.params,
+         "a parameter that the policy has opened to callers (may be repeated)"},
+        {"--explain", 0, NULL, OPTION_FLAG, &q.explain,
+         "show how the answer came about: parameters, decisions, every call"},
         {"--config", 'c', "FILE", OPTION_TEXT, &o.config,
          "configuration [baton.lua, if it is there]"},
         {"--policies", 0, "DIR", OPTION_TEXT, &o.policies,
@@ -90,12 +106,11 @@ int cmd_ask(int argc, char **argv)
                                                     : "--policy and --model exclude each other");
     buf_init(&prompt, PROMPT_MAX);
     int result = read_prompt(operands, argv + 1, &prompt, &err);
+    q.kind = model ? "model" : "policy";
+    q.target = model ? model : policy ? policy : "auto";
+    q.prompt = prompt.data;
     if (result == 0)
-        result = ask(&o, model ? "model" : "policy",
-                     model    ? model
-                     : policy ? policy
-                              : "auto",
-                     prompt.data, &err);
+        result = ask(&o, &q, &err);
     buf_deinit(&prompt);
     return result < 0 ? command_failed("ask", &err) : 0;
 }

@@ -4,6 +4,7 @@
 #include "listen.h"
 #include "master.h"
 #include "options.h"
+#include "trace_log.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -16,6 +17,8 @@ static int check(const struct master_options *o, double workers, struct err *err
         return err_prefix(err, "--listen");
     if (o->admin && strcmp(o->admin, "none") != 0 && listen_check(o->admin, err) < 0)
         return err_prefix(err, "--admin");
+    if (o->trace_log && trace_log_check(o->trace_log, err) < 0)
+        return err_prefix(err, "--trace-log");
     if (!isnan(workers) && (workers != (int)workers || workers < 1 || workers > WORKERS_MAX))
         return err_set(err, ERR_BAD_REQUEST, "--workers: a whole number from 1 to %d", WORKERS_MAX);
     return 0;
@@ -38,6 +41,8 @@ int cmd_serve(int argc, char **argv)
         {"--state", 0, "DIR", OPTION_TEXT, &o.state,
          "where generations and kept values survive a restart, or \"none\" [a folder for the "
          "address in ~/.local/state/baton; none for port 0]"},
+        {"--trace-log", 0, "FILE", OPTION_TEXT, &o.trace_log,
+         "append a JSON line for each request: what was decided, tried and paid"},
         {"--no-watch", 0, NULL, OPTION_FLAG, &o.no_watch,
          "load changed files on request only (baton reload, SIGHUP)"},
         {"--strict", 0, NULL, OPTION_FLAG, &o.strict,

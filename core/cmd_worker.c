@@ -255,6 +255,7 @@ static void on_route(struct serving *s, struct span m)
     json_double(json_member(m, "share"), &w->share);
     w->log.level = (enum log_level)front->config.log_level;
     cache_resize(w->cache, front->config.cache_bytes);
+    worker_trace_use(&w->trace, &w->log, w->o.trace_log ? w->o.trace_log : front->config.trace_log);
     if (front != old)
         generation_start_timers(front->g);
     retire_older(w);
@@ -437,6 +438,8 @@ static void write_slot(struct serving *s)
     s->slot->calls_waiting = transfers_waiting(w->transfers);
     s->slot->log_waiting = (int64_t)w->log.waiting.len;
     s->slot->log_dropped = (int64_t)w->log.lost;
+    s->slot->trace_waiting = (int64_t)w->trace.seen.waiting;
+    s->slot->trace_dropped = (int64_t)(w->trace.before + w->trace.seen.dropped);
     write_loads(s);
     if (s->ticks++ % 4 == 1) {
         s->slot->resident = resident();
@@ -455,6 +458,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     if (s->w.front)
         request_keep_alive(&s->w);
     worker_memory_tick(&s->memory, &s->w);
+    worker_trace_tick(&s->w.trace, &s->w.log, s->w.fx->mono_us(s->w.fx));
     if (s->slot)
         write_slot(s);
     if (s->draining)
@@ -577,6 +581,7 @@ int cmd_worker(int argc, char **argv)
         {"--shared", 0, "FD", OPTION_NUMBER, &shared, "memory of all processes; -1: its own"},
         {"--listen", 0, "FD", OPTION_NUMBER, &socket, "where clients come in; -1: a trial"},
         {"--slot", 0, "N", OPTION_NUMBER, &slot, "its place in the shared memory"},
+        {"--trace-log", 0, "FILE", OPTION_TEXT, &o.trace_log, "a line for each request"},
         {0},
     };
     const struct command command = {
@@ -593,6 +598,7 @@ int cmd_worker(int argc, char **argv)
         s->slot_number = (int)slot;
         o.shared_fd = shared < 0 ? 0 : inherited(shared);
         o.trial = s->socket < 0;
+        o.serves = true;
         if (o.trial)
             nice(TRIAL_NICE);
         result = serve(s, &o, &err) < 0 ? command_failed("worker", &err) : 0;

@@ -224,6 +224,7 @@ static void take_all(lua_State *L, struct config *c)
     c->key = take_text(L, "key");
     lua_pop(L, 1);
     c->state = take_text(L, "state");
+    c->trace_log = take_text(L, "trace_log");
     c->workers = (int)take_int(L, "workers", 0);
     c->watch = take_flag(L, "watch");
     c->watchdog_ms = (int)take_int(L, "watchdog_ms", 10000);
@@ -577,6 +578,7 @@ void config_deinit(struct config *c)
     free(c->admin_token);
     free(c->admin_listen);
     free(c->state);
+    free(c->trace_log);
     free(c->catalogue.file);
     free(c->catalogue.dated);
     free(c->catalogue.path);

@@ -42,6 +42,7 @@ struct config {
     char *admin_token;  /* NULL: only from this machine */
     int workers;        /* 0: one per core */
     char *state;        /* folder; NULL: the default */
+    char *trace_log;    /* file; NULL: none */
     bool watch;         /* reload when files change */
     int watchdog_ms;
     int64_t keepalive_us; /* a client that waits for a stream hears something at least so often */

@@ -4,6 +4,7 @@
 
 #include "task.h"
 #include "tls.h"
+#include "trace_log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,6 +87,19 @@ static int check_certificate(const struct load *l, struct err *err)
     return 0;
 }
 
+/* The same for the file of the trace log. */
+static int check_trace_log(const struct load *l, struct err *err)
+{
+    const struct config *c = &l->config;
+
+    if (!c->trace_log || !l->w->o.serves || l->w->o.trace_log ||
+        trace_log_check(c->trace_log, err) == 0)
+        return 0;
+    err_prefix(err, "configuration: trace_log");
+    config_blame_text(l->config_name, buf_span(&l->config_text), err);
+    return -1;
+}
+
 static int build(struct load *l, struct err *err)
 {
     struct worker *w = l->w;
@@ -128,7 +142,8 @@ struct load *load_begin(struct worker *w, int64_t serial, struct sources *source
         err_set(err, ERR_OVERLOADED, "out of memory");
         goto fail;
     }
-    if (configure(l, err) < 0 || check_certificate(l, err) < 0 || build(l, err) < 0)
+    if (configure(l, err) < 0 || check_certificate(l, err) < 0 || check_trace_log(l, err) < 0 ||
+        build(l, err) < 0)
         goto fail;
     return l;
 fail:

@@ -18,9 +18,10 @@ struct master_options {
     const char *listen;   /* NULL: the configuration's */
     const char *admin;    /* the same for the admin API; "none": no admin API */
     const char
-        *state;    /* folder where generations and persistent values are kept; NULL: the default */
-    int workers;   /* 0: the configuration's, else one per core */
-    bool no_watch; /* files are loaded on request only */
+        *state; /* folder where generations and persistent values are kept; NULL: the default */
+    const char *trace_log; /* file; NULL: the configuration's */
+    int workers;           /* 0: the configuration's, else one per core */
+    bool no_watch;         /* files are loaded on request only */
     bool strict; /* broken policies at the start end it, even when an earlier generation is kept */
     char **argv_all; /* the whole command line, to execute a new binary with */
 };

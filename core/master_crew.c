@@ -289,13 +289,18 @@ static pid_t spawn_worker(const struct hand *h, const char *exe, int its_end, st
     int shared = h->socket < 0 ? -1 : m->shared.shm.fd;
     const int fds[] = {its_end, shared, socket};
     char numbers[4][16];
-    const char *argv[] = {"baton",    "worker",   "--channel", numbers[0], "--shared", numbers[1],
-                          "--listen", numbers[2], "--slot",    numbers[3], NULL};
+    const char *argv[] = {"baton",    "worker",   "--channel", numbers[0], "--shared",
+                          numbers[1], "--listen", numbers[2],  "--slot",   numbers[3],
+                          NULL,       NULL,       NULL};
 
     snprintf(numbers[0], sizeof numbers[0], "%d", its_end);
     snprintf(numbers[1], sizeof numbers[1], "%d", shared);
     snprintf(numbers[2], sizeof numbers[2], "%d", socket);
     snprintf(numbers[3], sizeof numbers[3], "%d", h->slot);
+    if (m->o.trace_log) {
+        argv[10] = "--trace-log";
+        argv[11] = m->o.trace_log;
+    }
     return spawn(exe, (char *const *)argv, fds, 3, err); /* it does not change them */
 }
 

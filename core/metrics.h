@@ -50,6 +50,7 @@ enum metric {
     METRIC_TASKS,            /* gauge: worker; coroutines alive */
     METRIC_HEARTBEAT,        /* gauge: worker; seconds since the last one */
     METRIC_LOG_DROPPED,      /* counter: worker; lines */
+    METRIC_TRACE_DROPPED,    /* counter: worker; lines of the trace log */
     METRIC_QUEUE,            /* gauge: queue; entries that wait in it */
     METRIC_GENERATIONS,      /* gauge: state */
     METRIC_GENERATION_INFO,  /* gauge: hash, state; requests in flight */

@@ -11,6 +11,7 @@
 #include "secret.h"
 #include "task.h"
 
+#include <ctype.h>
 #include <lauxlib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ enum { NOTES_MAX = 64 << 10 };
 
 static void request_free(struct request *r)
 {
+    request_trace_end(r);
     request_note(r);
     list_remove(&r->node);
     buf_deinit(&r->ledger.notes);
@@ -96,23 +98,78 @@ static void set_text(lua_State *L, const char *name, const char *text)
     lua_setfield(L, -2, name);
 }
 
-/* Header fields of the client that providers of the same format may want to see. */
-static void push_headers(lua_State *L, const struct request *r)
+/* Header fields of the client that scripts get to see: those that mean something to providers of the same format, who
+ * belongs together, and parameters. */
+enum { PARAM_BYTES = 64, PARAM_FIELDS = 64 };
+
+static const char param_prefix[] = "x-baton-param-";
+static const char *const session_fields[] = {"x-session-id", "x-conversation-id",
+                                             "x-claude-code-session-id", NULL};
+
+static const char *session_of(const struct request *r)
+{
+    const char *text = NULL;
+
+    for (int i = 0; session_fields[i] && !(text && *text); i++)
+        text = http_header(r->x, session_fields[i]);
+    return text && *text ? text : NULL;
+}
+
+/* route.NAME[key] = value; the route is on top of the stack. */
+static void add_to(lua_State *L, const char *name, const char *key, const char *value)
+{
+    if (lua_getfield(L, -1, name) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        lua_setfield(L, -3, name);
+    }
+    set_text(L, key, value);
+    lua_pop(L, 1);
+}
+
+static void add_param(lua_State *L, const char *name, const char *value)
+{
+    char key[PARAM_BYTES + 2];
+    size_t n = 0;
+
+    for (; name[n] && n < sizeof key - 1; n++)
+        key[n] = (char)tolower((unsigned char)name[n]);
+    key[n] = 0; /* one byte more than a name may have is refused by name */
+    add_to(L, "params", key, value);
+}
+
+/* The name as scripts know it, or NULL. */
+static const char *forwarded(const char *name)
 {
     static const char *const names[] = {"anthropic-version", "anthropic-beta", "openai-beta"};
-    bool any = false;
 
-    for (size_t i = 0; r->x && i < sizeof names / sizeof *names; i++) {
-        const char *value = http_header(r->x, names[i]);
-        if (!value)
-            continue;
-        if (!any)
-            lua_newtable(L);
-        any = true;
-        set_text(L, names[i], value);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcasecmp(name, names[i]) == 0)
+            return names[i];
+    return NULL;
+}
+
+static void push_headers(lua_State *L, const struct request *r)
+{
+    struct http_header h;
+    bool session = false;
+    int params = 0;
+
+    for (int i = 0; r->x && http_header_at(r->x, i, &h); i++) {
+        char first = (char)(h.name[0] | 32);
+        if (first == 'x') {
+            if (strncasecmp(h.name, param_prefix, sizeof param_prefix - 1) == 0 &&
+                params++ < PARAM_FIELDS)
+                add_param(L, h.name + sizeof param_prefix - 1, h.value);
+            for (int k = 0; session_fields[k] && !session; k++)
+                session = strcasecmp(h.name, session_fields[k]) == 0;
+        } else if ((first == 'a' || first == 'o') && forwarded(h.name)) {
+            add_to(L, "headers", forwarded(h.name), http_header(r->x, h.name));
+        }
     }
-    if (any)
-        lua_setfield(L, -2, "headers");
+    if (session && session_of(r))
+        set_text(L, "session", session_of(r));
 }
 
 /* What the scripts get to know besides the body. */
@@ -160,7 +217,7 @@ static int l_serve(lua_State *L)
 static struct span who_asks(const struct request *r)
 {
     static const char *const keys[] = {"authorization", "x-api-key", "api-key", "x-goog-api-key"};
-    const char *text = http_header(r->x, "x-session-id");
+    const char *text = session_of(r);
     struct span user = {NULL, 0};
 
     if (!text && r->body)
@@ -189,6 +246,8 @@ static void start_task(struct request *r)
     struct err err;
 
     r->load = choose_load(r);
+    if (r->w->trace.log)
+        request_trace_begin(r);
     r->task = task_new(r->load->g, NULL, &r->ledger, on_task_end, r, &err);
     if (!r->task) {
         fail_now(r, &err, "");

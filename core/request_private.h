@@ -3,6 +3,7 @@
  *
  * request.c         from the exchange over the task to the answer
  * request_sink.c    the answer on its way to the client
+ * request_trace.c   its line in the trace log
  * request_flight.c  what is in flight, and what is noted of a request when it has ended */
 #ifndef REQUEST_PRIVATE_H
 #define REQUEST_PRIVATE_H
@@ -48,5 +49,9 @@ extern const struct sink request_sink;
 
 /* request_flight.c: the line in the log, the metrics, what the canary is judged by. */
 void request_note(struct request *r);
+
+/* request_trace.c: where a trace log is kept, every step is noted from begin on, and the line is written by end. */
+void request_trace_begin(struct request *r);
+void request_trace_end(struct request *r);
 
 #endif

@@ -2,6 +2,7 @@
  * looks. SPDX-License-Identifier: MIT */
 #include "request_view.h"
 
+#include "generation.h"
 #include "json.h"
 #include "lua_buf.h"
 #include "lua_json.h"
@@ -256,6 +257,16 @@ static int push_text(lua_State *L, struct request_view *v)
     return 1;
 }
 
+/* req.context: what the client says beside its request (scripts/caller.lua). */
+static int push_context(lua_State *L)
+{
+    generation_require(L, "caller");
+    lua_getfield(L, -1, "context");
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 1);
+    return 1;
+}
+
 /* ---- members ---- */
 
 /* Members are looked up by C strings. */
@@ -282,6 +293,8 @@ static int l_index(lua_State *L)
         return 1;
     if (strcmp(key, "text") == 0)
         return push_text(L, v);
+    if (strcmp(key, "context") == 0)
+        return push_context(L);
     lua_settop(L, 2);
     type = peek(L, 1, READ, 2);
     if (type != LUA_TNIL && type != LUA_TNONE)

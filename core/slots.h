@@ -13,11 +13,13 @@ struct worker_slot {
     _Atomic int in_flight;   /* requests */
     _Atomic int connections; /* of clients */
     _Atomic int tasks;
-    _Atomic int calls_waiting;   /* of providers, for a connection */
-    _Atomic int64_t log_waiting; /* bytes of lines that nobody has taken yet */
-    _Atomic int64_t resident;    /* bytes of memory */
-    _Atomic int64_t heap;        /* bytes of Lua, all generations */
-    _Atomic int64_t log_dropped; /* lines */
+    _Atomic int calls_waiting;     /* of providers, for a connection */
+    _Atomic int64_t log_waiting;   /* bytes of lines that nobody has taken yet */
+    _Atomic int64_t resident;      /* bytes of memory */
+    _Atomic int64_t heap;          /* bytes of Lua, all generations */
+    _Atomic int64_t log_dropped;   /* lines */
+    _Atomic int64_t trace_waiting; /* bytes of the trace log */
+    _Atomic int64_t trace_dropped; /* lines of it */
     _Atomic int64_t cache_bytes, cache_entries, cache_hits, cache_misses;
     struct {
         _Atomic int64_t serial; /* of a load; 0: free */

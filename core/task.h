@@ -10,6 +10,8 @@
 
 #include "generation.h"
 
+struct story;
+
 /* What a request has cost so far; shared by a root task and all its children. */
 struct ledger {
     char id[64];         /* trace id */
@@ -25,6 +27,7 @@ struct ledger {
     const char *script;     /* the workflow's file, borrowed; NULL in a request */
     struct buf notes;       /* of trace.decide and trace.note: a JSON array, still open */
     enum guard_limit limit; /* the last one that a task of it ran into, for counters */
+    struct story *story;    /* every step of it; NULL: nobody wants to know */
 };
 
 /* The cost without the noise of binary sums: nine significant digits. */

@@ -204,6 +204,7 @@ void worker_deinit(struct worker *w)
         watchdog_deinit(&w->rt.dog);
     if (w->fx)
         w->fx->free(w->fx);
+    worker_trace_end(&w->trace);
     transfers_free(w->transfers);
     cache_free(w->cache);
     shared_free(&w->shared);

@@ -9,6 +9,7 @@
 #include "shared.h"
 #include "sim.h"
 #include "transfer.h"
+#include "worker_trace.h"
 
 #include <event2/event.h>
 
@@ -22,11 +23,13 @@ struct worker_options {
     const char *const *allow_read, *const *allow_write, *const *allow_net,
                                                             *const *args; /* as in struct runtime */
     FILE *print;
-    bool workflow;        /* a command-line script: its tasks may use more than a request's */
-    int shared_fd;        /* memory that the master made, taken over; 0: memory of its own */
-    bool bare;            /* no configuration is read */
-    bool trial;           /* nothing is called: no simulator is started either */
-    struct span recorded; /* as in config_load_recorded; p is NULL: real models */
+    bool workflow;         /* a command-line script: its tasks may use more than a request's */
+    int shared_fd;         /* memory that the master made, taken over; 0: memory of its own */
+    bool bare;             /* no configuration is read */
+    bool trial;            /* nothing is called: no simulator is started either */
+    bool serves;           /* it is one of the master's, or a trial for one */
+    const char *trace_log; /* file of the command line; NULL: the configuration's */
+    struct span recorded;  /* as in config_load_recorded; p is NULL: real models */
 };
 
 struct load;
@@ -53,6 +56,7 @@ struct worker {
     void (*on_freed)(struct worker *w, int64_t serial); /* a load is gone; may be NULL */
     struct http *http;                                  /* "baton worker": set by it */
     struct list requests;                               /* struct request, in flight */
+    struct worker_trace trace;
 };
 
 /* Builds all of it but what is served: loop, shared memory, effects. */

@@ -58,5 +58,6 @@ return policy.define {
       ladder = { "fast", "expert" }, -- tiers, names of models or selectors, cheapest first
       threshold = 0.8,               -- judge.quality (0..1) from which an answer is taken
    },
+   open = { threshold = { min = 0, max = 1 } },
    run = run,
 }

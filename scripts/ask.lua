@@ -3,6 +3,7 @@
 
 local clock = require "clock"
 local errors = require "errors"
+local explain = require "explain"
 local json = require "json"
 local llm = require "llm"
 local policies = require "policies"
@@ -41,21 +42,51 @@ local function check_policy(name)
    error(errors.new { code = "not_found", message = message }, 0)
 end
 
--- ask.main(kind, target, prompt): target is the name of a policy or "auto" (kind "policy"), or a
--- model (kind "model"). Raises the error when there is no answer.
-function ask.main(kind, target, prompt)
+local function show_story()
+   local record = trace.record()
+   for _, line in ipairs(record and explain.lines(record) or {}) do print("-- " .. line) end
+end
+
+-- "NAME=VALUE" each -> as the header fields x-baton-param-NAME have them.
+local function fields_of(settings)
+   local fields
+   for _, setting in ipairs(settings) do
+      local name, value = setting:match "^([%w_-]+)=(.*)$"
+      if not name then
+         error(errors.new { code = "bad_request",
+            message = ("--param %s: must be NAME=VALUE"):format(setting) }, 0)
+      end
+      fields = fields or {}
+      fields[name] = value
+   end
+   return fields
+end
+
+-- ask.main(kind, target, prompt, ...): target is the name of a policy or "auto" (kind "policy"), or a
+-- model (kind "model"); ...: "NAME=VALUE" each, parameters of the policy. Raises the error when there is no
+-- answer. When somebody wants to know (--explain), how it came about is shown, too.
+function ask.main(kind, target, prompt, ...)
    if kind == "policy" then check_policy(target) end
    local begun = clock.monotonic()
    local req = provider.request(json.encode {
       model = target, messages = { { role = "user", content = prompt } }, stream = true,
    })
-   local result, err = serve.run(req, target)
-   if not result then error(err, 0) end
-   show(result)
+   local result, err = serve.run(req, target, fields_of { ... })
+   if err and err.param then err.message = err.message:gsub("^x%-baton%-param%-", "--param ") end
+   local shown, problem = pcall(function()
+      if not result then error(err, 0) end
+      show(result)
+   end)
+   if not shown then
+      show_story()
+      error(problem, 0)
+   end
+   if result.name then trace.answered(result.name) end
    local total = trace.total()
    print(("\n-- %s · %s · %d tokens in, %d out · $%.6f · %.2f s · %d call%s"):format(
       total.policy, result.name or "baton", total.input_tokens, total.output_tokens, total.cost_usd,
       clock.monotonic() - begun, total.attempts, total.attempts == 1 and "" or "s"))
+   show_story()
 end
 
 return ask

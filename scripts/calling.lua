@@ -3,6 +3,7 @@
 
 local blame = require "blame"
 local config = require "config"
+local explain = require "explain"
 local log = require "log"
 local models = require "models"
 local random = require "random"
@@ -17,6 +18,9 @@ local codecs = {}
 function calling.find(target)
    local entry, err = models.resolve(target)
    if not entry then return nil, err end
+   if type(target) == "table" and target ~= entry and not target.model and trace.detailed() then
+      explain.selection(target, entry)
+   end
    local name = config.providers[entry.provider].codec
    codecs[name] = codecs[name] or require("codec." .. name)
    return entry, codecs[name]
@@ -103,13 +107,13 @@ local function has_spare_key(entry, err)
    return (who == "key" or who == "quota") and not err.refused and models.is_ready(entry)
 end
 
--- calling.try(entry, retries, attempt) -> what attempt() returns when that is not nil | nil, err. Tries until
--- it is in vain. Yields.
+-- calling.try(entry, retries, attempt) -> what attempt(n) returns when that is not nil | nil, err. n: which
+-- try it is, from 1. Tries until it is in vain. Yields.
 function calling.try(entry, retries, attempt)
    local n = 1
    local spare_keys = (config.providers[entry.provider].keys or 1) - 1
    while true do
-      local call, body, usage, view, warnings = attempt()
+      local call, body, usage, view, warnings = attempt(n)
       if call then return call, body, usage, view, warnings end
       local err = body
       log.debug("attempt failed", { model = entry.name, code = err.code, attempt = n })

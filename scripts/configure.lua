@@ -222,6 +222,7 @@ local check_config = record {
    admin = record { listen = admin_address, token = client_key },
    workers = number_in(1, 64),
    state = is "string",
+   trace_log = is "string",
    watch = is "boolean",
    watchdog = seconds,
    keepalive_after = seconds,
@@ -458,7 +459,7 @@ return function(given, env, simulated, read, recorded)
       keys = given.keys or {},
       tls = given.tls or {},
       admin = { listen = (given.admin or {}).listen, token = (given.admin or {}).token },
-      workers = given.workers, state = given.state, watch = given.watch ~= false,
+      workers = given.workers, state = given.state, trace_log = given.trace_log, watch = given.watch ~= false,
       watchdog_ms = given.watchdog and ms(given.watchdog),
       keepalive_ms = given.keepalive_after and ms(given.keepalive_after),
       limits = {

@@ -122,7 +122,7 @@ end
 -- Sends one request. Returns the call, its body (nil: a stream), its usage (false: none), its view (of other
 -- formats than OpenAI's, which may hold an error in what looks like an answer) and what was left out | nil,
 -- err.
-local function attempt(entry, req, opts, codec, stream)
+local function attempt(entry, req, opts, codec, stream, n)
    local out, wrong = outgoing.make(req, entry, codec, stream, settings_of(opts))
    if not out then return nil, wrong end
    -- without an answer: nil, err, call (if it was made)
@@ -134,6 +134,7 @@ local function attempt(entry, req, opts, codec, stream)
       first_byte = opts.ttft, stall = opts.stall, model = entry.name, known = models.is_known(entry.name),
       requests_per_minute = entry.requests_per_minute, tokens_per_minute = entry.tokens_per_minute,
       input_price = entry.input, output_price = entry.output, context = entry.context,
+      label = opts.label, try = n,
    }
    if not call then
       local err, made = place(status, entry), answer
@@ -278,8 +279,8 @@ end
 
 -- What attempt returns, when it is not in vain.
 local function try(entry, req, opts, codec, stream)
-   return calling.try(entry, opts.retries or 0, function()
-      return attempt(entry, req, opts, codec, stream)
+   return calling.try(entry, opts.retries or 0, function(n)
+      return attempt(entry, req, opts, codec, stream, n)
    end)
 end
 

@@ -1,11 +1,13 @@
 -- policy: what a policy file returns, checked when it is loaded.
 -- SPDX-License-Identifier: MIT
+local caller = require "caller"
 local errors = require "errors"
 
 local policy = {}
 
 local FIELDS = {
    name = "string", about = "string", params = "table", run = "function", checks = "function or table",
+   open = "table",
 }
 
 local function known()
@@ -43,12 +45,16 @@ end
 --   name    how requests call it ("cascade" or "baton/cascade"): letters, digits, '.', '_', '-'
 --   run     function(req, p) -> reply or stream | nil, err; p are the params as configured
 --   params  default values by name; the configuration's policies.NAME overrides them
+--   open    parameters that callers may set: a list of names, or by name true or limits
+--           ({ min = 0, max = 1 }, { one_of = { "a", "b" } }, { type =, integer =, max_length = }); of one
+--           that is not in params p.NAME is nil unless a caller says it
 --   checks  a function, or functions by name, run when the policy is loaded; they raise on what is wrong
 --   about   one sentence for listings
 -- Raises on an unknown field, a wrong type, a missing name or run.
 function policy.define(def)
    check(def)
    if not def.params then def.params = {} end
+   if def.open then def.open = caller.opened(def.name, def.open, def.params) end
    return def
 end
 

@@ -1,6 +1,7 @@
 -- serve: from a client's request to its answer. Finds the policy, runs it, sends what it returned.
 -- SPDX-License-Identifier: MIT
 
+local caller = require "caller"
 local clock = require "clock"
 local config = require "config"
 local errors = require "errors"
@@ -59,6 +60,18 @@ local function choose(name)
    return policies.direct, { model = wanted }, true
 end
 
+-- What the caller says of the parameters goes into them, and what a run gets is noted: err, or nil.
+local function settle_params(definition, p, route, head, view)
+   local names, err
+   if definition.open or route.params then
+      trace.policy(definition.name)
+      names, err = caller.override(definition, p, route.params, view)
+      if err then return err end
+      if names then trace.note { set_by_caller = names } end
+   end
+   if trace.detailed() then trace.begun(head.model, caller.shown(p), names) end
+end
+
 -- ---- the request ----
 
 -- Does the client name a model whose provider speaks the client's own format? Then its bytes go there, and
@@ -82,7 +95,7 @@ end
 -- The request as policies see it, in the shape of Chat Completions; made only when somebody looks when
 -- 'late'.
 local function request_of(door, route, head, body, view, late)
-   local about = { format = door.format, head = head, headers = route.headers }
+   local about = { format = door.format, head = head, headers = route.headers, route = route }
    if not door.decode then
       local wrong = door.check(view)
       if wrong then return nil, wrong end
@@ -288,12 +301,14 @@ function serve.request(answer, route, body, view)
    local door = door_of(route.door)
    local head, problem = door.head(body, route, view)
    if not head then return answer:fail(problem) end
+   if trace.detailed() then trace.begun(head.model) end
    local definition, p, named = choose(head.model)
    if head.instant and definition then return answer:reply(200, "application/json", nil, head.instant) end
    local late = named and door.decode and is_for_its_own(door, p)
    local req, wrong = request_of(door, route, head, body, view, late)
    if not definition then return answer:fail(p) end
-   if not req then return answer:fail(wrong) end
+   wrong = not req and wrong or settle_params(definition, p, route, head, view)
+   if wrong then return answer:fail(wrong) end
    if head.stream then answer:keep_alive(of_head(door.stream_type, head), of_head(door.ping, head)) end
    local result, err = run_policy(definition, req, p, named)
    if not result then
@@ -303,11 +318,13 @@ function serve.request(answer, route, body, view)
    send({ door = door, head = head, req = req, answer = answer, debug = route.debug }, result)
 end
 
--- serve.run(req, name) -> reply or stream | nil, err: a request without a client, for the command
--- line. Yields.
-function serve.run(req, name)
+-- serve.run(req, name, fields?) -> reply or stream | nil, err: a request without a client, for the command
+-- line. fields: parameters as header fields have them. Yields.
+function serve.run(req, name, fields)
    local definition, p, named = choose(name)
    if not definition then return nil, p end
+   local wrong = settle_params(definition, p, { params = fields }, { model = name }, req)
+   if wrong then return nil, wrong end
    return run_policy(definition, req, p, named)
 end
 

@@ -167,6 +167,11 @@ function t.metric(family, ...)
    return harness.metric(families[family], ...)
 end
 
+-- t.follow(): from now on every step of this case is noted, as the trace log wants it (trace.record).
+function t.follow()
+   harness.follow()
+end
+
 -- t.collect(): collects garbage now.
 function t.collect()
    harness.collect()

@@ -5,6 +5,7 @@
  * the files of those names. */
 #include "answer.h"
 #include "sandbox.h"
+#include "story.h"
 #include "worldhelp.h"
 
 #include <dirent.h>
@@ -357,10 +358,21 @@ static void free_clients(struct runner *r)
     }
 }
 
+/* Everything of this case is noted from now on (story.h). */
+static int h_follow(lua_State *L)
+{
+    struct ledger *ledger = task_of(L)->ledger;
+
+    if (!ledger->story)
+        ledger->story = story_new(generation_of(L)->rt->fx);
+    return 0;
+}
+
 static const luaL_Reg harness[] = {
     {"case", h_case},     {"check", h_check},       {"skip", h_skip},     {"compile", h_compile},
     {"answer", h_answer}, {"requests", h_requests}, {"forget", h_forget}, {"force", h_force},
-    {"metric", h_metric}, {"collect", h_collect},   {"client", h_client}, {NULL, NULL},
+    {"metric", h_metric}, {"collect", h_collect},   {"client", h_client}, {"follow", h_follow},
+    {NULL, NULL},
 };
 
 static int l_open_harness(lua_State *L)
@@ -460,6 +472,7 @@ static void run_body(struct runner *r, int n, const char *name)
     else
         test_passed++;
     buf_deinit(&o.ledger.notes);
+    story_free(o.ledger.story);
     check_leftovers(r, name);
 }
 
