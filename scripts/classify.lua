@@ -30,6 +30,10 @@ classify.features = features.of
 classify.complexity = features.complexity
 classify.complexity_weights = features.weights
 classify.complexity_thresholds = features.thresholds
+classify.language = features.language
+classify.languages = features.languages
+classify.tokens = features.tokens
+classify.token_families = features.families
 
 -- Kinds of work --------------------------------------------------------------------------------------
 

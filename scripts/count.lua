@@ -21,8 +21,7 @@ local function data_tokens(part)
 end
 
 -- count.estimate(request) -> about how many tokens the input of a request of the hub has: no model's own
--- count,
--- but near enough to tell whether it fits. English text has some 4 bytes a token.
+-- count, but near enough to tell whether it fits.
 function count.estimate(req)
    local total = 0
    for _, message in ipairs(hub.list(req.messages)) do

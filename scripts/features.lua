@@ -74,6 +74,31 @@ function features.of(req)
    return out
 end
 
+-- Language -------------------------------------------------------------------------------------------
+
+-- The codes (ISO 639-1) that features.language knows.
+features.languages = measure.languages()
+
+-- features.language(req) -> code, confidence: the language of what is asked (text.of), code in ``` aside;
+-- "und" where nothing tells. confidence goes from 0 to 1; a few words are often not enough for more than 0.5.
+function features.language(req)
+   return measure.language(text.of(req))
+end
+
+-- Tokens ---------------------------------------------------------------------------------------------
+
+-- { [family] = { factor, verified } }: what features.tokens knows.
+features.families = measure.families()
+
+-- features.tokens(s, family?) -> integer, verified: about how many tokens a text has, or all texts of a
+-- request (text.all), without what a format adds for each message.
+--   family    "o200k" (GPT-4o and later, the default), "cl100k" (GPT-4), or one of features.families, which
+--             is o200k's number times a factor; an unknown one raises
+--   verified  was the family compared with its published tokenizer?
+function features.tokens(s, family)
+   return measure.tokens(text.all(s), family)
+end
+
 -- Complexity ----------------------------------------------------------------------------------------
 
 -- Each factor of the counts; over 1 counts as 1.

@@ -3,6 +3,8 @@
 --
 -- Texts are UTF-8; upper and lower case are told apart for ASCII letters only. Nothing here fails on any
 -- string of bytes.
+local measure = require "measure"
+
 local text = {}
 
 -- The text of a message's content: a string, or a list of parts of which those with a text count (OpenAI's
@@ -98,9 +100,9 @@ function text.sentences(s)
    return ends > 0 and ends or 1
 end
 
--- About how many tokens: a quarter of the bytes (OpenAI's rule of thumb for English), rounded up.
+-- About how many tokens, as classify.tokens counts them for GPT-4o and later ("o200k").
 function text.tokens(s)
-   return (#s + 3) // 4
+   return (measure.tokens(s))
 end
 
 -- At most n bytes of s, cut between characters, with "…" (3 bytes more) where something was cut.

@@ -1,19 +1,21 @@
-/* fuzz_measure - any bytes as a text: what is counted in it can be there.
+/* fuzz_measure - any bytes as a text: what is counted in it can be there, and it is in some language or none.
  * SPDX-License-Identifier: MIT */
 #include "feature.h"
+#include "language.h"
+#include "tokens.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static struct lexicon words;
+static struct language_table languages;
+
 static void check_features(struct span text)
 {
-    static struct lexicon words;
     struct features f;
 
-    if (!words.used)
-        lexicon_init(&words);
     features_read(&words, text, &f);
     if (f.bytes != text.n || f.characters > f.bytes || f.words > f.bytes || f.sentences > f.bytes ||
         f.questions > f.sentences || f.numbers > f.words || f.rare > f.plain ||
@@ -24,8 +26,39 @@ static void check_features(struct span text)
             abort();
 }
 
+static void check_tokens(struct span text)
+{
+    struct token_counts counts;
+    size_t pieces = 0;
+
+    tokens_count(&words, text, &counts);
+    for (int i = 0; i < TOKEN_KINDS; i++)
+        pieces += counts.n[i];
+    if (pieces > 2 * text.n) /* a word counts itself and its letters */
+        abort();
+    for (const struct token_family *f = token_families; f->name; f++)
+        if (tokens_estimate(f, &counts) > 4 * text.n)
+            abort();
+}
+
+static void check_language(struct span text)
+{
+    struct language_guess guess = language_find(&languages, text);
+
+    if (!guess.code || !(guess.confidence >= 0 && guess.confidence <= 1))
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    check_features((struct span){(const char *)data, size});
+    struct span text = {(const char *)data, size};
+
+    if (!words.used) {
+        lexicon_init(&words);
+        language_init(&languages);
+    }
+    check_features(text);
+    check_tokens(text);
+    check_language(text);
     return 0;
 }

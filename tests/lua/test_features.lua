@@ -4,8 +4,8 @@ local t = require "test"
 local classify = require "classify"
 
 local NUMBERS = {
-   "bytes", "characters", "lines", "words", "sentences", "questions", "numbers", "steps", "bullets",
-   "code_blocks", "code_bytes", "code_lines", "formulas", "urls", "symbols", "rare", "long_words",
+   "bytes", "characters", "lines", "words", "tokens", "sentences", "questions", "numbers", "steps",
+   "bullets", "code_blocks", "code_bytes", "code_lines", "formulas", "urls", "symbols", "rare", "long_words",
    "technical", "vague", "sequence", "orders", "imperatives", "constraints", "logic", "messages", "turns",
    "system_bytes", "tool_results", "tools", "attachments", "images", "audio", "files",
 }
@@ -93,4 +93,54 @@ t.case("levels and their thresholds", function()
    end
    t.equal(classify.complexity_thresholds.medium, 0.1)
    t.equal(classify.complexity_weights.terms, 0.6)
+end)
+
+t.case("tokens: about as many as there are, for every family", function()
+   local text = "The quick brown fox jumps over the lazy dog."
+   local n, verified = classify.tokens(text)
+   t.equal(n, 10)
+   t.equal(verified, true)
+   t.equal(classify.features(text).tokens, n)
+   for family, about in pairs(classify.token_families) do
+      local m, known = classify.tokens(text, family)
+      t.ok(m >= 9 and m <= 13, family)
+      t.equal(known, about.verified)
+      t.ok(about.factor >= 1 and about.factor < 2, family)
+   end
+   t.equal(select(2, classify.tokens(text, "claude")), false)
+   t.equal(classify.tokens(""), 0)
+   t.equal(classify.tokens("?"), 1)
+   local messages = { { role = "system", content = text }, { role = "user", content = "x" } }
+   t.equal((classify.tokens { messages = messages }), 11)
+   t.raises(function() classify.tokens("x", "p50k") end, "unknown family 'p50k'")
+   for _, c in ipairs { "a", "\255", "é", "中", "\0" } do
+      local s = c:rep(1 << 16)
+      local many = classify.tokens(s)
+      t.ok(many >= 1 and many <= 2 * #s)
+   end
+end)
+
+t.case("language: of the last message, code aside", function()
+   for code, question in pairs {
+      en = "Could you tell me which of these two books I should read first?",
+      de = "Kannst du mir sagen, welches von diesen beiden Büchern ich zuerst lesen soll?",
+      fr = "Peux-tu me dire lequel de ces deux livres je devrais lire en premier ?",
+      zh = "你能告诉我这两本书应该先读哪一本吗？",
+      ja = "この二冊の本のうち、どちらを先に読むべきか教えてください。",
+   } do
+      local found, confidence = classify.language(question .. "\n```\nif the for while and this\n```")
+      t.equal(found, code)
+      t.ok(confidence > 0.8 and confidence <= 1, code)
+   end
+   local messages = {
+      { role = "user", content = "Tell me about this." }, { role = "assistant", content = "Ja, gerne." },
+      { role = "user", content = "Schreibe bitte eine kurze Antwort auf die Frage." },
+   }
+   t.equal((classify.language { messages = messages }), "de")
+   for _, nothing in ipairs { "", "1234 !?", "\255\254", "```\nfor the\n```" } do
+      local code, confidence = classify.language(nothing)
+      t.equal(code, "und")
+      t.equal(confidence, 0)
+   end
+   t.ok(#classify.languages >= 45)
 end)
