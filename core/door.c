@@ -19,6 +19,7 @@ static const struct route {
     {"POST", "/completions", ANY, "completions", NULL},
     {"POST", "/responses", ANY, "responses", NULL},
     {"POST", "/embeddings", ANY, "embeddings", "embed"},
+    {"POST", "/feedback", ANY, "feedback", "give"},
     {"POST", "/messages", ANY, "anthropic", NULL},
     {"POST", "/messages/count_tokens", ANY, "anthropic", "count_tokens"},
     {"GET", "/models", V1BETA, "gemini", "models"},

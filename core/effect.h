@@ -7,6 +7,7 @@
 #ifndef EFFECT_H
 #define EFFECT_H
 
+#include "bandit.h"
 #include "buf.h"
 #include "cache.h"
 #include "err.h"
@@ -82,7 +83,7 @@ struct effect {
     void (*pause)(struct effect *e, struct op *op, bool on); /* back-pressure of an ASK_CALL */
     void (*free)(struct effect *e);
 
-    /* What outlives a request (effect_state.h). As in kv.h, cache.h and health.h, now. */
+    /* What outlives a request (effect_state.h). As in kv.h, cache.h, bandit.h and health.h, now. */
     struct shared *shared;
     struct cache *cache;
     int (*kv_get)(struct effect *e, struct span key, struct buf *out);
@@ -98,6 +99,19 @@ struct effect {
                      struct err *err);
     bool (*cache_delete)(struct effect *e, struct span key);
     void (*cache_stats)(struct effect *e, struct cache_stats *stats);
+    /* As in bandit.h, now and with our random numbers. */
+    int (*bandit_choose)(struct effect *e, const struct bandit_spec *spec,
+                         const struct bandit_context *c, struct bandit_choice *choice,
+                         struct err *err);
+    int (*bandit_learn)(struct effect *e, const struct bandit_spec *spec,
+                        const struct bandit_outcome *o, struct err *err);
+    int (*bandit_feedback)(struct effect *e, struct span trace, struct span name, double score,
+                           struct bandit_feedback *f, struct err *err);
+    void (*bandit_withdraw)(struct effect *e, uint64_t decision);
+    void (*bandit_spent)(struct effect *e, struct span trace, double usd);
+    int (*bandit_look)(struct effect *e, struct span name, struct buf *out);
+    int (*bandit_freeze)(struct effect *e, struct span name, bool on);
+    int (*bandit_reset)(struct effect *e, struct span name);
     /* Models that may be called now, and what became of it: as in health.h. 'ticket' NULL: only a look. */
     int (*admit)(struct effect *e, const struct health_ask *ask, struct health_ticket *ticket,
                  struct health_refusal *refusal);

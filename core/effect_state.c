@@ -1,4 +1,4 @@
-/* effect_state - the part of the seam that reads and changes what outlives a request: kv, cache and health.
+/* effect_state - the part of the seam that reads and changes what outlives a request: kv, cache, bandits and health.
  * SPDX-License-Identifier: MIT */
 #include "effect_state.h"
 
@@ -51,6 +51,57 @@ static void state_cache_stats(struct effect *e, struct cache_stats *stats)
     cache_stats(e->cache, stats);
 }
 
+static uint64_t state_random(void *arg)
+{
+    struct effect *e = arg;
+
+    return e->random(e);
+}
+
+static int state_bandit_choose(struct effect *e, const struct bandit_spec *spec,
+                               const struct bandit_context *c, struct bandit_choice *choice,
+                               struct err *err)
+{
+    return bandit_choose(e->shared->bandits, spec, c, state_random, e, e->wall_us(e), choice, err);
+}
+
+static int state_bandit_learn(struct effect *e, const struct bandit_spec *spec,
+                              const struct bandit_outcome *o, struct err *err)
+{
+    return bandit_learn(e->shared->bandits, spec, o, e->wall_us(e), err);
+}
+
+static int state_bandit_feedback(struct effect *e, struct span trace, struct span name,
+                                 double score, struct bandit_feedback *f, struct err *err)
+{
+    return bandit_feedback(e->shared->bandits, trace, name, score, e->wall_us(e), f, err);
+}
+
+static void state_bandit_withdraw(struct effect *e, uint64_t decision)
+{
+    bandit_withdraw(e->shared->bandits, decision);
+}
+
+static void state_bandit_spent(struct effect *e, struct span trace, double usd)
+{
+    bandit_spent(e->shared->bandits, trace, usd);
+}
+
+static int state_bandit_look(struct effect *e, struct span name, struct buf *out)
+{
+    return bandit_look(e->shared->bandits, name, e->wall_us(e), out);
+}
+
+static int state_bandit_freeze(struct effect *e, struct span name, bool on)
+{
+    return bandit_freeze(e->shared->bandits, name, on);
+}
+
+static int state_bandit_reset(struct effect *e, struct span name)
+{
+    return bandit_reset(e->shared->bandits, name);
+}
+
 static int state_admit(struct effect *e, const struct health_ask *ask, struct health_ticket *ticket,
                        struct health_refusal *refusal)
 {
@@ -86,6 +137,14 @@ void effect_state_use(struct effect *e, struct shared *shared, struct cache *cac
     e->cache_set = state_cache_set;
     e->cache_delete = state_cache_delete;
     e->cache_stats = state_cache_stats;
+    e->bandit_choose = state_bandit_choose;
+    e->bandit_learn = state_bandit_learn;
+    e->bandit_feedback = state_bandit_feedback;
+    e->bandit_withdraw = state_bandit_withdraw;
+    e->bandit_spent = state_bandit_spent;
+    e->bandit_look = state_bandit_look;
+    e->bandit_freeze = state_bandit_freeze;
+    e->bandit_reset = state_bandit_reset;
     e->admit = state_admit;
     e->report = state_report;
     e->proved = state_proved;

@@ -316,7 +316,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     log_flush(&m->log);
-    state_save(m);
+    state_save(m, false);
     crew_reap(m); /* should a signal have been lost while a new binary took over */
     if (m->stopping) {
         check_deadline(m);
@@ -458,7 +458,7 @@ static void end(struct master *m)
     change_drop_all(m);
     crew_end_all(m);
     if (m->shared.shm.base)
-        state_save(m);
+        state_save(m, true);
     edition_free_all(m);
     admin_close(m);
     watch_free(m->watch);

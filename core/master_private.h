@@ -136,8 +136,9 @@ struct master {
     int64_t last_error_us;
     struct archive *archive; /* NULL: nothing is kept on disk */
     char state_dir[4096];
-    uint64_t kv_saved;
-    bool kv_trouble; /* the last save failed */
+    uint64_t kv_saved, bandits_saved;
+    bool kv_trouble, bandits_trouble; /* the last save failed */
+    int64_t bandits_saved_us;         /* when */
     bool values_due; /* the shared memory is new: what persists comes from the disk */
     struct watch *watch;
     struct http *admin;
@@ -240,7 +241,7 @@ int upgrade_adopt(
 
 /* master_state.c */
 int state_open(struct master *m, struct err *err);
-void state_save(struct master *m); /* persistent values, if some have changed */
+void state_save(struct master *m, bool at_once); /* what persists, if it has changed */
 bool state_pinned(struct master *m, const char *disk_hash, char hash[65]);
 struct change *state_fallback(struct master *m, const struct err *why); /* NULL: there is none */
 

@@ -1,4 +1,5 @@
-/* master_state - what survives a restart of the engine: generations, and the scripts' persistent values.
+/* master_state - what survives a restart of the engine: generations, the scripts' persistent values, what
+ * bandits have learned.
  * SPDX-License-Identifier: MIT */
 #include "master_private.h"
 
@@ -11,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SAVED_MAX = 1 << 30 };
+enum { SAVED_MAX = 1 << 30, BANDITS_SAVE_US = 5 * 1000 * 1000 };
 
 /* ---- where ---- */
 
@@ -36,9 +37,10 @@ static bool default_folder(const struct master *m, char *out, size_t size)
 
 /* ---- values ---- */
 
-static void values_path(const struct master *m, const char *suffix, char *out, size_t size)
+static void path_of(const struct master *m, const char *name, const char *suffix, char *out,
+                    size_t size)
 {
-    snprintf(out, size, "%s/values%s", m->state_dir, suffix);
+    snprintf(out, size, "%s/%s%s", m->state_dir, name, suffix);
 }
 
 static void warn(struct master *m, const char *what, const char *why)
@@ -56,56 +58,128 @@ static int write_file(const char *path, struct span bytes)
     return close(fd) < 0 ? -1 : result;
 }
 
-void state_save(struct master *m)
+/* Puts the bytes in the place of the file; what is in the way, or NULL. */
+static const char *replace(struct master *m, const char *name, struct span bytes)
 {
     char path[PATH_ROOM], fresh[PATH_ROOM];
-    uint64_t changes = m->archive ? kv_changes(m->shared.kv) : m->kv_saved;
+
+    path_of(m, name, "", path, sizeof path);
+    path_of(m, name, ".new", fresh, sizeof fresh);
+    return write_file(fresh, bytes) < 0 || rename(fresh, path) < 0 ? strerror(errno) : NULL;
+}
+
+/* It is tried again and again, and told once. */
+static void note_trouble(struct master *m, const char *what, const char *trouble, bool *told)
+{
+    if (trouble && !*told)
+        warn(m, what, trouble);
+    *told = trouble != NULL;
+}
+
+static void save_values(struct master *m)
+{
+    uint64_t changes = kv_changes(m->shared.kv);
     struct buf out;
 
     if (changes == m->kv_saved)
         return;
-    values_path(m, "", path, sizeof path);
-    values_path(m, ".new", fresh, sizeof fresh);
     buf_init(&out, SAVED_MAX);
-    const char *trouble = NULL;
-    if (kv_save(m->shared.kv, &out) < 0)
-        trouble = "out of memory";
-    else if (write_file(fresh, buf_span(&out)) < 0 || rename(fresh, path) < 0)
-        trouble = strerror(errno);
-    else
+    const char *trouble =
+        kv_save(m->shared.kv, &out) < 0 ? "out of memory" : replace(m, "values", buf_span(&out));
+    if (!trouble)
         m->kv_saved = changes;
-    if (trouble && !m->kv_trouble) /* it is tried again and again, and told once */
-        warn(m, "persistent values cannot be kept", trouble);
-    m->kv_trouble = trouble != NULL;
+    note_trouble(m, "persistent values cannot be kept", trouble, &m->kv_trouble);
     buf_deinit(&out);
+}
+
+/* Each request may change them, so they are not written each time. */
+static void save_bandits(struct master *m, bool at_once)
+{
+    uint64_t changes = bandit_changes(m->shared.bandits);
+    int64_t now = master_now();
+    struct buf out;
+
+    if (changes == m->bandits_saved || (!at_once && now - m->bandits_saved_us < BANDITS_SAVE_US))
+        return;
+    m->bandits_saved_us = now;
+    buf_init(&out, SAVED_MAX);
+    const char *trouble = bandit_save(m->shared.bandits, &out) < 0
+                              ? "out of memory"
+                              : replace(m, "bandits", buf_span(&out));
+    if (!trouble)
+        m->bandits_saved = changes;
+    note_trouble(m, "what bandits have learned cannot be kept", trouble, &m->bandits_trouble);
+    buf_deinit(&out);
+}
+
+void state_save(struct master *m, bool at_once)
+{
+    if (!m->archive)
+        return;
+    save_values(m);
+    save_bandits(m, at_once);
+}
+
+/* False: there is no such file. */
+static bool read_saved(struct master *m, const char *name, struct buf *saved)
+{
+    char path[PATH_ROOM], *room;
+    size_t n;
+
+    path_of(m, name, "", path, sizeof path);
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return false;
+    buf_init(saved, SAVED_MAX);
+    while ((room = buf_reserve(saved, 65536)) && (n = fread(room, 1, 65536, f)) > 0)
+        saved->len += n;
+    fclose(f);
+    return true;
+}
+
+static void put_aside(struct master *m, const char *name, const char *what, const char *why)
+{
+    char path[PATH_ROOM], aside[PATH_ROOM];
+
+    path_of(m, name, "", path, sizeof path);
+    path_of(m, name, ".damaged", aside, sizeof aside);
+    rename(path, aside);
+    warn(m, what, why);
 }
 
 static void restore_values(struct master *m)
 {
-    char path[PATH_ROOM], aside[PATH_ROOM];
     struct buf saved;
     struct err err;
     size_t lost = 0;
 
-    values_path(m, "", path, sizeof path);
-    FILE *f = fopen(path, "re");
-    if (!f)
+    if (!read_saved(m, "values", &saved))
         return;
-    buf_init(&saved, SAVED_MAX);
-    char *room;
-    size_t n;
-    while ((room = buf_reserve(&saved, 65536)) && (n = fread(room, 1, 65536, f)) > 0)
-        saved.len += n;
-    fclose(f);
-    if (kv_restore(m->shared.kv, buf_span(&saved), master_wall(), &lost, &err) < 0) {
-        values_path(m, ".damaged", aside, sizeof aside);
-        rename(path, aside);
-        warn(m, "persistent values of before cannot be used; the file is now called values.damaged",
-             err.message);
-    } else if (lost)
+    if (kv_restore(m->shared.kv, buf_span(&saved), master_wall(), &lost, &err) < 0)
+        put_aside(
+            m, "values",
+            "persistent values of before cannot be used; the file is now called values.damaged",
+            err.message);
+    else if (lost)
         warn(m, "not all persistent values of before find room", "kv.bytes is smaller than it was");
     buf_deinit(&saved);
     m->kv_saved = kv_changes(m->shared.kv);
+}
+
+static void restore_bandits(struct master *m)
+{
+    struct buf saved;
+    struct err err;
+
+    if (!read_saved(m, "bandits", &saved))
+        return;
+    if (bandit_restore(m->shared.bandits, buf_span(&saved), &err) < 0)
+        put_aside(m, "bandits",
+                  "what bandits have learned cannot be used; the file is now called "
+                  "bandits.damaged",
+                  err.message);
+    buf_deinit(&saved);
+    m->bandits_saved = bandit_changes(m->shared.bandits);
 }
 
 /* ---- generations ---- */
@@ -137,8 +211,10 @@ int state_open(struct master *m, struct err *err)
         return 0;
     }
     list_kept(m);
-    if (m->values_due)
+    if (m->values_due) {
         restore_values(m);
+        restore_bandits(m);
+    }
     return 0;
 }
 

@@ -81,7 +81,7 @@ void upgrade(struct master *m, struct change *c)
     struct err err;
 
     buf_init(&text, TEXT_MAX);
-    state_save(m);
+    state_save(m, true);
     if (describe(m, e, &text) == 0 && setenv(VARIABLE, text.data, 1) == 0) {
         log_write(&m->log, LOG_INFO, "a new binary takes over",
                   (struct log_field[]){log_text("binary", m->exe)}, 1);

@@ -37,7 +37,11 @@ enum metric {
     METRIC_TASK_FAILURES,   /* counter: background tasks that ended in an error */
     METRIC_RELOADS,         /* counter: result ("ok", "failed", "unchanged") */
     METRIC_WORKER_RESTARTS, /* counter: reason */
-    METRIC_DROPPED,         /* counter: updates whose series found no room */
+    METRIC_BANDIT_CHOICES,  /* counter: bandit, arm */
+    METRIC_BANDIT_LEARNED,  /* counter: bandit, arm */
+    METRIC_BANDIT_REWARD,   /* counter: bandit, arm; sum of what was learned */
+    METRIC_FEEDBACK, /* counter: result ("learned", "frozen", "repeated", "conflict", "unknown") */
+    METRIC_DROPPED,  /* counter: updates whose series found no room */
 
     /* Known at the moment of a look only: written with metrics_write_sample. */
     METRIC_BUILD_INFO,       /* gauge: version */

@@ -14,7 +14,9 @@
 #include <lauxlib.h>
 #include <string.h>
 
+/* clang-format off */
 static const luaL_Reg modules[] = {
+    {"bandits", luaopen_baton_bandits},
     {"base64", luaopen_baton_base64},
     {"cache", luaopen_baton_cache},
     {"clock", luaopen_baton_clock},
@@ -38,6 +40,7 @@ static const luaL_Reg modules[] = {
     {"validator", luaopen_baton_validator},
     {NULL, NULL},
 };
+/* clang-format on */
 
 lua_CFunction modules_find(const char *name)
 {

@@ -13,6 +13,7 @@ lua_CFunction modules_find(const char *name);
 void modules_open(lua_State *L);
 
 /* One file each: */
+int luaopen_baton_bandits(lua_State *L);   /* bind_bandit.c */
 int luaopen_baton_base64(lua_State *L);    /* bind_base64.c */
 int luaopen_baton_clock(lua_State *L);     /* bind_clock.c */
 int luaopen_baton_kv(lua_State *L);        /* bind_kv.c */

@@ -92,6 +92,9 @@ void request_note(struct request *r)
     double seconds = seconds_since(r, r->w->fx->mono_us(r->w->fx));
 
     write_log(r);
+    if (r->ledger.decided)
+        r->w->fx->bandit_spent(r->w->fx, (struct span){r->ledger.id, strlen(r->ledger.id)},
+                               ledger_cost(&r->ledger));
     if (!r->door.door || r->door.page)
         return;
     count(r, seconds);

@@ -21,6 +21,7 @@ static void find_parts(struct shared *s)
     s->health = shm_part(&s->shm, SHM_HEALTH, NULL);
     s->claims = shm_part(&s->shm, SHM_CLAIMS, NULL);
     s->canary = shm_part(&s->shm, SHM_CANARY, NULL);
+    s->bandits = shm_part(&s->shm, SHM_BANDITS, NULL);
 }
 
 static void format_parts(struct shared *s)
@@ -38,6 +39,7 @@ static void format_parts(struct shared *s)
         abort(); /* cannot happen for up to 256 bytes (getrandom(2)) */
     health_format(shm_part(&s->shm, SHM_HEALTH, NULL), salt);
     claims_format(shm_part(&s->shm, SHM_CLAIMS, NULL));
+    bandit_format(shm_part(&s->shm, SHM_BANDITS, NULL));
 }
 
 int shared_new(struct shared *s, const struct shared_sizes *sizes, struct err *err)
@@ -47,7 +49,8 @@ int shared_new(struct shared *s, const struct shared_sizes *sizes, struct err *e
                                [SHM_METRICS] = metrics_size(sizes->series),
                                [SHM_HEALTH] = health_size(),
                                [SHM_CLAIMS] = claims_size(),
-                               [SHM_CANARY] = canary_size()};
+                               [SHM_CANARY] = canary_size(),
+                               [SHM_BANDITS] = bandit_size()};
 
     *s = (struct shared){.shm = {.fd = -1}};
     if (shm_new(&s->shm, parts, err) < 0)

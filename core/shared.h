@@ -6,6 +6,7 @@
 #ifndef SHARED_H
 #define SHARED_H
 
+#include "bandit.h"
 #include "canary.h"
 #include "claims.h"
 #include "health.h"
@@ -29,6 +30,7 @@ struct shared {
     struct health *health;
     struct claims *claims;
     struct canary *canary;
+    struct bandits *bandits;
 };
 
 void shared_sizes_default(struct shared_sizes *sizes);

@@ -21,6 +21,7 @@ enum shm_part {
     SHM_CANARY,  /* what the base and the canary generation did lately */
     SHM_CLAIMS,  /* which timer's turn was taken by a worker */
     SHM_KV,      /* the scripts' shared state */
+    SHM_BANDITS, /* arms and what they brought */
     SHM_PARTS
 };
 

@@ -24,6 +24,7 @@ struct ledger {
     char model[160];        /* "provider/model" of the answer */
     char policy[160];       /* "name@hash" */
     bool simulated;         /* the built-in simulator was asked */
+    bool decided;           /* a bandit's choice awaits feedback under its id */
     const char *script;     /* the workflow's file, borrowed; NULL in a request */
     struct buf notes;       /* of trace.decide and trace.note: a JSON array, still open */
     enum guard_limit limit; /* the last one that a task of it ran into, for counters */

@@ -15,10 +15,11 @@ CORE = Path(__file__).resolve().parent.parent / "core"
 # Every file of core/ has one rank; a name ending in '*' stands for all that begin so.
 RANKS = {
     0: "text_* keywords feature lexicon lexicon_words language language_* tokens tokens_* pii pii_* address err base64 buf fetch_url file list ngrams linear linear_* csv pool json json_* sse http1* options digest hash secret wire where regex regex_ecma schema schema_*"
+    " thompson linucb"
     " outcomes curve gunzip",
     1: "log trace_log transfer transfer_* resolve sources provider home tls sim_hash shm kv kv_* cache health health_table quantile metrics canary claims zone"
     " archive archive_* channel watch shared sources_* memfd"
-    " listen slots",
+    " listen slots bandit bandit_*",
     2: "effect effect_live effect_oracle effect_state sink call",
     3: "story admission guard sandbox lua_* generation generation_* threads task modules bind_* request_view answer stream",
     4: "http http_* config door failure load state request request_flight request_private request_sink request_trace worker worker_* master master_* admin admin_* sim sim_play sim_log cmd_* commands main train train_* eval eval_*",

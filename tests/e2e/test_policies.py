@@ -11,7 +11,7 @@ from client import Stream
 from harness import Gateway, config, provider, stage, sanitized
 from test_failures import outcome
 
-SHIPPED = ("direct", "complexity", "task", "cascade", "ensemble", "chain")
+SHIPPED = ("direct", "complexity", "task", "cascade", "ensemble", "chain", "bandit")
 
 PROMPTS = (
     "What is the capital of France?",
