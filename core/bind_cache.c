@@ -5,7 +5,9 @@
  * runs its function, the others wait for what comes of it. When the one that runs is stopped, the next one takes over. A
  * task that runs a flight waits for no other one (it calls its own function instead), so nobody waits in a circle. */
 #include "bind_keep.h"
+#include "digest.h"
 #include "hash.h"
+#include "lua_bounded.h"
 #include "lua_buf.h"
 #include "lua_err.h"
 #include "lua_json.h"
@@ -14,6 +16,7 @@
 
 #include <assert.h>
 #include <lauxlib.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -504,11 +507,40 @@ static int l_fetch(lua_State *L)
     return p->state == WAITS ? task_wait(L, 0, after_wait) : run(L);
 }
 
+/* cache.key(text, …) -> a key for these texts, however long they are: the first one, a colon, and a SHA-256 of all. */
+static int l_key(lua_State *L)
+{
+    char hex[DIGEST_HEX + 1], head[32];
+    struct digest d;
+    int n = lua_gettop(L);
+    size_t bytes = 0, size;
+
+    for (int i = 1; i <= n; i++) {
+        luaL_checklstring(L, i, &size);
+        bytes += size + 1;
+    }
+    luaL_checklstring(L, 1, &size);
+    luaL_argcheck(L, size <= CACHE_KEY_MAX - DIGEST_HEX - 1, 1, "too long for a key's beginning");
+    lua_bounded_charge(L, bytes / 8 + 1, "cache.key");
+    digest_init(&d);
+    for (int i = 1; i <= n; i++) {
+        const char *p = lua_tolstring(L, i, &size);
+        int length = snprintf(head, sizeof head, "%zu ", size);
+        digest_add(&d, (struct span){head, (size_t)length});
+        digest_add(&d, (struct span){p, size});
+    }
+    digest_end(&d, hex);
+    lua_settop(L, 1);
+    lua_pushfstring(L, ":%s", hex);
+    lua_concat(L, 2);
+    return 1;
+}
+
 int luaopen_baton_cache(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"get", l_get},       {"set", l_set},
-                                         {"delete", l_delete}, {"fetch", l_fetch},
-                                         {"stats", l_stats},   {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"get", l_get},     {"set", l_set}, {"delete", l_delete}, {"fetch", l_fetch},
+        {"stats", l_stats}, {"key", l_key}, {NULL, NULL}};
 
     luaL_newlib(L, functions);
     return 1;

@@ -1,6 +1,7 @@
 /* cmd_train - the command "baton train": a linear model from a CSV or JSONL file.
  * SPDX-License-Identifier: MIT */
 #include "commands.h"
+#include "neighbours.h"
 #include "options.h"
 #include "train.h"
 
@@ -27,6 +28,7 @@ struct job {
     struct train_verdict verdicts[LINEAR_HEADS];
     bool *use, *judged;
     int folds;
+    bool examples; /* are written down, instead of a model */
     const char *output;
 };
 
@@ -186,6 +188,42 @@ static int train_all(struct job *j, struct buf *file, struct err *err)
     return j->columns.test_count ? judge_tests(j, file, err) : 0;
 }
 
+/* ---- examples: nothing is learned of them, they are only written down ---- */
+
+static bool is_example(const struct job *j, size_t row)
+{
+    return !j->data.test[row] && j->data.heads[0].label[row] >= 0 && j->data.texts[row].n > 0;
+}
+
+static struct neighbours *collect(struct job *j, struct err *err)
+{
+    const struct train_head *h = &j->data.heads[0];
+    struct neighbours *n = neighbours_new();
+
+    if (!n)
+        err_set(err, ERR_OVERLOADED, "out of memory for the examples");
+    for (size_t i = 0; n && i < j->data.n; i++) {
+        const char *name = is_example(j, i) ? h->shape.labels[h->label[i]] : NULL;
+        if (name &&
+            neighbours_add(n, j->data.texts[i], (struct span){name, strlen(name)}, err) < 0) {
+            neighbours_free(n);
+            return NULL;
+        }
+    }
+    return n;
+}
+
+static int write_examples(struct job *j, struct buf *file, struct err *err)
+{
+    struct neighbours *n = collect(j, err);
+    int result = n ? neighbours_write(n, file, err) : -1;
+
+    if (result == 0)
+        printf("%d examples\n", neighbours_count(n));
+    neighbours_free(n);
+    return result;
+}
+
 static int run(struct job *j, const char *path, struct err *err)
 {
     struct buf file;
@@ -196,7 +234,7 @@ static int run(struct job *j, const char *path, struct err *err)
     buf_init(&file, LINEAR_FILE_MAX);
     int result = j->folds ? cross_validate(j, &file, err) : 0;
     if (result == 0)
-        result = train_all(j, &file, err);
+        result = j->examples ? write_examples(j, &file, err) : train_all(j, &file, err);
     if (result == 0)
         result = write_all(j->output, buf_span(&file), err);
     if (result == 0)
@@ -223,6 +261,7 @@ struct given {
     struct option_list labels, numbers, where, test;
     const char *text, *other, *output;
     double held_back, other_share, c, seed, bytes, folds, least, most;
+    bool examples;
 };
 
 static const char *wrong(const struct given *g)
@@ -250,6 +289,8 @@ static const char *wrong(const struct given *g)
     if (!(g->least >= 2 && g->least <= NGRAMS_PIECE_MAX) ||
         !(g->most == 0 || (g->most >= g->least && g->most <= NGRAMS_PIECE_MAX)))
         return "--pieces-from goes from 2 to 6, --pieces-to from there to 6, or is 0: no pieces";
+    if (g->examples && (g->numbers.n || g->labels.n > 1 || g->folds > 0))
+        return "--neighbours takes one --label and nothing that is learned";
     return NULL;
 }
 
@@ -279,6 +320,7 @@ static void copy(struct job *j, const struct given *g)
         .progress = stderr,
     };
     j->folds = (int)g->folds;
+    j->examples = g->examples;
     j->output = g->output;
 }
 
@@ -317,6 +359,8 @@ int cmd_train(int argc, char **argv)
          "liblinear's C [1; for two labels and numbers the best of some]"},
         {"--max-bytes", 0, "N", OPTION_NUMBER, &g.bytes,
          "of the model [262144; with more than 8 outputs 1572864]"},
+        {"--neighbours", 0, NULL, OPTION_FLAG, &g.examples,
+         "write the examples down for classify.neighbours, instead of a model"},
         {"--pieces-from", 0, "N", OPTION_NUMBER, &g.least,
          "bytes of the shortest pieces of words [2]"},
         {"--pieces-to", 0, "N", OPTION_NUMBER, &g.most, "bytes of the longest; 0: words only [5]"},

@@ -3,6 +3,7 @@
 #include "generation_parts.h"
 
 #include "bind_linear.h"
+#include "bind_neighbours.h"
 #include "lua_err.h"
 #include "lua_json.h"
 #include "lua_view.h"
@@ -82,7 +83,9 @@ static bool compile(lua_State *L, struct building *b)
     const struct source *s = &sources->items[b->at++];
     b->file = s->name;
     if (sources_is_model(s->name)) {
-        linear_add_model(L, s->name, (struct span){s->text, s->n});
+        const struct span file = {s->text, s->n};
+        if (!neighbours_add_model(L, s->name, file))
+            linear_add_model(L, s->name, file);
         b->file = NULL;
         return true;
     }

@@ -29,6 +29,7 @@ static const luaL_Reg modules[] = {
     {"linear", luaopen_baton_linear},
     {"log", luaopen_baton_log},
     {"measure", luaopen_baton_measure},
+    {"nearest", luaopen_baton_nearest},
     {"provider", luaopen_baton_provider},
     {"random", luaopen_baton_random},
     {"readonly", luaopen_baton_readonly},

@@ -25,6 +25,7 @@ int luaopen_baton_log(lua_State *L);       /* bind_log.c */
 int luaopen_baton_trace(lua_State *L);     /* bind_trace.c */
 int luaopen_baton_fs(lua_State *L);        /* bind_fs.c */
 int luaopen_baton_linear(lua_State *L);    /* bind_linear.c */
+int luaopen_baton_nearest(lua_State *L);   /* bind_neighbours.c */
 int luaopen_baton_tasks(lua_State *L);     /* bind_task.c */
 int luaopen_baton_terminal(lua_State *L);  /* bind_terminal.c */
 int luaopen_baton_timer(lua_State *L);     /* bind_timer.c */

@@ -4,9 +4,12 @@
 -- Heuristics that cost no model call: some microseconds a request, no state. The weights were set by hand;
 -- they are defaults, not truths, and every one can be overridden.
 -- Patterns here are linear on any text: two repetitions never compete for the same bytes.
+local ask = require "classify.ask"
+local embedding = require "classify.embedding"
 local errors = require "errors"
 local features = require "features"
 local linear = require "linear"
+local neighbours = require "classify.neighbours"
 local scan = require "scan"
 local text = require "text"
 
@@ -302,6 +305,12 @@ end
 function Linear:values(req)
    return self.model:values(text.of(req))
 end
+
+-- Examples, and models that are asked: a file each ----------------------------------------------------------
+
+classify.neighbours = neighbours.new
+classify.embedding = embedding.new
+classify.ask = ask.new
 
 -- Personal data and secrets ---------------------------------------------------------------------------
 
