@@ -186,6 +186,17 @@ static int l_begun(lua_State *L)
     return 0;
 }
 
+/* trace.session(hash): the session that the request belongs to, as a number. session.lua calls it. */
+static int l_session(lua_State *L)
+{
+    const struct ledger *ledger = ledger_of(L);
+    lua_Integer hash = luaL_checkinteger(L, 1);
+
+    if (ledger && ledger->story)
+        ledger->story->session = (uint64_t)hash;
+    return 0;
+}
+
 /* trace.record() -> the request's record so far, as the trace log has it, or nil when nobody wants to know. */
 static int l_record(lua_State *L)
 {
@@ -206,9 +217,9 @@ static int l_record(lua_State *L)
 int luaopen_baton_trace(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"decide", l_decide}, {"note", l_note},         {"id", l_id},         {"spend", l_spend},
-        {"total", l_total},   {"answered", l_answered}, {"policy", l_policy}, {"begun", l_begun},
-        {"record", l_record}, {"detailed", l_detailed}, {NULL, NULL}};
+        {"decide", l_decide}, {"note", l_note},         {"id", l_id},           {"spend", l_spend},
+        {"total", l_total},   {"answered", l_answered}, {"policy", l_policy},   {"begun", l_begun},
+        {"record", l_record}, {"detailed", l_detailed}, {"session", l_session}, {NULL, NULL}};
 
     luaL_newlib(L, functions);
     return 1;

@@ -5,6 +5,7 @@
 #include "answer.h"
 #include "canary.h"
 #include "failure.h"
+#include "hash.h"
 #include "json.h"
 #include "lua_err.h"
 #include "request_view.h"
@@ -170,6 +171,10 @@ static void push_headers(lua_State *L, const struct request *r)
     }
     if (session && session_of(r))
         set_text(L, "session", session_of(r));
+    if (r->caller) {
+        lua_pushinteger(L, (lua_Integer)r->caller);
+        lua_setfield(L, -2, "caller");
+    }
 }
 
 /* What the scripts get to know besides the body. */
@@ -350,7 +355,7 @@ static bool take_body(struct request *r)
     return true;
 }
 
-static bool has_key(const struct request *r)
+static bool has_key(struct request *r)
 {
     const char *given = http_header(r->x, "authorization");
     const struct config *c = &r->w->front->config;
@@ -365,7 +370,10 @@ static bool has_key(const struct request *r)
         given = http_header(r->x, "api-key");
     if (!given)
         given = http_header(r->x, "x-goog-api-key");
+    static const struct hash_key fixed = {0};
     bool known = false;
+    if (given)
+        r->caller = hash_bytes(&fixed, (struct span){given, strlen(given)}) | 1;
     for (size_t i = 0; given && i < c->key_count; i++)
         known |= secret_is(given, c->keys[i]);
     return known;

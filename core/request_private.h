@@ -28,6 +28,7 @@ struct request {
     struct door_match door;
     char *body; /* until the task has taken it; NULL without */
     size_t body_len;
+    uint64_t caller;     /* a hash of the key that the client sent; 0 where no keys are asked for */
     char id[ID_MAX + 1]; /* x-request-id */
     char method[16], path[128];
     bool debug, streaming;

@@ -279,6 +279,22 @@ function caller.context(req)
    return context
 end
 
+-- ---- who ----
+
+local function text(value)
+   return type(value) == "string" and value ~= "" and value or nil
+end
+
+-- caller.session(req) -> id | nil, caller: the text that the requests of one conversation or user have in
+-- common, and a number for the key of the gateway that the client sent (nil where there are none).
+function caller.session(req)
+   if type(req) ~= "userdata" then return nil end
+   local native, about = provider.native(req)
+   local route, body = about and about.route or nothing, native or req
+   local metadata = metadata_of(body)
+   return text(route.session) or text(body.user) or text(metadata and metadata.user_id), route.caller
+end
+
 -- ---- for the trace ----
 
 local SECRET <const> = { "key", "token", "secret", "password", "credential" }

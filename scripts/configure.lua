@@ -486,7 +486,7 @@ return function(given, env, simulated, read, recorded)
          providers = facts_of, models = given.models or {}, aliases = given.aliases or {},
          policies = given.policies or {}, default_policy = given.default_policy or "complexity",
          default_model = given.default_model,
-         http = given.http or {}, media = given.media or {},
+         kv = given.kv or {}, http = given.http or {}, media = given.media or {},
       },
    }
 end

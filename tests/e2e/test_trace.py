@@ -39,7 +39,7 @@ return policy.define { name = "careful", params = { mode = "once", threshold = 0
 
 def gateway(sim, args=(), workers=1, **members):
     text = config({"sim": provider(sim.base_url)}, **members)
-    return Gateway(text, policies={"careful.lua": CAREFUL}, args=args, workers=workers)
+    return Gateway(text, policies={"careful": CAREFUL}, args=args, workers=workers)
 
 
 def records(path, n, within=5):
