@@ -119,8 +119,9 @@ bench:                         ## what a request costs beside nginx, a check bes
 	@sh tests/deps.sh $(DEPS) $(DEPS_BENCH)
 	@$(MAKE) all
 	@python3 tests/bench/bench.py $(BENCH)
-	@$(MAKE) $(B)/unit/bench_schema
+	@$(MAKE) $(B)/unit/bench_schema $(B)/unit/bench_classify
 	@python3 tests/bench/schemas.py $(B)
+	@python3 tests/bench/classify.py $(B)
 
 install: all                   ## install below PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/baton

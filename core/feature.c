@@ -24,7 +24,7 @@ struct reader {
     bool code_line;                      /* this line looks like code */
     size_t operator;                     /* behind the last operator of a formula; 0: none yet */
     size_t dollar;                       /* behind an open '$'; 0: none is open */
-    uint32_t before[LEXICON_PHRASE - 1]; /* hashes: the last word, the last two, ... joined */
+    uint32_t before[LEXICON_PHRASE - 1]; /* hashes of the last words, the latest first */
     int run;                             /* how many of them there are */
 };
 
@@ -54,18 +54,20 @@ static unsigned find_phrases(struct reader *r, uint32_t hash, unsigned kinds)
 {
     unsigned found = 0;
 
-    for (int i = 0; i < r->run && (kinds & WORD_LAST); i++) {
-        unsigned phrase = lexicon_find(r->lexicon, lexicon_join(r->before[i], hash));
+    for (int n = 1; n <= r->run && (kinds & WORD_LAST); n++) {
+        uint32_t all = r->before[n - 1];
+        for (int i = n - 2; i >= 0; i--)
+            all = lexicon_join(all, r->before[i]);
+        unsigned phrase = lexicon_find(r->lexicon, lexicon_join(all, hash));
         if (phrase & WORD_PHRASE) {
             count_kinds(r->f, phrase);
             found |= phrase;
         }
     }
     for (int i = LEXICON_PHRASE - 2; i > 0; i--)
-        r->before[i] = lexicon_join(r->before[i - 1], hash);
+        r->before[i] = r->before[i - 1];
     r->before[0] = hash;
-    if (r->run < LEXICON_PHRASE - 1)
-        r->run++;
+    r->run += r->run < LEXICON_PHRASE - 1;
     return found;
 }
 
@@ -76,10 +78,11 @@ static void count_word(struct reader *r, const char *word, int n, const uint32_t
 
     if (kinds & WORD_PHRASE) /* no phrase has one word */
         kinds = 0;
-    count_kinds(r->f, kinds);
+    if (kinds & ~(unsigned)WORD_COMMON)
+        count_kinds(r->f, kinds);
     if (ascii && n >= PLAIN_WORD) {
         r->f->plain++;
-        r->f->rare += !lexicon_is_common(r->lexicon, word, n, hashes);
+        r->f->rare += !(kinds & WORD_COMMON) && !lexicon_is_common(r->lexicon, word, n, hashes);
     }
     r->f->long_words += n >= LONG_WORD;
     r->f->orders += (kinds & WORD_ORDER) != 0;
@@ -100,42 +103,65 @@ static int take_wide(struct reader *r, char to[TEXT_BYTES_MAX], int *bytes)
     return text_is_word(c) && !text_is_unspaced(c) ? text_encode(text_fold(c), to) : 0;
 }
 
+/* What a word has shown so far. */
+struct word {
+    char bytes[LEXICON_BYTES]; /* folded */
+    uint32_t hashes[LEXICON_BYTES];
+    uint32_t hash;
+    int n, letters;
+    bool ascii, fits;
+};
+
+static void add_byte(struct word *w, char folded)
+{
+    w->fits = w->fits && w->n < LEXICON_BYTES;
+    if (!w->fits)
+        return;
+    w->hash = lexicon_add(w->hash, (unsigned char)folded);
+    w->bytes[w->n] = folded;
+    w->hashes[w->n++] = w->hash;
+}
+
+/* What is no ASCII letter: a digit, an apostrophe, a letter of another script. False: the word ends before it. */
+static bool read_rest(struct reader *r, struct word *w)
+{
+    unsigned char c = at(r, r->at);
+    char folded[TEXT_BYTES_MAX] = {(char)c};
+    int bytes = 1, count = 1;
+
+    if (c >= 0x80) {
+        count = take_wide(r, folded, &bytes);
+        w->ascii = w->ascii && count == 1;
+    } else if (text_is_digit(c) || c == '_') {
+        w->ascii = false; /* "x86" is no word of prose */
+    } else if (c != '\'' || !text_is_letter(at(r, r->at + 1))) {
+        count = 0;
+    }
+    for (int i = 0; i < count; i++)
+        add_byte(w, folded[i]);
+    if (count)
+        r->at += (size_t)bytes;
+    w->letters += count > 0;
+    return count > 0;
+}
+
 static void read_word(struct reader *r)
 {
-    char word[LEXICON_BYTES];
-    uint32_t hashes[LEXICON_BYTES], hash = LEXICON_START;
-    int n = 0, letters = 0;
-    bool ascii = true, fits = true;
+    struct word w;
 
-    while (r->at < r->text.n) {
-        unsigned char c = at(r, r->at);
-        char folded[TEXT_BYTES_MAX] = {text_lower((char)c)};
-        int bytes = 1, count = 1;
-        if (c >= 0x80) {
-            count = take_wide(r, folded, &bytes);
-            ascii = ascii && count == 1;
-        } else if (!text_is_alnum(c) && c != '_' &&
-                   !(c == '\'' && text_is_letter(at(r, r->at + 1)))) {
-            break;
-        } else if (!text_is_letter(c) && c != '\'') {
-            ascii = false; /* "x86" is no word of prose */
-        }
-        if (!count)
-            break;
-        r->at += (size_t)bytes;
-        letters++;
-        fits = fits && n + count <= LEXICON_BYTES;
-        for (int i = 0; fits && i < count; i++) {
-            word[n] = folded[i];
-            hashes[n++] = hash = lexicon_add(hash, (unsigned char)folded[i]);
-        }
-    }
+    w.hash = LEXICON_START;
+    w.n = w.letters = 0;
+    w.ascii = w.fits = true;
+    do {
+        for (unsigned char c; text_is_letter(c = at(r, r->at)); r->at++, w.letters++)
+            add_byte(&w, (char)(c | 0x20));
+    } while (r->at < r->text.n && read_rest(r, &w));
     r->f->words++;
     r->pending = true;
-    if (fits && n) {
-        count_word(r, word, n, hashes, ascii);
+    if (w.fits && w.n) {
+        count_word(r, w.bytes, w.n, w.hashes, w.ascii);
     } else {
-        r->f->long_words += letters >= LONG_WORD;
+        r->f->long_words += w.letters >= LONG_WORD;
         r->order_place = false;
         r->run = 0;
     }
@@ -291,8 +317,8 @@ static void read_item(struct reader *r)
         i++;
     bool step = i > from && (at(r, i) == '.' || at(r, i) == ')') &&
                 (text_is_blank(at(r, i + 1)) || i + 1 >= r->text.n);
-    if (!step && r->text.n - r->at > 6 && strncasecmp(r->text.p + r->at, "step ", 5) == 0 &&
-        text_is_digit(at(r, r->at + 5))) {
+    if (!step && (at(r, r->at) | 0x20) == 's' && r->text.n - r->at > 6 &&
+        strncasecmp(r->text.p + r->at, "step ", 5) == 0 && text_is_digit(at(r, r->at + 5))) {
         step = true;
         i = r->at + 5;
     }
@@ -381,6 +407,16 @@ static void read_dollar(struct reader *r)
     }
 }
 
+/* Of ASCII signs: counted in 'symbols'; the first of two that only code has. */
+enum { SYMBOL = 1, PAIR = 2 };
+static const unsigned char signs[128] = {
+    ['='] = SYMBOL | PAIR, ['<'] = SYMBOL | PAIR, ['>'] = SYMBOL,        ['^'] = SYMBOL,
+    ['{'] = SYMBOL | PAIR, ['}'] = SYMBOL,        ['['] = SYMBOL | PAIR, [']'] = SYMBOL,
+    ['\\'] = SYMBOL,       ['|'] = SYMBOL | PAIR, ['-'] = PAIR,          ['('] = PAIR,
+    ['!'] = PAIR,          ['&'] = PAIR,          ['+'] = PAIR,          [':'] = PAIR,
+    ['/'] = PAIR,
+};
+
 static bool is_code_pair(unsigned char a, unsigned char b)
 {
     static const char pairs[] = "=> -> () == != && || += -= := :: [] {} </ /> ";
@@ -405,8 +441,8 @@ static void read_sign(struct reader *r)
 {
     unsigned char c = at(r, r->at), next = at(r, r->at + 1);
 
-    r->f->symbols += c && strchr("=<>^{}[]\\|", c);
-    r->code_line |= is_code_pair(c, next);
+    r->f->symbols += signs[c] & SYMBOL;
+    r->code_line |= (signs[c] & PAIR) && is_code_pair(c, next);
     switch (c) {
     case '.':
     case '!':
@@ -495,7 +531,7 @@ static void read_next(struct reader *r)
     unsigned char c = at(r, r->at);
 
     if (text_is_letter(c) || c == '_') {
-        if ((c | 0x20) == 'w' && r->text.n - r->at > 4 &&
+        if ((c | 0x20) == 'w' && (at(r, r->at + 1) | 0x20) == 'w' && r->text.n - r->at > 4 &&
             strncasecmp(r->text.p + r->at, "www.", 4) == 0)
             read_url(r);
         else

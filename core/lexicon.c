@@ -75,27 +75,38 @@ static bool is_common(const struct lexicon *l, uint32_t hash)
 
 /* Endings of English: what is cut off, what stands there instead in the word of the list. */
 static const struct {
-    const char *cut, *instead;
+    char cut[5];
+    unsigned char n;
+    char instead; /* or 0 */
 } endings[] = {
-    {"'s", ""},  {"s", ""},    {"es", ""},    {"ies", "y"}, {"d", ""},    {"ed", ""}, {"ied", "y"},
-    {"ing", ""}, {"ing", "e"}, {"ly", ""},    {"ily", "y"}, {"r", ""},    {"er", ""}, {"ier", "y"},
-    {"st", ""},  {"est", ""},  {"iest", "y"}, {"n't", ""},  {"ness", ""},
+    {"s", 1, 0},  {"'s", 2, 0},    {"es", 2, 0},     {"ies", 3, 'y'}, {"ness", 4, 0},
+    {"d", 1, 0},  {"ed", 2, 0},    {"ied", 3, 'y'},  {"ing", 3, 0},   {"ing", 3, 'e'},
+    {"ly", 2, 0}, {"ily", 3, 'y'}, {"r", 1, 0},      {"er", 2, 0},    {"ier", 3, 'y'},
+    {"st", 2, 0}, {"est", 3, 0},   {"iest", 4, 'y'}, {"n't", 3, 0},
 };
+
+static bool is_form(const struct lexicon *l, const char *word, int n, const uint32_t *hashes,
+                    int ending)
+{
+    int left = n - endings[ending].n;
+
+    if (left < 2 || memcmp(word + left, endings[ending].cut, endings[ending].n) != 0)
+        return false;
+    uint32_t hash = hashes[left - 1];
+    if (endings[ending].instead)
+        hash = lexicon_add(hash, (unsigned char)endings[ending].instead);
+    bool doubled = left > 3 && word[left - 1] == word[left - 2]; /* "stopped" */
+    return is_common(l, hash) || (doubled && is_common(l, hashes[left - 2]));
+}
 
 bool lexicon_is_common(const struct lexicon *l, const char *word, int n, const uint32_t *hashes)
 {
+    char last = word[n - 1];
+
     if (is_common(l, hashes[n - 1]))
         return true;
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-        int cut = (int)strlen(endings[i].cut), left = n - cut;
-        if (left < 2 || memcmp(word + left, endings[i].cut, (size_t)cut) != 0)
-            continue;
-        uint32_t hash = hashes[left - 1];
-        if (endings[i].instead[0])
-            hash = lexicon_add(hash, (unsigned char)endings[i].instead[0]);
-        bool doubled = left > 3 && word[left - 1] == word[left - 2]; /* "stopped" */
-        if (is_common(l, hash) || (doubled && is_common(l, hashes[left - 2])))
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        if (endings[i].cut[endings[i].n - 1] == last && is_form(l, word, n, hashes, (int)i))
             return true;
-    }
     return false;
 }

@@ -243,7 +243,7 @@ static size_t find_ssn(struct pii_scan *s, const struct number *m)
     bool itin = is_itin(m->digits);
     if (!itin && !is_ssn(m->digits))
         return m->from;
-    float score = pii_about(s, ABOUT_SSN, m->from) ? 0.95f : usual ? 0.85f : g == 1 ? 0.3f : 0.2f;
+    float score = pii_about(s, ABOUT_SSN, m->from) ? 0.95f : usual ? 0.85f : 0.2f;
     return pii_note(s, itin ? PII_US_ITIN : PII_US_SSN, score, NULL, m->from, m->end[g - 1]);
 }
 
@@ -253,6 +253,20 @@ static size_t find_ssn(struct pii_scan *s, const struct number *m)
 static bool is_nanp(const char *d)
 {
     return d[0] >= '2' && d[3] >= '2';
+}
+
+/* Groups as phones have them: none of one digit ("10.0.19045"), two digits at the end only behind two or three
+ * ("7702-1140-08"), not four of three digits ("100 200 300 400"). */
+static bool is_grouped(const struct number *m, int n)
+{
+    int threes = 0;
+
+    for (int g = 0; g < n; g++) {
+        if (m->count[g] < 2)
+            return false;
+        threes += m->count[g] == 3;
+    }
+    return threes < 4 && m->count[n - 2] <= m->count[n - 1] + 1;
 }
 
 /* How much the first g groups look like a phone number, when nothing beside them says so. */
@@ -281,8 +295,7 @@ static float phone_look(const struct number *m, int g, bool bracket)
         return 0.35f; /* North America's local numbers */
     if (g == 2 && n >= 10 && n <= 12 && d[0] == '0' && m->count[0] >= 3)
         return 0.45f;
-    if (g > 2 && n >= 8 && n <= 13 && m->count[0] >= 2 && m->count[g - 1] >= 2 &&
-        is_even(m, g, " -."))
+    if (g > 2 && n >= 8 && n <= 13 && is_grouped(m, g) && is_even(m, g, " -."))
         return 0.4f;
     if (g == 1 && n == 11 && d[0] == '1' && d[1] >= '3')
         return 0.35f; /* China's mobiles */
@@ -327,6 +340,36 @@ static bool is_some_number(const struct pii_scan *s, size_t i)
            !pii_about(s, ABOUT_ID, i) && !pii_about(s, ABOUT_PASSPORT, i);
 }
 
+/* "781 1704 office", "... (fax)", "...-Mobile": the label stands behind the number. */
+static bool is_labelled(const struct pii_scan *s, size_t end)
+{
+    static const char *const labels[] = {"office", "fax",       "mobile",   "cell",     "phone",
+                                         "tel",    "telephone", "landline", "voicemail"};
+    size_t i = end;
+
+    while (i < end + 3 && pii_at(s, i) && strchr(" -,:;(/\\", pii_at(s, i)))
+        i++;
+    size_t from = i;
+    while (text_is_letter(pii_at(s, i)) && i < from + 10)
+        i++;
+    if (i == from || pii_is_word(pii_at(s, i)))
+        return false;
+    for (size_t k = 0; k < sizeof labels / sizeof *labels; k++)
+        if (strlen(labels[k]) == i - from &&
+            strncasecmp(labels[k], s->text.p + from, i - from) == 0)
+            return true;
+    return false;
+}
+
+/* "... 89 144 233 377": a row of numbers goes on here in the same way. */
+static bool is_inside(const struct pii_scan *s, const struct number *m, int g)
+{
+    char before = (char)pii_before(s, m->from);
+
+    return g > 1 && m->from > 1 && before == m->before[1] &&
+           text_is_digit((unsigned char)s->text.p[m->from - 2]);
+}
+
 static size_t find_phone(struct pii_scan *s, const struct number *m)
 {
     bool about = pii_about(s, ABOUT_PHONE, m->from) || (m->n > 1 && is_some_number(s, m->from)),
@@ -341,6 +384,9 @@ static size_t find_phone(struct pii_scan *s, const struct number *m)
             return m->from;
     }
     float score = phone_look(m, g, bracket);
+    about = about || is_labelled(s, m->end[g - 1]);
+    if (!about && score < 0.5f && is_inside(s, m, g))
+        return m->from;
     if (about && score > 0)
         score = score < 0.5f ? 0.6f : score + (1 - score) / 2;
     return pii_note(s, PII_PHONE, score, NULL, m->from, read_extension(s, m->end[g - 1]));
