@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHARGE_AT = 1024, STEPS_PER_KEY = 40 };
+enum { CHARGE_AT = 1024, STEPS_PER_KEY = 40, FEW = 16 };
 
 enum rank { RANK_NUMBER, RANK_STRING, RANK_BOOLEAN, RANK_OTHER };
 
@@ -123,15 +123,59 @@ static void sort_keys(lua_State *L, int first, int n)
     lua_settop(L, keys);
 }
 
-void lua_pairs_keys(lua_State *L, int index)
+/* Pushes the keys of a table that no document gave an order, as they are sorted on the way. Nothing, and false, when
+ * they are more than a few. */
+static bool push_few(lua_State *L, int index)
+{
+    struct key keys[FEW];
+    int base = lua_gettop(L), n = 0;
+
+    for (lua_pushnil(L); lua_next(L, index); n++) {
+        lua_pop(L, 1);
+        if (n == FEW) {
+            lua_settop(L, base);
+            return false;
+        }
+        struct key k = key_at(L, -1, base + n + 1);
+        int at = n;
+        for (; at > 0 && compare(&k, &keys[at - 1]) < 0; at--)
+            keys[at] = keys[at - 1];
+        keys[at] = k;
+        lua_pushvalue(L, -1); /* one stays where key_at was told, lua_next takes the other */
+    }
+    lua_createtable(L, n, 0);
+    for (int i = 0; i < n; i++) {
+        lua_pushvalue(L, keys[i].at);
+        lua_rawseti(L, -2, i + 1);
+    }
+    if (n > 0)
+        lua_replace(L, base + 1);
+    lua_settop(L, base + 1);
+    return true;
+}
+
+/* How many keys the table at 'index' has, or one more than 'most'. */
+static int count_keys(lua_State *L, int index, int most)
+{
+    int n = 0;
+
+    for (lua_pushnil(L); lua_next(L, index);) {
+        lua_pop(L, 1);
+        if (++n > most) {
+            lua_pop(L, 1);
+            break;
+        }
+    }
+    return n;
+}
+
+/* As lua_pairs_keys, with the 'first' keys of the document's order in a table on top. */
+static void push_with_added(lua_State *L, int index, int first)
 {
     bool sorted;
-    int seen = 0, first = 0;
+    int seen = 0;
 
-    index = lua_absindex(L, index);
-    luaL_checkstack(L, 8, NULL);
-    if (lua_json_push_keys(L, index)) { /* the document's order, then what was added */
-        first = (int)lua_rawlen(L, -1);
+    if (first > 0) {
         lua_createtable(L, 0, first);
         for (int i = 1; i <= first; i++) {
             lua_rawgeti(L, -2, i);
@@ -140,14 +184,26 @@ void lua_pairs_keys(lua_State *L, int index)
         }
         lua_insert(L, -2);
         seen = lua_gettop(L) - 1;
-    } else {
-        lua_newtable(L);
     }
     int n = gather(L, index, seen, first, &sorted);
     if (!(sorted && first == 0) && n - first > 1)
         sort_keys(L, first, n);
     if (seen)
         lua_remove(L, seen);
+}
+
+void lua_pairs_keys(lua_State *L, int index)
+{
+    index = lua_absindex(L, index);
+    luaL_checkstack(L, FEW + 8, NULL);
+    if (lua_json_push_keys(L, index)) { /* the document's order, then what was added */
+        int first = (int)lua_rawlen(L, -1);
+        if (count_keys(L, index, first) > first)
+            push_with_added(L, index, first);
+    } else if (!push_few(L, index)) {
+        lua_newtable(L);
+        push_with_added(L, index, 0);
+    }
 }
 
 /* Upvalues: the table, its keys, how many were given out. */
