@@ -94,17 +94,24 @@ local function as_it_came(req, native, about, codec, to, settings)
       headers = forwarded(codec, about) }
 end
 
+-- The request as a table. What the door has decoded of the client's own bytes will do while nothing in it was
+-- changed; codecs leave it as it is.
+local function table_of(req, native, about)
+   if native and about.hub and #provider.changes(req) == 0 then return about.hub end
+   return json.decode(req:json())
+end
+
 local function of_view(req, codec, to, settings)
    local native, about = provider.native(req)
    about = about or nothing
    local format = about.format or "openai"
-   native = native or (format == "openai" and req or nil)
+   local bytes = native or (format == "openai" and req or nil)
    local refused = about.mixed and codec.refuses and codec.refuses(req:json(), to)
-   if native and format == codec.format and codec.edits and not about.foreign and not refused then
-      local own = as_it_came(req, native, about, codec, to, settings)
+   if bytes and format == codec.format and codec.edits and not about.foreign and not refused then
+      local own = as_it_came(req, bytes, about, codec, to, settings)
       if own then return own end
    end
-   local out, err = translated(json.decode(req:json()), codec, to, settings, about.warnings)
+   local out, err = translated(table_of(req, native, about), codec, to, settings, about.warnings)
    if out and format == codec.format then out.headers = forwarded(codec, about) end
    return out, err
 end

@@ -92,8 +92,9 @@ local function is_foreign(door, body)
    return false
 end
 
--- The request as policies see it, in the shape of Chat Completions; made only when somebody looks when
--- 'late'.
+-- The request as policies see it, in the shape of Chat Completions: JSON, made when somebody looks. What a
+-- door has decoded stays beside it (about.hub), for codecs, which change nothing in it; 'late': that, too, is
+-- made only when somebody looks.
 local function request_of(door, route, head, body, view, late)
    local about = { format = door.format, head = head, headers = route.headers, route = route }
    if not door.decode then
@@ -104,16 +105,18 @@ local function request_of(door, route, head, body, view, late)
       return provider.view(view, nil, about)
    end
    about.foreign = head.rewrite or is_foreign(door, body) -- a body that no provider takes as it is
-   local function make()
-      local hub, warnings = door.decode(body, head, route)
-      if not hub then return nil, warnings end
-      about.warnings = warnings
-      return json.encode(hub)
+   local function decode() -- -> what is wrong
+      local hub, told = door.decode(body, head, route)
+      if not hub then return told end
+      about.hub, about.warnings = hub, told
    end
-   if late then return provider.view(make, view, about) end
-   local text, err = make()
-   if not text then return nil, err end
-   return provider.view(text, view, about)
+   local wrong = not late and decode() or nil
+   if wrong then return nil, wrong end
+   return provider.view(function()
+      local fault = not about.hub and decode() or nil
+      if fault then return nil, fault end
+      return json.encode(about.hub)
+   end, view, about)
 end
 
 -- ---- the answer ----
@@ -125,7 +128,6 @@ local function meta_of(ask, result)
    return {
       id = trace.id(), created = math.floor(clock.now()), model = ask.head.model or result.name or "baton",
       include_usage = ask.head.include_usage, head = ask.head,
-      hub = function() return json.decode(ask.req:json()) end,
    }
 end
 
