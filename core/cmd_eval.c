@@ -248,10 +248,9 @@ static int find_targets(struct job *j, struct err *err)
     const struct given *g = j->given;
     const struct outcomes_model *strong = &j->data.models[j->setup.strong];
     const struct eval_target t = {
-        .quality =
-            isnan(g->target_quality) ? (double)-INFINITY : g->target_quality * strong->mean_score,
+        .quality = isnan(g->target_quality) ? -HUGE_VAL : g->target_quality * strong->mean_score,
         .cost = isnan(g->target_cost)
-                    ? (double)INFINITY
+                    ? HUGE_VAL
                     : g->target_cost * (strong->mean_cost > 0 ? strong->mean_cost : 1),
         .by_quality = !isnan(g->target_quality),
         .costs = strong->mean_cost > 0,

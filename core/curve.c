@@ -86,7 +86,7 @@ static size_t points_of_score(const struct curve *c, const double *weight, struc
     }
     if (total <= 0)
         return 0;
-    out[n++] = mean(&sum, total, INFINITY);
+    out[n++] = mean(&sum, total, HUGE_VAL);
     for (size_t k = 0; k < c->n;) {
         double score = c->score[c->order[k]];
         bool any = false;

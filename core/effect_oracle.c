@@ -77,7 +77,7 @@ static int oracle_write(struct effect *e, const char *path, struct span data, bo
 
 static void write_usage(struct buf *out, const struct outcomes_row *row, const struct outcome *x)
 {
-    long input = (long)(row->prompt.n / 4 + 1), output = x->tokens > 0 ? x->tokens : 1;
+    long input = (long)(row->prompt.n / OUTCOMES_CHARS + 1), output = x->tokens > 0 ? x->tokens : 1;
 
     buf_printf(out,
                "\"usage\":{\"prompt_tokens\":%ld,\"completion_tokens\":%ld,\"total_tokens\":%ld}",

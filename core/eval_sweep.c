@@ -17,6 +17,25 @@ static int no_memory(struct err *err)
 
 /* ---- the curve of a score ---- */
 
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* The scores that rows told, by rising value; how many. */
+static size_t told_scores(const struct eval_pass *p, size_t rows, double *out)
+{
+    size_t told = 0;
+
+    for (size_t i = 0; i < rows; i++)
+        if (!isnan(p->score[i]))
+            out[told++] = p->score[i];
+    qsort(out, told, sizeof *out, by_value);
+    return told;
+}
+
 static bool same_row(const struct eval_pass *a, const struct eval_pass *b, size_t i)
 {
     return a->model[i] == b->model[i] && a->strong[i] == b->strong[i] &&
@@ -29,22 +48,52 @@ static bool same_score(double a, double b)
     return a == b || (isnan(a) && isnan(b));
 }
 
-/* Do two passes with thresholds beyond all scores say what comes of every threshold? If every row tells one score,
- * whatever the threshold, and is at the threshold as it is set like that one of the two that the score points to. */
-static bool is_exact(const struct eval_line *l, size_t rows)
+/* Is every row of a pass like that one of the two beyond all scores that its score points to, and the score the same?
+ */
+static bool is_told(const struct eval_line *l, const struct eval_pass *p, double value, size_t rows)
 {
-    if (l->pass.scores <= 0 || l->low.scores < 0 || l->high.scores < 0)
+    if (p->scores <= 0)
         return false;
     for (size_t i = 0; i < rows; i++) {
-        double s = l->pass.score[i];
+        double s = p->score[i];
         if (!same_score(s, l->low.score[i]) || !same_score(s, l->high.score[i]))
             return false;
-        if (isnan(s) ? !same_row(&l->low, &l->high, i)
-                     : !(s >= l->value && same_row(&l->pass, &l->low, i)) &&
-                           !(s <= l->value && same_row(&l->pass, &l->high, i)))
+        if (isnan(s) ? !same_row(&l->low, &l->high, i) || !same_row(p, &l->low, i)
+                     : !(s >= value && same_row(p, &l->low, i)) &&
+                           !(s <= value && same_row(p, &l->high, i)))
             return false;
     }
     return true;
+}
+
+/* The score in the middle of those that were told. */
+static int middle_score(const struct eval_pass *p, size_t rows, double *middle, struct err *err)
+{
+    double *scores = calloc(rows, sizeof *scores);
+
+    if (!scores)
+        return no_memory(err);
+    size_t told = told_scores(p, rows, scores);
+    *middle = scores[told / 2];
+    free(scores);
+    return 0;
+}
+
+/* Do two passes with thresholds beyond all scores say what comes of every threshold? Believed when they say it of the
+ * policy as it is set and of a threshold in the middle. 1, 0, or -1 with *err. */
+static int is_exact(const struct eval_setup *s, const struct eval_line *l, struct err *err)
+{
+    struct eval_pass pass;
+    double middle = 0;
+
+    if (!is_told(l, &l->pass, l->value, s->data->n))
+        return 0;
+    if (middle_score(&l->pass, s->data->n, &middle, err) < 0 ||
+        eval_run(s, l->name, l->param, middle, &pass, err) < 0)
+        return -1;
+    int exact = is_told(l, &pass, middle, s->data->n);
+    eval_pass_deinit(&pass);
+    return exact;
 }
 
 static int sort_curve(struct eval_line *l, const double *score, size_t rows, struct err *err)
@@ -78,26 +127,19 @@ static int sweep_score(const struct eval_setup *s, struct eval_line *l, struct e
     if (eval_run(s, l->name, l->param, -FAR, &l->low, err) < 0 ||
         eval_run(s, l->name, l->param, FAR, &l->high, err) < 0)
         return -1;
-    if (!is_exact(l, s->data->n))
-        return 0;
+    int exact = is_exact(s, l, err);
+    if (exact <= 0)
+        return exact;
     fill_scores(l->pass.score, s->data->n);
     return sort_curve(l, l->pass.score, s->data->n, err) < 0 ? -1 : 1;
 }
 
 /* ---- settings that are tried ---- */
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 /* Where scores were told, values that part the rows evenly; else evenly from..to. */
 static int choose_values(const struct eval_setup *s, struct eval_line *l,
                          const struct eval_grid *grid, struct err *err)
 {
-    size_t told = 0;
     double *scores = calloc(s->data->n, sizeof *scores);
 
     l->at = calloc((size_t)grid->steps, sizeof *l->at);
@@ -105,10 +147,7 @@ static int choose_values(const struct eval_setup *s, struct eval_line *l,
         free(scores);
         return no_memory(err);
     }
-    for (size_t i = 0; i < s->data->n; i++)
-        if (!isnan(l->pass.score[i]))
-            scores[told++] = l->pass.score[i];
-    qsort(scores, told, sizeof *scores, by_value);
+    size_t told = told_scores(&l->pass, s->data->n, scores);
     for (int k = 0; k < grid->steps; k++) {
         double share = grid->steps > 1 ? (double)k / (grid->steps - 1) : 0;
         l->at[k] = told > 0 && !grid->given ? scores[(size_t)(share * (double)(told - 1))]
@@ -343,7 +382,7 @@ void eval_line_deinit(struct eval_line *l)
 /* A short number that parts the scores as the threshold 'at' does: at or below it, above the next lower score. */
 static double threshold_for(const struct curve *c, double at)
 {
-    double low = -INFINITY, high = at;
+    double low = -HUGE_VAL, high = at;
     char text[40];
 
     for (size_t i = 0; i < c->n; i++)
@@ -370,7 +409,8 @@ static bool is_better(const struct eval_target *t, const struct curve_point *p,
                                                          : best           ? best->share
                                                                           : 0;
 
-    if (p->quality < t->quality || cost > t->cost)
+    if (p->quality < t->quality - 1e-12 ||
+        cost > t->cost * (1 + 1e-12)) /* sums of shares are not exact */
         return false;
     if (!best)
         return true;

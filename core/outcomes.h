@@ -14,7 +14,8 @@ enum {
     OUTCOMES_MODELS = 256,
     OUTCOMES_COLUMNS = 4096,
     OUTCOMES_ROWS = 1000 * 1000,
-    OUTCOMES_CELLS = 32 * 1000 * 1000 /* rows times models */
+    OUTCOMES_CELLS = 32 * 1000 * 1000, /* rows times models */
+    OUTCOMES_CHARS = 4                 /* of a text, in bytes, are taken for a token */
 };
 
 /* A model in one row. */
@@ -61,6 +62,10 @@ struct outcomes {
 int outcomes_read(struct outcomes *o, struct span file, const char *name, bool jsonl,
                   struct span plan, struct err *err);
 void outcomes_deinit(struct outcomes *o);
+
+/* For outcomes_read, when all rows are there: texts, which were offsets into the store plus one, become pointers, costs
+ * that were not recorded come from prices, means are taken. */
+void outcomes_settle(struct outcomes *o);
 
 /* Drops the rows in which one of two models was not asked; how many those were. */
 size_t outcomes_require(struct outcomes *o, int a, int b);

@@ -16,7 +16,7 @@ CORE = Path(__file__).resolve().parent.parent / "core"
 RANKS = {
     0: "text_* keywords feature lexicon lexicon_words language language_* tokens tokens_* pii pii_* address err base64 buf fetch_url file list ngrams linear linear_* csv pool json json_* sse http1* options digest hash secret wire where regex regex_ecma schema schema_*"
     " thompson linucb"
-    " outcomes curve gunzip"
+    " outcomes outcomes_read curve gunzip"
     " neighbours neighbours_*",
     1: "log trace_log transfer transfer_* resolve sources provider home tls sim_hash shm kv kv_* cache health health_table quantile metrics canary claims zone"
     " archive archive_* channel watch shared sources_* memfd"
