@@ -134,7 +134,7 @@ static void add_param(lua_State *L, const char *name, const char *value)
     char key[PARAM_BYTES + 2];
     size_t n = 0;
 
-    for (; name[n] && n < sizeof key - 1; n++)
+    for (; n < sizeof key - 1 && name[n]; n++)
         key[n] = (char)tolower((unsigned char)name[n]);
     key[n] = 0; /* one byte more than a name may have is refused by name */
     add_to(L, "params", key, value);
