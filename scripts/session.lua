@@ -27,7 +27,8 @@ local TRIES <const> = 4
 
 local SETS <const> = math.max(1, (config.kv.bytes or 16 << 20) // (BYTES_EACH * WAYS))
 
--- FNV-1a of 64 bits (Fowler, Noll, Vo). Who makes two ids with one hash only loses his own place: ids are compared.
+-- FNV-1a of 64 bits (Fowler, Noll, Vo). Who makes two ids with one hash only loses his own place: ids are
+-- compared.
 local function hash(text)
    local h = 0xcbf29ce484222325
    for position = 1, #text do h = (h ~ text:byte(position)) * 0x100000001b3 end
