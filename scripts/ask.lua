@@ -2,6 +2,7 @@
 -- SPDX-License-Identifier: MIT
 
 local clock = require "clock"
+local composing = require "composing"
 local errors = require "errors"
 local explain = require "explain"
 local json = require "json"
@@ -34,7 +35,7 @@ end
 
 -- A name that was given as a policy must not be looked for among the models.
 local function check_policy(name)
-   if name == "auto" or policies[name:match("^baton/(.+)$") or name] ~= nil then return end
+   if name == "auto" or composing.find(name:match("^baton/(.+)$") or name) then return end
    local known = {}
    for other in pairs(policies) do known[#known + 1] = other end
    table.sort(known)

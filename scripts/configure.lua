@@ -214,9 +214,24 @@ local check_catalogue = record {
    })),
 }
 
+-- What "auto" does: a policy's name, or several that are asked one after the other.
+local function policy_or_chain(place, value)
+   if type(value) == "string" then return value end
+   list_of(is "string")(place, value)
+   if #value == 0 then fail(place, "must name at least one policy") end
+   return value
+end
+
+local function chain(place, value)
+   is "table"(place, value)
+   return policy_or_chain(place, value)
+end
+
 local check_config = record {
    listen = address,
+   policy = policy_or_chain,
    default_policy = is "string",
+   chains = map_of(chain),
    default_model = is "string",
    keys = list_of(client_key),
    admin = record { listen = admin_address, token = client_key },
@@ -452,6 +467,11 @@ return function(given, env, simulated, read, recorded)
    if given.tls and not (given.tls.certificate and given.tls.key) then
       fail("tls", "needs both certificate and key")
    end
+   if given.policy and given.default_policy then
+      fail("default_policy", "say it with 'policy' or with 'default_policy', not with both")
+   end
+   local chained = type(given.policy) == "table" and given.policy or nil
+   local default_policy = chained and table.concat(chained, "+") or given.policy or given.default_policy
    local limits, catalogue = given.limits or {}, catalogue_of(given.catalogue, all, read)
    return {
       listen = given.listen or "127.0.0.1:8080",
@@ -484,7 +504,8 @@ return function(given, env, simulated, read, recorded)
             models = catalogue.models },
          recorded = recorded ~= nil or nil,
          providers = facts_of, models = given.models or {}, aliases = given.aliases or {},
-         policies = given.policies or {}, default_policy = given.default_policy or "complexity",
+         policies = given.policies or {}, default_policy = default_policy or "complexity",
+         policy_place = given.policy and "policy" or nil, policy_chain = chained, chains = given.chains,
          default_model = given.default_model,
          kv = given.kv or {}, http = given.http or {}, media = given.media or {},
       },

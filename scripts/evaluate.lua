@@ -2,6 +2,7 @@
 -- SPDX-License-Identifier: MIT
 
 local classify = require "classify"
+local composing = require "composing"
 local config = require "config"
 local describe = require "eval.describe"
 local errors = require "errors"
@@ -32,7 +33,7 @@ end
 function evaluate.params(name)
    local wanted_name = name == "auto" and config.default_policy or name:match("^baton/(.+)$") or name
    local numbers = json.object {}
-   if policies[wanted_name] == nil and not models.is_known(wanted_name) then
+   if not composing.find(wanted_name) and not models.is_known(wanted_name) then
       error(errors.new { code = "not_found",
          message = ("there is no policy '%s', and no recorded model of that name"):format(wanted_name) }, 0)
    end

@@ -2,12 +2,16 @@
 -- SPDX-License-Identifier: MIT
 local caller = require "caller"
 local errors = require "errors"
+local random = require "random"
+local readonly = require "readonly"
+local task = require "task"
 
 local policy = {}
 
 local FIELDS = {
    name = "string", about = "string", params = "table", run = "function", checks = "function or table",
    open = "table",
+   passes = "boolean",
 }
 
 local function known()
@@ -31,8 +35,8 @@ local function check(def)
    if type(def) ~= "table" then errors.raise("policy.define takes a table, not a " .. type(def)) end
    for name, value in pairs(def) do check_field(name, value) end
    if not def.name then errors.raise("a policy needs a name") end
-   if not def.name:find("^%a[%w_.-]*$") then
-      local rule = "'%s' is no name for a policy: letters, digits, '.', '_' and '-', a letter first"
+   if not def.name:find("^%a[%w_.+-]*$") then
+      local rule = "'%s' is no name for a policy: letters, digits, '.', '_', '+' and '-', a letter first"
       errors.raise(rule:format(def.name))
    end
    if not def.run then errors.raise(("policy '%s' has no function 'run'"):format(def.name)) end
@@ -43,7 +47,9 @@ end
 
 -- policy.define{ name =, run =, params =, checks =, about = } -> the same table
 --   name    how requests call it ("cascade" or "baton/cascade"): letters, digits, '.', '_', '-'
---   run     function(req, p) -> reply or stream | nil, err; p are the params as configured
+--   run     function(req, p, next) -> reply or stream | policy.pass | nil, err; p are the params as
+--           configured; next(req?) runs what comes after it in a chain, nil where nothing does
+--   passes  true: it may return policy.pass or call next
 --   params  default values by name; the configuration's policies.NAME overrides them
 --   open    parameters that callers may set: a list of names, or by name true or limits
 --           ({ min = 0, max = 1 }, { one_of = { "a", "b" } }, { type =, integer =, max_length = }); of one
@@ -86,6 +92,141 @@ function policy.check(def)
          error(("%spolicy '%s', check '%s': %s"):format(place or "", def.name, name, what or text), 0)
       end
    end
+end
+
+-- ---- policies made of policies ----
+
+-- policy.pass: "not mine, go on": what run returns where another policy of a chain shall answer.
+policy.pass = readonly({}, "policy.pass")
+
+-- What cannot go better elsewhere: the request is at fault, or nobody waits. A content filter's word is not
+-- gone around.
+local HOPELESS = { bad_request = true, content_filter = true, cancelled = true, budget = true,
+   internal = true }
+
+-- policy.hopeless(err) -> boolean: would another model, or another try, fail in the same way?
+function policy.hopeless(err)
+   return HOPELESS[err.code] == true
+end
+
+-- Loaded when it is needed: it stands on the policies, which are not there while files are loaded.
+local function run_part(...)
+   return require("composing").run(...)
+end
+
+local function check_parts(what, parts)
+   if #parts == 0 then errors.raise(what .. " needs at least one part") end
+   for i = 1, #parts do
+      local kind = type(parts[i])
+      if kind ~= "function" and kind ~= "table" and kind ~= "string" then
+         errors.raise(("%s: part %d must be a policy, a function or a target, not a %s"):format(what, i,
+            kind))
+      end
+   end
+end
+
+-- policy.first(a, b, ...) -> run: the first part that answers. One that returns policy.pass, or fails in a
+-- way that another may not (policy.hopeless), is followed by the next. All passed: policy.pass; else the
+-- last error. A part is a policy (its name or definition), function(req, p, next), or a target, which is
+-- asked.
+function policy.first(...)
+   local parts = { ... }
+   check_parts("policy.first", parts)
+   return function(req, p, next)
+      local result, err
+      local last
+      for _, part in ipairs(parts) do
+         result, err = run_part(part, req, p, next)
+         if result ~= nil and result ~= policy.pass then return result end
+         if result == nil and err and policy.hopeless(err) then return nil, err end
+         last = err or last
+      end
+      if last then return nil, last end
+      return policy.pass
+   end
+end
+
+local PAUSE <const>, PAUSE_MAX <const>, WAIT_MAX <const> = 0.25, 8, 30 -- seconds
+
+-- policy.retry(n, part) -> run: tries a part again, at most n times, while its error says that this may help
+-- (err.retryable): after the provider's Retry-After, or after 0.25 s, doubled each time (at most 8 s), less
+-- up to a half by chance. A Retry-After over 30 s is not waited for.
+function policy.retry(n, part)
+   if math.type(n) ~= "integer" or n < 0 then
+      errors.raise "policy.retry: n must be an integer, at least 0"
+   end
+   check_parts("policy.retry", { part })
+   return function(req, p, next)
+      local result, err = run_part(part, req, p, next)
+      for i = 1, n do
+         if result ~= nil or not (err and err.retryable) or (err.retry_after or 0) > WAIT_MAX then break end
+         local seconds = math.min(PAUSE_MAX, PAUSE * 2 ^ (i - 1)) * (1 - random.number() / 2)
+         task.sleep(err.retry_after or seconds)
+         result, err = run_part(part, req, p, next)
+      end
+      return result, err
+   end
+end
+
+-- policy.when(test, part, otherwise?) -> run: 'part' where test(req, p) is true, else 'otherwise', or
+-- policy.pass without one.
+function policy.when(test, part, otherwise)
+   if type(test) ~= "function" then errors.raise "policy.when: the test must be a function" end
+   check_parts("policy.when", { part, otherwise })
+   return function(req, p, next)
+      if test(req, p) then return run_part(part, req, p, next) end
+      if otherwise ~= nil then return run_part(otherwise, req, p, next) end
+      return policy.pass
+   end
+end
+
+-- policy.wrap(outer, inner) -> run: 'outer', whose next(req?) runs 'inner'. Where outer passes, inner
+-- answers.
+function policy.wrap(outer, inner)
+   check_parts("policy.wrap", { outer, inner })
+   return function(req, p, next)
+      local function go_on(changed)
+         return run_part(inner, changed or req, p, next)
+      end
+      local result, err = run_part(outer, req, p, go_on)
+      if result == policy.pass then return go_on() end
+      return result, err
+   end
+end
+
+-- policy.chain(parts) -> run: policy.wrap of all of a list: the first outermost.
+function policy.chain(parts)
+   if type(parts) ~= "table" then errors.raise "policy.chain: a list of parts is needed" end
+   check_parts("policy.chain", parts)
+   local run = parts[#parts]
+   for i = #parts - 1, 1, -1 do run = policy.wrap(parts[i], run) end
+   if type(run) == "function" then return run end
+   return function(req, p, next) return run_part(run, req, p, next) end
+end
+
+-- ---- for policies ----
+
+local PARTS = { image_url = "vision", input_audio = "audio", file = "files" }
+
+-- policy.needs(req) -> a list of capabilities that a request needs ("tools", "vision", "audio", "files") |
+-- nil, as 'needs' of a selector.
+function policy.needs(req)
+   if type(req) == "string" then return nil end
+   local needs, seen = {}, {}
+   local function add(name)
+      if name and not seen[name] then
+         seen[name] = true
+         needs[#needs + 1] = name
+      end
+   end
+   if type(req.tools) == "table" and #req.tools > 0 then add "tools" end
+   for _, message in ipairs(type(req.messages) == "table" and req.messages or {}) do
+      local content = type(message) == "table" and message.content
+      for _, part in ipairs(type(content) == "table" and content or {}) do
+         add(type(part) == "table" and PARTS[part.type])
+      end
+   end
+   return #needs > 0 and needs or nil
 end
 
 local FINISHED = { stop = true, tool_calls = true }

@@ -3,6 +3,7 @@
 
 local caller = require "caller"
 local clock = require "clock"
+local composing = require "composing"
 local config = require "config"
 local errors = require "errors"
 local json = require "json"
@@ -24,28 +25,6 @@ local function door_of(name)
    return doors[name]
 end
 
--- Every policy's parameters: its own defaults under those of the configuration.
-local params = {}
-for name, definition in pairs(policies) do
-   params[name] = policy.params(definition, config.policies[name])
-end
-for name in pairs(config.policies) do
-   if policies[name] == nil then
-      error(("configuration: policies.%s: there is no policy of that name"):format(name), 0)
-   end
-end
-if policies[config.default_policy] == nil then
-   error(("configuration: default_policy: there is no policy '%s'"):format(config.default_policy), 0)
-end
-
--- Each run gets parameters of its own: what it does to them is gone with it.
-local function copy(value)
-   if type(value) ~= "table" then return value end
-   local own = {}
-   for key, item in pairs(value) do own[key] = copy(item) end
-   return own
-end
-
 -- What a client means by 'model': the definition of a policy, its parameters, and whether the client
 -- named a model instead of the policy | nil, err.
 local function choose(name)
@@ -54,7 +33,8 @@ local function choose(name)
          message = "you must provide a model: the name of a policy, \"auto\", or \"provider/model\"" }
    end
    local wanted = name == "auto" and config.default_policy or name:match("^baton/(.+)$") or name
-   if policies[wanted] ~= nil then return policies[wanted], copy(params[wanted]) end
+   local definition, p = composing.find(wanted)
+   if definition then return definition, p end
    local entry, err = models.resolve(wanted)
    if not entry then return nil, err end
    return policies.direct, { model = wanted }, true
@@ -271,7 +251,9 @@ end
 -- Runs a policy: a reply or a stream | nil, err.
 local function run_policy(definition, req, p, named)
    trace.policy(definition.name)
-   local result, err = check_result(definition, definition.run(req, p))
+   local result, err = definition.run(req, p)
+   if result == policy.pass then result, err = composing.passed(definition.name) end
+   result, err = check_result(definition, result, err)
    if result then return result end
    err = as_error(err)
    return nil, named and err or blame_policy(definition, err)
@@ -334,6 +316,7 @@ end
 function serve.names()
    local names = json.array {}
    for name in pairs(policies) do names[#names + 1] = name end
+   for name in pairs(composing.chains) do names[#names + 1] = name end
    return json.encode(names)
 end
 
@@ -343,6 +326,7 @@ end
 local function list()
    local all = { { id = "auto", owner = "baton" } }
    for name in pairs(policies) do all[#all + 1] = { id = name, owner = "baton" } end
+   for name in pairs(composing.chains) do all[#all + 1] = { id = name, owner = "baton" } end
    for name in pairs(config.aliases) do all[#all + 1] = { id = name, owner = "baton" } end
    for _, entry in ipairs(models.all()) do
       all[#all + 1] = { id = entry.name, owner = entry.provider, entry = entry }
@@ -353,7 +337,7 @@ end
 local function find(id)
    local definition, err = choose(id)
    if not definition then return nil, err end
-   local entry = policies[id] == nil and id ~= "auto" and models.resolve(id) or nil
+   local entry = not composing.find(id) and id ~= "auto" and models.resolve(id) or nil
    return { id = id, owner = entry and entry.provider or "baton", entry = entry }
 end
 

@@ -1,0 +1,111 @@
+-- composing: policies made of policies: run one after the other, one inside the other.
+-- SPDX-License-Identifier: MIT
+--
+-- policy.lua has the words for it; the chains of the configuration are made here. Loaded when all policies
+-- are (policy.lua asks for it inside its functions).
+local config = require "config"
+local errors = require "errors"
+local llm = require "llm"
+local policies = require "policies"
+local policy = require "policy"
+local trace = require "trace"
+
+local composing = {}
+
+-- Every policy's parameters: its own defaults under those of the configuration.
+local params = {}
+for name, definition in pairs(policies) do
+   params[name] = policy.params(definition, config.policies[name])
+end
+for name in pairs(config.policies) do
+   if policies[name] == nil then
+      error(("configuration: policies.%s: there is no policy of that name"):format(name), 0)
+   end
+end
+
+local function copy(value)
+   if type(value) ~= "table" then return value end
+   local own = {}
+   for key, item in pairs(value) do own[key] = copy(item) end
+   return own
+end
+
+-- composing.params(name) -> the parameters of a policy. Each run gets its own: what it does to them is gone
+-- with it.
+function composing.params(name)
+   return copy(params[name])
+end
+
+-- ---- parts ----
+
+local function run_definition(definition, req, next)
+   trace.note { part = definition.name }
+   local own = params[definition.name] and composing.params(definition.name) or copy(definition.params)
+   return definition.run(req, own, next)
+end
+
+-- composing.run(part, req, p, next) -> what a policy returns. part: the name of a policy or its definition
+-- (run with parameters of its own), function(req, p, next), or a target, which is asked as llm.stream does.
+function composing.run(part, req, p, next)
+   if type(part) == "function" then return part(req, p, next) end
+   if type(part) == "table" and type(part.run) == "function" then return run_definition(part, req, next) end
+   if type(part) == "string" and policies[part] ~= nil then
+      return run_definition(policies[part], req, next)
+   end
+   return llm.stream(part, req)
+end
+
+-- composing.passed(name) -> nil, err: nobody was left to answer.
+function composing.passed(name)
+   return nil, errors.new { code = "no_candidate",
+      message = ("policy '%s' passed the request on, and nothing comes after it"):format(name) }
+end
+
+-- ---- chains of the configuration ----
+
+local function definition_of(place, name)
+   if policies[name] ~= nil then return policies[name] end
+   error(("configuration: %s: there is no policy '%s'"):format(place, name), 0)
+end
+
+-- One after the other: each may answer, return policy.pass, or call next(req) and look at what comes of it.
+local function chain_of(name, place, names)
+   local parts = {}
+   for i, part in ipairs(names) do
+      local definition = definition_of(place, part)
+      parts[i] = function(req, _, next) return run_definition(definition, req, next) end
+      if i < #names and not definition.passes then
+         local what = "configuration: %s: '%s' never passes a request on, so that '%s' is never asked"
+         error(what:format(place, part, names[i + 1]), 0)
+      end
+   end
+   local about = "One after the other: " .. table.concat(names, ", ") .. "."
+   return policy.define { name = name, about = about, run = policy.chain(parts) }
+end
+
+-- composing.chains: definitions by name, of the configuration's 'chains' and of its 'policy', when that is a
+-- list: "privacy+cascade".
+composing.chains = {}
+for name, names in pairs(config.chains or {}) do
+   if policies[name] ~= nil then
+      error(("configuration: chains.%s: there is a policy of that name"):format(name), 0)
+   end
+   composing.chains[name] = chain_of(name, "chains." .. name, names)
+end
+if config.policy_chain then
+   local name = table.concat(config.policy_chain, "+")
+   composing.chains[name] = chain_of(name, "policy", config.policy_chain)
+end
+
+-- composing.find(name) -> the definition of a policy or a chain, its parameters | nil.
+function composing.find(name)
+   if policies[name] ~= nil then return policies[name], composing.params(name) end
+   return composing.chains[name], {}
+end
+
+if not composing.find(config.default_policy) then
+   local place = config.policy_place or "default_policy"
+   error(("configuration: %s: there is no policy '%s'"):format(place, config.default_policy), 0)
+end
+
+return composing
