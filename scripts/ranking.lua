@@ -6,7 +6,8 @@ local ranking = {}
 
 -- Where the catalogue does not say it: quality as ranking.quality, and seconds to the end of an answer. Both
 -- are guesses of an order, no measurements; a measured latency takes their place.
-local QUALITY = { fast = 0.4, standard = 0.6, specialist = 0.7, expert = 0.9 }
+local QUALITY = { fast = 0.4, standard = 0.6, specialist = 0.5,
+   expert = 0.9 } -- a specialist outside of its field
 local SECONDS = { fast = 1, standard = 2, specialist = 2, expert = 4 }
 local UNKNOWN_QUALITY <const>, UNKNOWN_SECONDS <const> = 0.5, 2
 
@@ -16,7 +17,7 @@ function ranking.price(entry)
 end
 
 -- ranking.quality(entry) -> 0..1: the entry's own 'quality', else that of its tier (fast 0.4, standard 0.6,
--- specialist 0.7, expert 0.9; 0.5 without one).
+-- specialist 0.5, expert 0.9; 0.5 without one).
 function ranking.quality(entry)
    return entry.quality or QUALITY[entry.tier] or UNKNOWN_QUALITY
 end

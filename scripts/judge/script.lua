@@ -1,5 +1,5 @@
--- judge.script: the script that a text is mostly written in, and whether an answer misses that of its
--- question. SPDX-License-Identifier: MIT
+-- judge.script: which script a text is mostly in, and whether an answer misses that of its question.
+-- SPDX-License-Identifier: MIT
 local text = require "text"
 
 local script = {}

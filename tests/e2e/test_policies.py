@@ -11,7 +11,11 @@ from client import Stream
 from harness import Gateway, config, provider, stage, sanitized
 from test_failures import outcome
 
-SHIPPED = ("direct", "complexity", "task", "cascade", "ensemble", "chain", "bandit")
+SHIPPED = (
+    "direct", "complexity", "task", "cascade", "ensemble", "chain", "cost", "quality", "latency", "balanced",
+    "fallback", "guardrail", "hedged", "local_first", "privacy", "keywords", "intent", "tiers", "support",
+    "confidence", "consensus", "cross_check", "panel", "best_of_n", "canary_model", "bandit",
+)
 
 PROMPTS = (
     "What is the capital of France?",

@@ -200,7 +200,7 @@ t.case("models of one's own machine cost nothing, listed or not", function()
 end)
 
 local CAPABILITIES = { tools = 1, vision = 1, json = 1, json_schema = 1, reasoning = 1, prefill = 1,
-   files = 1, audio = 1, embeddings = 1, cache = 1, search = 1 }
+   files = 1, audio = 1, logprobs = 1, embeddings = 1, cache = 1, search = 1 }
 local DIALECT = { responses = 1, max_completion_tokens = 1, no_sampling = 1, adaptive_thinking = 1,
    always_thinks = 1, no_forced_tool = 1 }
 

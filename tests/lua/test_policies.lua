@@ -35,11 +35,15 @@ local function world(answers)
             return results, errors
          end,
       },
-      models = { find = function() return { { name = "p/a" }, { name = "p/b" }, { name = "p/c" },
-      { name = "p/d" } } end },
+      models = {
+         find = function() return { { name = "p/a" }, { name = "p/b" }, { name = "p/c" },
+            { name = "p/d" } } end,
+         resolve = function(target) return target end, alternatives = function() return {} end,
+      },
       trace = { decide = function(d) decisions[#decisions + 1] = d end },
       log = { info = function() end },
    }
+   t.with(w.modules, function() w.modules._ask = t.load "policies/_ask.lua" end)
    function w.said() return table.concat(calls, ", ") end
    return w
 end

@@ -1,5 +1,5 @@
--- test_ranking: models.pick: what comes first by cost, quality, latency and all three, and what is passed
--- over. SPDX-License-Identifier: MIT
+-- test_ranking: models.pick: what comes first by cost, quality, latency and all three; what is passed over.
+-- SPDX-License-Identifier: MIT
 local t = require "test"
 
 -- models afresh, on these models and this health: { [name] = { ready =, p50 =, p95 = } }.

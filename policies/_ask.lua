@@ -1,0 +1,83 @@
+-- _ask: asks a target, and when it fails what can stand in for it: what many policies end with.
+-- SPDX-License-Identifier: MIT
+local llm = require "llm"
+local log = require "log"
+local models = require "models"
+local policy = require "policy"
+local trace = require "trace"
+
+local ask = {}
+
+local TRIES <const> = 2 -- other models that are asked
+
+-- ask.selector(target, req) -> the target; a selector with what the request needs (policy.needs).
+function ask.selector(target, req)
+   if type(target) ~= "table" or target.model then return target end
+   local copy = { needs = policy.needs(req) }
+   for key, value in pairs(target) do copy[key] = value end
+   return copy
+end
+
+-- ask.once(target, req, opts?), ask.whole(target, req, opts?): llm.stream and llm.chat of such a target.
+function ask.once(target, req, opts)
+   return llm.stream(ask.selector(target, req), req, opts)
+end
+
+function ask.whole(target, req, opts)
+   return llm.chat(ask.selector(target, req), req, opts)
+end
+
+-- ask.members(list, selector, size, req) -> the targets of a list, or when it is empty the first 'size'
+-- models that fit the selector and what the request needs.
+function ask.members(list, selector, size, req)
+   if #list > 0 then return list end
+   return table.move(models.find(ask.selector(selector, req)), 1, size, 1, {})
+end
+
+-- A prompt that is too long for a model fits only a larger one.
+local function is_larger(entry, first)
+   return (entry.context or math.huge) > (first.context or 0)
+end
+
+-- Those that are named; else other vendors' models that are like the first, then others of its own.
+local function stand_ins(first, req, opts)
+   if opts.fallback and #opts.fallback > 0 then return opts.fallback end
+   return models.alternatives(first, ask.selector(opts.within or {}, req))
+end
+
+-- ask.instead(first, req, err, opts?) -> reply or stream | nil, err: asks what can stand in for a model, an
+-- entry of the catalogue, that failed with err. Options as below.
+function ask.instead(first, req, err, opts)
+   opts = opts or {}
+   local left, too_long = opts.tries or TRIES, err.code == "context_length"
+   for _, other in ipairs(stand_ins(first, req, opts)) do
+      local entry = models.resolve(other)
+      if left > 0 and entry and not (too_long and not is_larger(entry, first)) then
+         left = left - 1
+         log.info("another model instead", { from = first.name, to = entry.name, code = err.code })
+         trace.decide { model = entry.name, reason = err.code }
+         local reply
+         reply, err = llm[opts.whole and "chat" or "stream"](entry, req, opts.other)
+         if reply or policy.hopeless(err) then return reply, err end
+      end
+   end
+   return nil, err
+end
+
+-- ask.target(target, req, opts?) -> reply or stream | nil, err.
+--   opts.fallback  a list of targets to ask instead, in order; else comparable models (models.alternatives)
+--   opts.within    a selector that such models must fit: { where = "local" }
+--   opts.tries     (2) how many others are asked
+--   opts.call      options of llm.stream for the first, opts.other for the others
+--   opts.whole     true: llm.chat
+-- Errors that would be the same elsewhere (policy.hopeless) end it. Yields.
+function ask.target(target, req, opts)
+   opts = opts or {}
+   local first, none = models.resolve(ask.selector(target, req))
+   if not first then return nil, none end
+   local reply, err = llm[opts.whole and "chat" or "stream"](first, req, opts.call)
+   if reply or policy.hopeless(err) then return reply, err end
+   return ask.instead(first, req, err, opts)
+end
+
+return ask

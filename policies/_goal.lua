@@ -1,0 +1,55 @@
+-- _goal: what the policies cost, quality, balanced and latency have in common: the model that is best for one
+-- goal, and the next best when it fails.
+-- SPDX-License-Identifier: MIT
+local llm = require "llm"
+local models = require "models"
+local policy = require "policy"
+local trace = require "trace"
+
+local goal = {}
+
+goal.params = {
+   selector = {},    -- which models may be taken, as in models.find: { tier =, where =, max_price =, ... }
+   min_quality = 0,  -- models.quality (0..1) that a model must have
+   tries = 3,        -- models that are asked, one after the other, when they fail
+   timeout = 120,    -- seconds a model has for the whole answer
+}
+
+-- The models that fit, best first; those that are not to be called now or too slow come last.
+local function candidates(prefer, req, p)
+   local selector = { prefer = prefer, needs = policy.needs(req) }
+   for key, value in pairs(p.selector) do selector[key] = value end
+   local first, passed = models.pick(selector)
+   if not first then return nil, passed end
+   local list, late, rejected = {}, {}, {}
+   for _, why in ipairs(passed) do rejected[why.model] = why.reason end
+   for _, entry in ipairs(models.find(selector)) do
+      if models.quality(entry) < p.min_quality then
+         rejected[entry.name] = "not good enough"
+      else
+         table.insert(rejected[entry.name] and late or list, entry)
+      end
+   end
+   return table.move(late, 1, #late, #list + 1, list), rejected
+end
+
+-- goal.run(prefer) -> the run of a policy: prefer as in a selector.
+function goal.run(prefer)
+   return function(req, p)
+      local list, rejected = candidates(prefer, req, p)
+      if not list then return nil, rejected end
+      local err
+      for i = 1, math.min(p.tries, #list) do
+         local entry = list[i]
+         trace.decide { model = entry.name, reason = i == 1 and prefer or err.code, rejected = rejected }
+         local reply
+         reply, err = llm.stream(entry, req, { timeout = p.timeout })
+         if reply or policy.hopeless(err) then return reply, err end
+         rejected[entry.name] = err.code
+      end
+      if err then return nil, err end
+      return llm.fail("no_candidate", ("no model has a quality of %g or more"):format(p.min_quality))
+   end
+end
+
+return goal

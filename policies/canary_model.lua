@@ -1,0 +1,76 @@
+-- Choose this to try a new model on a share of the traffic: it is compared with the old one, and left alone
+-- when it fails more often.
+-- SPDX-License-Identifier: MIT
+local ask = require "_ask"
+local clock = require "clock"
+local judge = require "judge"
+local kv = require "kv"
+local llm = require "llm"
+local log = require "log"
+local models = require "models"
+local policy = require "policy"
+local random = require "random"
+local trace = require "trace"
+
+local KEPT <const> = 86400 -- seconds that counts are kept for
+
+local function count(side, what, by)
+   return kv.incr(("canary_model:%s:%s"):format(side, what), by or 1, { ttl = KEPT }) or 0
+end
+
+local function share_of(side, what)
+   local calls = kv.get(("canary_model:%s:calls"):format(side)) or 0
+   if calls == 0 then return 0, 0 end
+   return (kv.get(("canary_model:%s:%s"):format(side, what)) or 0) / calls, calls
+end
+
+-- Does the new model fail more often than the old one, by a margin and over enough calls?
+local function is_worse(p)
+   local new, calls = share_of("new", "failed")
+   return calls >= p.min_calls and new > share_of("old", "failed") + p.margin
+end
+
+-- One answer, and what it says of its model. A stream's end is not waited for.
+local function measured(side, target, req)
+   local begun = clock.monotonic()
+   local reply, err = ask.once(target, req)
+   if err and policy.hopeless(err) then return nil, err end -- says nothing of the model
+   count(side, "calls")
+   local poor = reply and llm.is_reply(reply) and judge.quality(req, reply) < 0.5
+   if not reply then count(side, "failed") end
+   if poor then count(side, "poor") end
+   count(side, "seconds", clock.monotonic() - begun)
+   if reply and llm.is_reply(reply) then count(side, "usd", reply.cost + 0.0) end
+   return reply, err
+end
+
+local function run(req, p)
+   if random.number() < p.share then
+      if is_worse(p) then
+         log.warn("the new model fails more often: left alone", { model = p.new })
+      else
+         trace.decide { model = p.new, reason = "canary" }
+         local reply, err = measured("new", p.new, req)
+         if reply or policy.hopeless(err) then return reply, err end
+      end
+   end
+   trace.decide { model = p.old, reason = "stable" }
+   local reply, err = measured("old", p.old, req)
+   if reply or policy.hopeless(err) then return reply, err end
+   local old = models.resolve(p.old)
+   if not old then return nil, err end
+   return ask.instead(old, req, err)
+end
+
+return policy.define {
+   name = "canary_model",
+   about = "A share of the requests to a new model, compared, and taken back when it is worse.",
+   params = {
+      old = { tier = "standard" },                     -- targets
+      new = { tier = "standard", prefer = "quality" },
+      share = 0.05,   -- of the requests (0..1) that the new model gets
+      min_calls = 20, -- of the new model, before it is judged
+      margin = 0.05,  -- by which its share of failures may be higher
+   },
+   run = run,
+}

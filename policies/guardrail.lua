@@ -1,0 +1,38 @@
+-- Choose this when an answer must come in time: what takes too long is stopped, and the fastest model
+-- answers in the time that is left. In front of other policies in a chain it guards them.
+-- SPDX-License-Identifier: MIT
+local ask = require "_ask"
+local clock = require "clock"
+local policy = require "policy"
+local task = require "task"
+local trace = require "trace"
+
+local function run(req, p, next)
+   local begun = clock.monotonic()
+   local reply, err = task.within(p.patience, function()
+      if next then return next(req) end
+      return ask.once(p.model, req)
+   end)
+   if reply or policy.hopeless(err) then return reply, err end
+   local left = p.cap - (clock.monotonic() - begun)
+   if left <= 0 then return nil, err end
+   trace.decide { model = p.faster, reason = err.code == "timeout" and "too slow" or err.code, left = left }
+   -- A stream is in time with its first word; a whole answer with its last.
+   return task.within(left, function() return ask.once(p.faster, req) end)
+end
+
+return policy.define {
+   name = "guardrail",
+   about = "A hard cap on the time to an answer; a faster model when there is none in time.",
+   passes = true,
+   params = {
+      patience = 8, -- seconds for what comes next in a chain, or for 'model'
+      cap = 12,     -- seconds in all
+      model = { tier = "standard" },      -- a target, where the policy stands alone
+      faster = { prefer = "latency" },    -- a target: who answers in the time that is left
+   },
+   run = run,
+   checks = function()
+      assert(policy.hopeless { code = "cancelled" }, "nobody waits for an answer that was given up")
+   end,
+}

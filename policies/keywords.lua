@@ -1,0 +1,71 @@
+-- Choose this when certain words, or what the client says of a request, decide who may answer it: terms of
+-- law to the expert, code to the coder, secrets to your own machines.
+-- SPDX-License-Identifier: MIT
+local ask = require "_ask"
+local classify = require "classify"
+local config = require "config"
+local policy = require "policy"
+local text = require "text"
+local trace = require "trace"
+
+-- By category; the configuration's are in place of these.
+local TERMS = {
+   code = { "stack trace", "null pointer", "segmentation fault", "unit test", "pull request", "regex",
+      "SQL" },
+   law = { "contract", "liability", "indemnity", "jurisdiction", "clause", "plaintiff", "GDPR" },
+   medicine = { "diagnosis", "dosage", "symptoms", "contraindication", "clinical" },
+}
+
+-- Compiled once, when the file is loaded.
+local terms = (config.policies.keywords or {}).terms or TERMS
+local keywords = classify.keywords(terms)
+
+local function by_metadata(req, p)
+   local metadata = type(req) ~= "string" and req.metadata
+   local domain = type(metadata) == "table" and metadata[p.member]
+   return type(domain) == "string" and p.routes[domain] and domain or nil
+end
+
+-- The category with the most weight; on a tie the first by name.
+local function by_terms(req, p)
+   local _, sums = keywords:score(text.of(req))
+   local best
+   for category, sum in pairs(sums) do
+      if p.routes[category] and (not best or sum > sums[best]) then best = category end
+   end
+   return best
+end
+
+local function run(req, p, next)
+   local private = p.pii and #classify.pii(text.all(req), { score = 0.5 }) > 0
+   local category = private and "private" or by_metadata(req, p) or by_terms(req, p)
+   local target = p.routes[category]
+   if not target and next then return policy.pass end
+   trace.decide { model = target or p.otherwise, reason = category or "no term" }
+   if private then
+      return ask.target(target, req, { within = type(target) == "table" and target or { where = "local" } })
+   end
+   local reply, err = ask.target(target or p.otherwise, req, { tries = target and 0 or nil })
+   if reply or not target or policy.hopeless(err) then return reply, err end
+   return ask.target(p.otherwise, req)
+end
+
+return policy.define {
+   name = "keywords",
+   about = "Terms, metadata and personal data decide which model answers.",
+   passes = true,
+   params = {
+      terms = TERMS,                     -- lists of terms by category (classify.keywords)
+      routes = {                         -- a target for each category, and for personal data
+         code = { good_at = "code" }, law = { tier = "expert" }, medicine = { tier = "expert" },
+         private = { where = "local" },
+      },
+      member = "domain",                 -- of 'metadata': a category by the client's word
+      pii = true,                        -- look for personal data
+      otherwise = { tier = "standard" }, -- no term, or the category's model fails
+   },
+   run = run,
+   checks = function()
+      assert(keywords:find "nothing of that kind"[1] == nil)
+   end,
+}

@@ -1,0 +1,69 @@
+-- Choose this for a support desk: common questions to the fast model, money to a model that reasons, and
+-- what only a person may settle to a person.
+-- SPDX-License-Identifier: MIT
+local ask = require "_ask"
+local classify = require "classify"
+local config = require "config"
+local llm = require "llm"
+local log = require "log"
+local policy = require "policy"
+local text = require "text"
+local trace = require "trace"
+
+local TERMS = {
+   money = { "refund", "refunds", "money back", "chargeback", "charged twice", "invoice",
+      "cancel my subscription",
+      "billing", "overcharged", "payment" },
+   person = { "speak to a human", "talk to a human", "speak to a person", "real person", "talk to someone",
+      "your manager", "a supervisor", "lawyer", "sue you", "legal action", "formal complaint" },
+}
+
+-- Compiled once, when the file is loaded; the configuration's are in place of these.
+local keywords = classify.keywords((config.policies.support or {}).terms or TERMS)
+
+local has_human, human = pcall(require, "human")
+
+local function topic_of(req, p)
+   local metadata = type(req) ~= "string" and req.metadata
+   if type(metadata) == "table" and metadata[p.member] == "escalated" then return "person" end
+   local _, sums = keywords:score(text.of(req))
+   if (sums.person or 0) > 0 then return "person" end
+   return (sums.money or 0) > 0 and "money" or "faq"
+end
+
+-- What a person answers | nil: nobody did in time.
+local function ask_person(req, p)
+   if not has_human then return nil end
+   local answer, err = human.ask { question = text.of(req), within = p.within }
+   if not answer then
+      log.warn("nobody answered", { code = err and err.code })
+      return nil
+   end
+   return llm.reply { text = type(answer) == "table" and answer.text or tostring(answer), name = "human" }
+end
+
+local function run(req, p)
+   local topic = topic_of(req, p)
+   trace.decide { model = topic == "person" and "a person" or p[topic], reason = topic }
+   local answer = topic == "person" and ask_person(req, p)
+   if answer then return answer end
+   local reply, err = ask.once(topic == "faq" and p.faq or p.money, req)
+   if reply or policy.hopeless(err) then return reply, err end
+   return ask.once(topic == "faq" and p.money or p.faq, req)
+end
+
+return policy.define {
+   name = "support",
+   about = "Common questions to the fast model, money to a reasoning model, escalations to a person.",
+   params = {
+      faq = { tier = "fast" },      -- targets
+      money = { tier = "expert" },  -- also when no person answers in time
+      terms = TERMS,                -- lists of terms by topic: money, person
+      member = "ticket",            -- of 'metadata': "escalated" goes to a person
+      within = 30,                  -- seconds a person has
+   },
+   run = run,
+   checks = function()
+      assert(keywords:score "I want a refund" > 0 or (config.policies.support or {}).terms)
+   end,
+}
