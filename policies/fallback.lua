@@ -15,7 +15,7 @@ return policy.define {
    params = {
       model = { tier = "standard" }, -- a target: who answers when all is well
       fallback = {},  -- a list of targets, in order; empty: comparable models, those of other vendors first
-      retries = 1,    -- of the first model, before another is asked
+      retries = 0,    -- of the first model, before another is asked; a Retry-After is waited for
       tries = 2,      -- other models that are asked
       ttft = 30,      -- seconds to the first byte of an answer
    },
