@@ -1,10 +1,11 @@
 -- opinion: what a model thinks of other models' answers: compares, checks, merges them; and labels.
 -- SPDX-License-Identifier: MIT
 --
--- Understands the prompts of scripts/consensus/asking.lua and policies/intent.lua. A model sees through an
--- answer to a question it knows the answer of, as far as its own skill goes: checking is somewhat easier
--- than answering.
+-- Understands the prompts of scripts/consensus/asking.lua and scripts/classify/ask.lua. A model sees
+-- through an answer to a question it knows the answer of, as far as its own skill goes: checking is
+-- somewhat easier than answering.
 local dice = require "sim.dice"
+local json = require "json"
 local models = require "sim.models"
 
 local opinion = {}
@@ -56,13 +57,13 @@ end
 -- The kind of a known question, when it is among the labels; a model without skill takes another of them.
 local function label(c, q)
    local labels = {}
-   for name in (c.user:match("^Classify the message below as one of: ([%w_, ]+)%.") or ""):gmatch("[%w_]+") do
+   for name in c.system:gmatch("\n%- ([^\n:]+)") do
       labels[#labels + 1] = name
       if q and name == q.kind then labels.right = name end
    end
    if not labels.right then return nil end
    local sees = dice.unit(c.key, q.prompt, "label") < models.chance(c.model, "extraction", 0.2)
-   return sees and labels.right or dice.pick(labels, c.key, q.prompt, "labels")
+   return json.encode { label = sees and labels.right or dice.pick(labels, c.key, q.prompt, "labels") }
 end
 
 -- opinion.of(c, q) -> text | nil: an answer to an order to compare, verify, merge or label; nil when it is
@@ -71,7 +72,7 @@ function opinion.of(c, q)
    if c.system:find("^Merge the answers") then return merge(c, q) end
    if c.user:find("^Compare two answers") then return compare(c, q) end
    if c.user:find("^Verify the answer") then return verify(c, q) end
-   if c.user:find("^Classify the message") then return label(c, q) end
+   if c.system:find("You sort requests", 1, true) then return label(c, q) end
    return nil
 end
 

@@ -267,7 +267,7 @@ def test_every_function_of_every_module_is_in_the_api_page_and_back():
 def test_every_module_has_a_place_in_the_api_page():
     page = read(SCRIPTS)
     internal = {
-        "adopt", "ask", "caller", "calling", "catalog", "certainty", "configure", "embed", "evaluate", "explain", "features",
+        "adopt", "ask", "caller", "calling", "catalog", "certainty", "composing", "configure", "embed", "evaluate", "explain", "features",
         "hedging", "importing", "listing", "loading", "ranking", "serve", "strict", "structured",
     }
     for path in (ROOT / "scripts").glob("*.lua"):
@@ -319,10 +319,10 @@ def test_every_field_of_the_configuration_is_in_the_page_and_back():
         inside = GROUPS.get(name, f"{name} = {{ zzz = 1 }}")
         done = known_fields(f"return {{ {inside} }}", needed=False)
         flat |= {f"{PLACES.get(name, name)}.{field}" for field in done} if done else {name}
-    flat -= {"aliases", "policies", "keys.zzz"}
+    flat -= {"aliases", "chains", "policies", "keys.zzz"}
     shown = {n if not n.startswith(".") else f"models{n}" for n in names}
     problems = [f"{name} is not in README.md" for name in flat - shown]
-    known = flat | {"aliases.NAME", "policies.NAME.PARAMETER"}
+    known = flat | {"aliases.NAME", "chains.NAME", "policies.NAME.PARAMETER"}
     problems += [
         f"README.md has {name}, the engine does not" for name in shown - known if not name.isupper()
         and not name.upper() == name

@@ -44,7 +44,7 @@ local function world(answers, more)
       if answer.fails then return nil, { code = answer.fails, message = answer.fails, retryable = true } end
       local reply = { finish_reason = "stop", name = entry.name, model = entry.model, cost = 0, how = how }
       for key, value in pairs(answer) do reply[key] = value end
-      return reply
+      return reply, reply.value
    end
    local llm = {
       chat = function(target, req, opts) return call("chat", target, req, opts) end,
@@ -67,6 +67,8 @@ local function world(answers, more)
       modules._goal = t.load "policies/_goal.lua"
       modules._ask = t.load "policies/_ask.lua"
    end)
+   t.with({ llm = llm }, function() modules["classify.ask"] = t.load "scripts/classify/ask.lua" end)
+   t.with(modules, function() modules.classify = t.load "scripts/classify.lua" end)
    for name, module in pairs(more or {}) do modules[name] = module end
    w.modules = modules
    function w.said() return table.concat(w.calls, ", ") end
@@ -279,22 +281,24 @@ t.case("tiers", function()
 end)
 
 t.case("intent", function()
+   local fresh = { cache = 0 }
    local function labels(label)
       local answers = all_but()
-      answers["p/fast"] = function(req)
-         return req.messages[1].content:find "^Classify" and label or "fast"
+      answers["p/fast"] = function(_, opts)
+         return opts.label == "classify" and { text = "", value = { label = label } } or "fast"
       end
       return answers
    end
-   is("chat p/fast, stream p/coder", "coder", "intent", labels "code", "x")
-   is("chat p/fast, stream p/fast", "fast", "intent", labels "Label: chat.", "x")
-   is("chat p/fast, stream p/standard", "standard", "intent", labels "no idea", "x")
-   is("chat p/fast, stream p/coder", "coder", "intent", labels "no idea", CODE) -- words decide
-   is("chat p/fast, stream p/coder", "coder", "intent", all_but "p/fast", CODE)
+   is("chat p/fast, stream p/coder", "coder", "intent", labels "code", "x", fresh)
+   is("chat p/fast, stream p/fast", "fast", "intent", labels "chat", "x", fresh)
+   is("chat p/fast, stream p/coder", "coder", "intent", all_but "p/fast", CODE, fresh) -- words decide
+   is("chat p/fast, stream p/standard", "standard", "intent", all_but "p/fast", "zzz yyy", fresh)
    local answers = labels "code"
    answers["p/coder"] = nil
-   is("chat p/fast, stream p/coder, stream p/standard", "standard", "intent", answers, "x")
-   is("chat p/fast, stream p/coder, stream p/standard", "unavailable", "intent", {}, CODE)
+   is("chat p/fast, stream p/coder, stream p/standard", "standard", "intent", answers, "x", fresh)
+   is("chat p/fast, stream p/coder, stream p/standard", "unavailable", "intent", {}, CODE, fresh)
+   is("chat p/fast, stream p/coder", "coder", "intent", labels "code", "kept for a while")
+   is("stream p/coder", "coder", "intent", labels "chat", "kept for a while")
 end)
 
 t.case("support", function()
