@@ -65,16 +65,36 @@ static const struct linear_head *check_head(lua_State *L, const struct linear *m
     return NULL;
 }
 
-/* The scores of all heads of the text at 'index', in memory of Lua's. Leaves one value. */
-static const float *score(lua_State *L, const struct linear *m, int index)
+/* The numbers of the table at 'index', in the model's order. Others in it do not matter; one that is missing does. */
+static void read_inputs(lua_State *L, const struct linear *m, int index, float out[LINEAR_INPUTS])
 {
+    int n;
+    const struct linear_input *inputs = linear_inputs(m, &n);
+
+    if (n && !lua_istable(L, index))
+        lua_place_error(L, "the model has inputs ('%s', ...): a table of numbers is missing",
+                        inputs->name);
+    for (int i = 0; i < n; i++) {
+        lua_getfield(L, index, inputs[i].name);
+        if (lua_type(L, -1) != LUA_TNUMBER)
+            lua_place_error(L, "the model's input '%s' must be a number", inputs[i].name);
+        out[i] = (float)lua_tonumber(L, -1);
+        lua_pop(L, 1);
+    }
+}
+
+/* The scores of all heads of the text at 2 and the inputs at 'inputs', in memory of Lua's. Leaves one value. */
+static const float *score(lua_State *L, const struct linear *m, int inputs)
+{
+    float numbers[LINEAR_INPUTS];
     struct span text;
 
-    text.p = luaL_checklstring(L, index, &text.n);
+    text.p = luaL_checklstring(L, 2, &text.n);
+    read_inputs(L, m, inputs, numbers);
     size_t bytes = text.n < NGRAMS_TEXT ? text.n : NGRAMS_TEXT;
     lua_bounded_charge(L, bytes * STEPS_PER_BYTE + (size_t)linear_columns(m), "classify.linear");
     float *out = lua_newuserdatauv(L, (size_t)linear_columns(m) * sizeof *out, 0);
-    linear_scores(m, text, out);
+    linear_scores(m, text, numbers, out);
     return out;
 }
 
@@ -97,7 +117,7 @@ static void check_kind(lua_State *L, const struct linear_head *h, enum linear_ki
                         h->name);
 }
 
-/* model:label(text, head?) -> label (nil: out of scope), the probability of the best label, the best label. */
+/* model:label(text, head?, inputs?) -> label (nil: out of scope), the probability of the best label, the best label. */
 static int l_label(lua_State *L)
 {
     const struct linear *m = check(L);
@@ -105,7 +125,7 @@ static int l_label(lua_State *L)
     struct linear_answer a;
 
     check_kind(L, h, LINEAR_LABELS);
-    probabilities(L, h, score(L, m, 2), &a);
+    probabilities(L, h, score(L, m, 4), &a);
     if (a.known)
         lua_pushstring(L, h->labels[a.best]);
     else
@@ -115,7 +135,7 @@ static int l_label(lua_State *L)
     return 3;
 }
 
-/* model:scores(text, head?) -> { [label] = its probability }. */
+/* model:scores(text, head?, inputs?) -> { [label] = its probability }. */
 static int l_scores(lua_State *L)
 {
     const struct linear *m = check(L);
@@ -123,7 +143,7 @@ static int l_scores(lua_State *L)
     struct linear_answer a;
 
     check_kind(L, h, LINEAR_LABELS);
-    const float *p = probabilities(L, h, score(L, m, 2), &a);
+    const float *p = probabilities(L, h, score(L, m, 4), &a);
     lua_createtable(L, 0, h->count);
     for (int i = 0; i < h->count; i++) {
         lua_pushnumber(L, (lua_Number)p[i]);
@@ -145,23 +165,23 @@ static lua_Number value(lua_State *L, const struct linear_head *h, const float *
     return p;
 }
 
-/* model:value(text, head?) -> the number; of a head with two labels, the probability of the second ("1", "yes"). */
+/* model:value(text, head?, inputs?) -> the number; of a head with two labels, the probability of the second ("1", "yes"). */
 static int l_value(lua_State *L)
 {
     const struct linear *m = check(L);
     const struct linear_head *h = check_head(L, m, 3);
 
-    lua_pushnumber(L, value(L, h, score(L, m, 2)));
+    lua_pushnumber(L, value(L, h, score(L, m, 4)));
     return 1;
 }
 
-/* model:values(text) -> { [head] = number }: of all heads that model:value can tell, in one pass over the text. */
+/* model:values(text, inputs?) -> { [head] = number }: of all heads that model:value can tell, in one pass over the text. */
 static int l_values(lua_State *L)
 {
     const struct linear *m = check(L);
     int n;
     const struct linear_head *heads = linear_heads(m, &n);
-    const float *scores = score(L, m, 2);
+    const float *scores = score(L, m, 3);
 
     lua_createtable(L, 0, n);
     for (int i = 0; i < n; i++)
@@ -169,6 +189,20 @@ static int l_values(lua_State *L)
             lua_pushnumber(L, value(L, &heads[i], scores));
             lua_setfield(L, -2, heads[i].name);
         }
+    return 1;
+}
+
+/* model:inputs() -> names. */
+static int l_inputs(lua_State *L)
+{
+    int n;
+    const struct linear_input *inputs = linear_inputs(check(L), &n);
+
+    lua_createtable(L, n, 0);
+    for (int i = 0; i < n; i++) {
+        lua_pushstring(L, inputs[i].name);
+        lua_rawseti(L, -2, i + 1);
+    }
     return 1;
 }
 
@@ -207,9 +241,9 @@ static int l_heads(lua_State *L)
 
 static void make_metatable(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"label", l_label}, {"scores", l_scores},
-                                       {"value", l_value}, {"values", l_values},
-                                       {"heads", l_heads}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {
+        {"label", l_label}, {"scores", l_scores}, {"value", l_value}, {"values", l_values},
+        {"heads", l_heads}, {"inputs", l_inputs}, {NULL, NULL}};
 
     if (luaL_newmetatable(L, MODEL)) {
         luaL_newlib(L, methods);

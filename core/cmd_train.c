@@ -258,9 +258,9 @@ static void job_free(struct job *j)
 /* ---- options ---- */
 
 struct given {
-    struct option_list labels, numbers, where, test;
+    struct option_list labels, numbers, inputs, where, test;
     const char *text, *other, *output;
-    double held_back, other_share, c, seed, bytes, folds, least, most;
+    double held_back, other_share, input_share, c, seed, bytes, folds, least, most;
     bool examples;
 };
 
@@ -280,6 +280,11 @@ static const char *wrong(const struct given *g)
         return "--hold-back is a share from 0.05 to 0.5";
     if (!(g->other_share > 0 && g->other_share < 1))
         return "--other-share is a share between 0 and 1";
+    for (int i = 0; i < g->inputs.n; i++)
+        if (strlen(g->inputs.values[i]) > LINEAR_NAME)
+            return "the name of an input is too long";
+    if (!(g->input_share > 0 && g->input_share <= 10))
+        return "--input-share goes from above 0 to 10";
     if (!(g->c >= 0 && g->c <= 1e6) || !(g->seed >= 0 && g->seed < 1e15))
         return "--c and --seed are positive numbers";
     if (!(g->bytes == 0 || (g->bytes >= 1024 && g->bytes <= LINEAR_FILE_MAX)))
@@ -289,7 +294,7 @@ static const char *wrong(const struct given *g)
     if (!(g->least >= 2 && g->least <= NGRAMS_PIECE_MAX) ||
         !(g->most == 0 || (g->most >= g->least && g->most <= NGRAMS_PIECE_MAX)))
         return "--pieces-from goes from 2 to 6, --pieces-to from there to 6, or is 0: no pieces";
-    if (g->examples && (g->numbers.n || g->labels.n > 1 || g->folds > 0))
+    if (g->examples && (g->numbers.n || g->labels.n > 1 || g->inputs.n || g->folds > 0))
         return "--neighbours takes one --label and nothing that is learned";
     return NULL;
 }
@@ -304,7 +309,9 @@ static void copy(struct job *j, const struct given *g)
     memcpy(c->numbers, g->numbers.values, sizeof g->numbers.values);
     memcpy(c->where, g->where.values, sizeof g->where.values);
     memcpy(c->test, g->test.values, sizeof g->test.values);
+    memcpy(c->inputs, g->inputs.values, sizeof g->inputs.values);
     c->label_count = g->labels.n;
+    c->input_count = g->inputs.n;
     c->number_count = g->numbers.n;
     c->where_count = g->where.n;
     c->test_count = g->test.n;
@@ -315,6 +322,7 @@ static void copy(struct job *j, const struct given *g)
         .bytes_max = (size_t)g->bytes,
         .held_back = g->held_back,
         .other_share = g->other_share,
+        .input_share = g->input_share,
         .c = g->c,
         .seed = (uint64_t)g->seed,
         .progress = stderr,
@@ -339,13 +347,22 @@ static int train_file(const struct given *g, const char *path)
 
 int cmd_train(int argc, char **argv)
 {
-    struct given g = {.text = "text", .held_back = 0.15, .other_share = 0.2, .least = 2, .most = 5};
+    struct given g = {.text = "text",
+                      .held_back = 0.15,
+                      .other_share = 0.2,
+                      .input_share = 0.1,
+                      .least = 2,
+                      .most = 5};
     const struct option options[] = {
         {"--output", 'o', "MODEL", OPTION_TEXT, &g.output, "the file to write, best NAME.model"},
         {"--text", 0, "COLUMN", OPTION_TEXT, &g.text, "where the prompts are [text]"},
         {"--label", 0, "COLUMN", OPTION_LIST, &g.labels,
          "a head: which of its values? May be repeated [label]"},
         {"--number", 0, "COLUMN", OPTION_LIST, &g.numbers, "a head: what number? May be repeated"},
+        {"--input", 0, "COLUMN", OPTION_LIST, &g.inputs,
+         "a number that is given beside the prompt. May be repeated"},
+        {"--input-share", 0, "SHARE", OPTION_NUMBER, &g.input_share,
+         "what a deviation of an input counts; all words of a prompt count 1 [0.1]"},
         {"--other", 0, "LABEL", OPTION_TEXT, &g.other, "the label that means: none of the others"},
         {"--other-share", 0, "SHARE", OPTION_NUMBER, &g.other_share,
          "how many requests will be none of the others [0.2]"},

@@ -16,6 +16,9 @@ struct linear {
     int head_count, columns;
     unsigned char unseen;
     float *scale, *bias; /* of each column; one block */
+    struct linear_input inputs[LINEAR_INPUTS];
+    int input_count;
+    float *input_weights; /* of each column, each input */
     /* Few columns: a row for each bucket, what it counts and a weight for each column. */
     signed char *rows;
     int stride; /* of a row; 0: many columns */
@@ -119,16 +122,31 @@ static void take_head(struct in *in, struct linear *m)
     in->short_of |= m->columns > LINEAR_COLUMNS;
 }
 
+static void take_inputs(struct in *in, struct linear *m, int count)
+{
+    for (; m->input_count < count && !in->short_of; m->input_count++) {
+        struct linear_input *input = &m->inputs[m->input_count];
+        input->mean = take_float(in);
+        input->scale = take_float(in);
+        take_name(in, input->name);
+    }
+}
+
 static void take_columns(struct in *in, struct linear *m)
 {
-    if (in->short_of || !(m->scale = calloc((size_t)m->columns * 2, sizeof *m->scale))) {
+    const size_t each = 2 + (size_t)m->input_count;
+
+    if (in->short_of || !(m->scale = calloc((size_t)m->columns * each, sizeof *m->scale))) {
         in->short_of = true;
         return;
     }
     m->bias = m->scale + m->columns;
+    m->input_weights = m->bias + m->columns;
     for (int c = 0; c < m->columns; c++) {
         m->scale[c] = take_float(in);
         m->bias[c] = take_float(in);
+        for (int i = 0; i < m->input_count; i++)
+            m->input_weights[c * m->input_count + i] = take_float(in);
     }
 }
 
@@ -212,11 +230,11 @@ static int take_all(struct in *in, struct linear *m)
     m->how.most = (int)take_number(in, 1);
     int heads = (int)take_number(in, 1), columns = (int)take_number(in, 2);
     m->unseen = (unsigned char)take_number(in, 1);
-    uint64_t zero = take_number(in, 1);
+    int inputs = (int)take_number(in, 1);
     size_t entries = (size_t)take_number(in, 4);
 
-    if (in->short_of || zero || m->how.bits < 8 || m->how.bits > NGRAMS_BITS_MAX ||
-        m->how.least < 2 || m->how.most > NGRAMS_PIECE_MAX ||
+    if (in->short_of || inputs > LINEAR_INPUTS || m->how.bits < 8 ||
+        m->how.bits > NGRAMS_BITS_MAX || m->how.least < 2 || m->how.most > NGRAMS_PIECE_MAX ||
         (m->how.most && m->how.most < m->how.least) || heads < 1 || heads > LINEAR_HEADS ||
         entries > LINEAR_FILE_MAX)
         return -1;
@@ -224,6 +242,7 @@ static int take_all(struct in *in, struct linear *m)
         take_head(in, m);
     if (in->short_of || m->columns != columns)
         return -1;
+    take_inputs(in, m, inputs);
     take_columns(in, m);
     take_weights(in, m, entries);
     return in->short_of || in->left.n ? -1 : 0;
@@ -298,6 +317,12 @@ const struct linear_head *linear_heads(const struct linear *m, int *count)
     return m->heads;
 }
 
+const struct linear_input *linear_inputs(const struct linear *m, int *count)
+{
+    *count = m->input_count;
+    return m->inputs;
+}
+
 int linear_columns(const struct linear *m)
 {
     return m->columns;
@@ -349,7 +374,23 @@ static uint64_t add_entries(const struct linear *m, struct span text, int32_t *s
 }
 
 /* An n-gram's weight is stored as it counts: weight * count. Both sides of the division are in 1/LINEAR_COUNT. */
-void linear_scores(const struct linear *m, struct span text, float *out)
+float linear_input_value(const struct linear_input *input, float x)
+{
+    float far = (x - input->mean) * input->scale;
+
+    return isnan(far) ? 0 : far < -LINEAR_FAR ? -LINEAR_FAR : far > LINEAR_FAR ? LINEAR_FAR : far;
+}
+
+static void add_inputs(const struct linear *m, const float *inputs, float *out)
+{
+    for (int i = 0; i < m->input_count; i++) {
+        float value = linear_input_value(&m->inputs[i], inputs[i]);
+        for (int c = 0; c < m->columns; c++)
+            out[c] += m->input_weights[c * m->input_count + i] * value;
+    }
+}
+
+void linear_scores(const struct linear *m, struct span text, const float *inputs, float *out)
 {
     int32_t sums[LINEAR_COLUMNS];
 
@@ -358,6 +399,8 @@ void linear_scores(const struct linear *m, struct span text, float *out)
     float length = squares ? sqrtf((float)squares) / LINEAR_COUNT : 1;
     for (int c = 0; c < m->columns; c++)
         out[c] = (float)sums[c] * m->scale[c] / length + m->bias[c];
+    if (inputs)
+        add_inputs(m, inputs, out);
 }
 
 static float bounded(float x)

@@ -4,14 +4,17 @@
  * One pass over the text (ngrams.h) gives the scores of all heads. A head is one question: which label, or what number.
  * A score is the weights of the text's n-grams added up, divided by the length of the text as a vector; what an n-gram
  * counts (rare ones more) is in the file, too, and n-grams that were never seen make a text longer and its scores
- * smaller. All weights are bytes, so all machines add up the same.
+ * smaller. All weights are bytes, so all machines add up the same. Beside the text a model can have inputs: named
+ * numbers, each with a weight for each column. An input counts in standard deviations from its mean, at most
+ * LINEAR_FAR of them.
  *
  * The file, numbers little-endian: "BATONLIN", version (4), bytes of the file (4), check sum of all that follows (8:
  * SipHash under a key of zeros, against accidents, not against enemies); bits, least, most of the n-grams, heads (a
- * byte each), columns (2), what unseen n-grams count (1), zero (1), entries (4); then
+ * byte each), columns (2), what unseen n-grams count (1), inputs (1), entries (4); then
  *   each head    kind, labels (2), other (2; 65535: none), slope, offset, threshold, low, high (a float each), its name
  *                and the names of its labels, each with its length in a byte before it
- *   each column  scale, bias (floats)
+ *   each input   mean, what to multiply with (floats), its name
+ *   each column  scale, bias, a weight for each input (floats)
  *   each bucket  what its n-grams count; how many entries it has
  *   each entry   column (a byte; two where there are more than 256 columns), weight
  * Weights are multiples of their column's scale. Nothing follows. */
@@ -26,8 +29,10 @@ enum {
     LINEAR_HEADS = 32,
     LINEAR_COLUMNS = 4096, /* of all heads */
     LINEAR_NAME = 100,     /* bytes of a head's or a label's name */
-    LINEAR_ENTRIES = 255,  /* of one bucket */
-    LINEAR_COUNT = 16      /* what an n-gram counts is a multiple of 1/16 */
+    LINEAR_INPUTS = 16,
+    LINEAR_FAR = 4,       /* standard deviations */
+    LINEAR_ENTRIES = 255, /* of one bucket */
+    LINEAR_COUNT = 16     /* what an n-gram counts is a multiple of 1/16 */
 };
 
 enum linear_kind {
@@ -50,6 +55,12 @@ struct linear_head {
     float low, high; /* a number is never outside */
 };
 
+/* A number beside the text: it counts as (x - mean) * scale. */
+struct linear_input {
+    char name[LINEAR_NAME + 1];
+    float mean, scale;
+};
+
 struct linear;
 
 /* 'file' may be anything. NULL with the reason in *err. */
@@ -57,11 +68,15 @@ struct linear *linear_read(struct span file, struct err *err);
 void linear_free(struct linear *m); /* NULL is fine */
 
 const struct linear_head *linear_heads(const struct linear *m, int *count);
+const struct linear_input *linear_inputs(const struct linear *m, int *count);
 int linear_columns(const struct linear *m);  /* of all heads */
 size_t linear_bytes(const struct linear *m); /* of memory */
 
-/* The scores of all heads, for linear_labels and linear_number. 'out' has room for linear_columns(). */
-void linear_scores(const struct linear *m, struct span text, float *out);
+/* The scores of all heads, for linear_labels and linear_number. 'inputs' has a number for each input; NAN, and NULL for
+ * all of them: as its mean. 'out' has room for linear_columns(). */
+void linear_scores(const struct linear *m, struct span text, const float *inputs, float *out);
+/* What an input with this value adds to a vector: 0 for NAN. */
+float linear_input_value(const struct linear_input *input, float x);
 
 struct linear_answer {
     int best;   /* the most probable label; with 'other' left out */
@@ -85,7 +100,10 @@ struct linear_plan {
     const float *importance; /* of each bucket: the weights that matter least are left out first */
     const float *const *weights; /* of each column, each bucket */
     const float *bias;           /* of each column */
-    size_t bytes_max;            /* of the file */
+    const struct linear_input *inputs;
+    int input_count;
+    const float *input_weights; /* of each column, each input */
+    size_t bytes_max;           /* of the file */
 };
 
 /* Appends the file. -1 with *err when it does not fit. */

@@ -151,8 +151,11 @@ static int put_weights(struct buf *out, const struct pruning *r)
     const size_t buckets = (size_t)1 << p->how.bits;
     int result = 0;
 
-    for (int c = 0; c < p->columns; c++)
+    for (int c = 0; c < p->columns; c++) {
         result |= put_float(out, r->scale[c]) | put_float(out, p->bias[c]);
+        for (int i = 0; i < p->input_count; i++)
+            result |= put_float(out, p->input_weights[c * p->input_count + i]);
+    }
     result |= buf_add(out, p->counts, buckets);
     for (size_t b = 0; b < buckets; b++)
         result |= put_number(out, (uint64_t)(p->counts[b] ? count_entries(r, b) : 0), 1);
@@ -172,9 +175,12 @@ static int put_model(struct buf *out, const struct pruning *r, size_t *head)
     result |= put_number(out, (uint64_t)p->how.most, 1);
     result |= put_number(out, (uint64_t)p->head_count, 1);
     result |= put_number(out, (uint64_t)p->columns, 2) | put_number(out, p->unseen, 1);
-    result |= put_number(out, 0, 1) | put_number(out, entries(r), 4);
+    result |= put_number(out, (uint64_t)p->input_count, 1) | put_number(out, entries(r), 4);
     for (int i = 0; i < p->head_count; i++)
         result |= put_head(out, &p->heads[i]);
+    for (int i = 0; i < p->input_count; i++)
+        result |= put_float(out, p->inputs[i].mean) | put_float(out, p->inputs[i].scale) |
+                  put_name(out, p->inputs[i].name);
     *head = out->len;
     return result;
 }
@@ -189,7 +195,8 @@ static size_t fixed_bytes(const struct pruning *r)
     int result = put_model(&out, r, &head);
     buf_deinit(&out);
     return result < 0 ? SIZE_MAX / 2
-                      : head + (size_t)r->plan->columns * 8 + ((size_t)2 << r->plan->how.bits);
+                      : head + (size_t)r->plan->columns * (8 + 4 * (size_t)r->plan->input_count) +
+                            ((size_t)2 << r->plan->how.bits);
 }
 
 static void patch(char *to, uint64_t n, int bytes)

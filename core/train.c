@@ -22,9 +22,15 @@ struct training {
     int columns;
     float **weights; /* of each column of all heads */
     float *bias;
+    float *inputs; /* weights of each column, each input */
     float *scores; /* of each row, of one head */
     struct err *err;
 };
+
+static const float *train_inputs(const struct train_data *d, size_t row)
+{
+    return d->inputs ? d->inputs + row * (size_t)d->input_count : NULL;
+}
 
 static void say(const struct train_options *o, const char *text, const char *name, size_t n)
 {
@@ -65,23 +71,26 @@ static bool make_columns(struct training *t)
     }
     t->weights = calloc((size_t)t->columns, sizeof *t->weights);
     t->bias = calloc((size_t)t->columns, sizeof *t->bias);
+    t->inputs = calloc((size_t)(t->columns * t->d->input_count) + 1, sizeof *t->inputs);
     for (int c = 0; t->weights && c < t->columns; c++)
         if (!(t->weights[c] = calloc((size_t)1 << t->o->how.bits, sizeof(float))))
             return false;
-    return t->weights && t->bias;
+    return t->weights && t->bias && t->inputs;
 }
 
 static int fit(struct training *t, struct vectors *v, int head, double c)
 {
     struct train_head h = t->d->heads[head];
     int first = t->heads[head].column;
+    const struct fitted out = {t->weights + first, t->bias + first,
+                               t->inputs + first * t->d->input_count};
 
     h.shape = t->heads[head];
     for (int k = 0; k < h.shape.columns; k++) {
         memset(t->weights[first + k], 0, sizeof(float) << t->o->how.bits);
         t->bias[first + k] = -1; /* a label that these rows do not have */
     }
-    return vectors_fit(v, &h, c, t->weights + first, t->bias + first, t->err);
+    return vectors_fit(v, &h, c, &out, t->err);
 }
 
 /* The file of these heads. */
@@ -96,6 +105,9 @@ static int write(struct training *t, struct vectors *v, const struct linear_head
                                .importance = vectors_importance(v),
                                .weights = (const float *const *)t->weights + heads->column,
                                .bias = t->bias + heads->column,
+                               .inputs = vectors_inputs(v),
+                               .input_count = t->d->input_count,
+                               .input_weights = t->inputs + heads->column * t->d->input_count,
                                .bytes_max = t->o->bytes_max};
 
     for (int i = 0; i < n; i++)
@@ -114,7 +126,8 @@ static int score_held(struct training *t, struct vectors *v, int head)
         m = linear_read(buf_span(&file), t->err);
     for (size_t i = 0; m && i < t->d->n; i++)
         if (HELD >> t->part[i] & 1)
-            linear_scores(m, t->d->texts[i], t->scores + i * (size_t)t->heads[head].columns);
+            linear_scores(m, t->d->texts[i], train_inputs(t->d, i),
+                          t->scores + i * (size_t)t->heads[head].columns);
     buf_deinit(&file);
     linear_free(m);
     return m ? 0 : -1;
@@ -218,7 +231,7 @@ static int choose(struct training *t, struct vectors *v, int head)
 
 static int first_model(struct training *t, struct train_verdict *verdicts)
 {
-    struct vectors *v = vectors_new(t->d, t->learned, &t->o->how);
+    struct vectors *v = vectors_new(t->d, t->learned, &t->o->how, t->o->input_share);
     int result = v ? 0 : err_set(t->err, ERR_OVERLOADED, "out of memory for the vectors");
 
     for (int i = 0; i < t->d->head_count && result == 0; i++) {
@@ -240,7 +253,7 @@ static int first_model(struct training *t, struct train_verdict *verdicts)
 
 static int last_model(struct training *t, struct buf *out)
 {
-    struct vectors *v = vectors_new(t->d, t->use, &t->o->how);
+    struct vectors *v = vectors_new(t->d, t->use, &t->o->how, t->o->input_share);
     int result = v ? 0 : err_set(t->err, ERR_OVERLOADED, "out of memory for the vectors");
 
     for (int i = 0; i < t->d->head_count && result == 0; i++) {
@@ -282,6 +295,7 @@ int train_model(const struct train_data *d, const bool *use, const struct train_
         free(t->weights[c]);
     free(t->weights);
     free(t->bias);
+    free(t->inputs);
     free(t->scores);
     free(t->part);
     free(t->learned);
@@ -300,7 +314,7 @@ int train_judge(const struct train_data *d, const bool *use, const struct linear
     for (size_t i = 0; scores && p && i < d->n; i++) {
         if (!use[i])
             continue;
-        linear_scores(m, d->texts[i], scores);
+        linear_scores(m, d->texts[i], train_inputs(d, i), scores);
         for (int k = 0; k < n; k++)
             judge_row(&heads[k], scores, p, &verdicts[k], i);
     }

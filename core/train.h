@@ -25,6 +25,9 @@ struct train_data {
     struct span *texts;
     uint64_t *keys; /* a hash of each text's letters: what is the same question has the same one */
     bool *test;     /* rows that are never learned from */
+    const char *input_names[LINEAR_INPUTS];
+    float *inputs; /* of each row, each input; NAN: it has none. NULL without inputs */
+    int input_count;
     struct train_head heads[LINEAR_HEADS];
     int head_count;
     struct buf store; /* where the texts are */
@@ -35,6 +38,8 @@ struct train_columns {
     const char *text;                                         /* NULL: "text" or "prompt" */
     const char *labels[LINEAR_HEADS], *numbers[LINEAR_HEADS]; /* names of columns */
     int label_count, number_count;
+    const char *inputs[LINEAR_INPUTS]; /* names of columns */
+    int input_count;
     const char *other;                /* the label, or NULL */
     const char *where[16], *test[16]; /* "COLUMN=VALUE" */
     int where_count, test_count;
@@ -51,6 +56,7 @@ struct train_options {
     size_t bytes_max;   /* of the file */
     double held_back;   /* share of the rows, 0.05 to 0.5 */
     double other_share; /* of the requests in use that are out of scope, as expected */
+    double input_share; /* what a standard deviation of an input counts beside the text's 1 */
     double c;           /* of liblinear; 0: 1, or the best of some */
     uint64_t seed;      /* which rows are held back */
     FILE *progress;     /* NULL: none */

@@ -150,6 +150,7 @@ static double fit_line(struct linear_head *h, const struct train_head *t,
             xy += s * v;
         }
     double spread = n * xx - x * x, slope = spread > 1e-9 ? (n * xy - x * y) / spread : 0;
+    slope = fmax(slope, 0.01); /* few rows: noise must not turn the order around */
     h->slope = (float)slope;
     h->offset = (float)(n > 0 ? (y - slope * x) / n : 0);
     for (size_t i = 0; i < r->d->n; i++)

@@ -103,7 +103,7 @@ static int label_of(struct reading *r, struct train_head *h, struct span text)
     return s->count++;
 }
 
-static int put_number(struct reading *r, struct train_head *h, size_t row, struct buf *field)
+static int read_number(struct reading *r, const char *name, struct buf *field, float *out)
 {
     char *end = NULL;
 
@@ -112,8 +112,8 @@ static int put_number(struct reading *r, struct train_head *h, size_t row, struc
     double x = strtod(field->data, &end);
     if (*end || end == field->data || !isfinite(x) || fabs(x) > 1e9)
         return err_set(r->err, ERR_BAD_REQUEST, "line %zu: '%s' is no number: '%.40s'", r->line,
-                       h->shape.name, field->data);
-    h->number[row] = (float)x;
+                       name, field->data);
+    *out = (float)x;
     return 0;
 }
 
@@ -125,10 +125,25 @@ static int put_head(struct reading *r, struct train_head *h, size_t row)
 
     if (h->shape.kind == LINEAR_NUMBER) {
         h->number[row] = NAN;
-        return there ? put_number(r, h, row, field) : 0;
+        return there ? read_number(r, h->shape.name, field, &h->number[row]) : 0;
     }
     h->label[row] = there ? label_of(r, h, buf_span(field)) : -1;
     return there && h->label[row] < 0 ? -1 : 0;
+}
+
+static int put_inputs(struct reading *r, size_t row)
+{
+    struct train_data *d = r->d;
+    int result = 0;
+
+    for (int i = 0; i < d->input_count && result == 0; i++) {
+        int at = column(r, d->input_names[i]);
+        float *x = &d->inputs[row * (size_t)d->input_count + (size_t)i];
+        *x = NAN;
+        if (r->row.there[at] && r->row.fields[at].len > 0)
+            result = read_number(r, d->input_names[i], &r->row.fields[at], x);
+    }
+    return result;
 }
 
 static int grow(struct reading *r)
@@ -150,6 +165,11 @@ static int grow(struct reading *r)
     if (!(p = realloc(d->test, room * sizeof *d->test)))
         return fail_memory(r);
     d->test = p;
+    if (d->input_count) {
+        if (!(p = realloc(d->inputs, room * (size_t)d->input_count * sizeof *d->inputs)))
+            return fail_memory(r);
+        d->inputs = p;
+    }
     for (int i = 0; i < d->head_count; i++) {
         struct train_head *h = &d->heads[i];
         bool number = h->shape.kind == LINEAR_NUMBER;
@@ -182,6 +202,8 @@ static int put_row(struct reading *r)
     for (int i = 0; i < d->head_count; i++)
         if (put_head(r, &d->heads[i], d->n) < 0)
             return -1;
+    if (put_inputs(r, d->n) < 0)
+        return -1;
     d->n++;
     return 0;
 }
@@ -304,6 +326,16 @@ static void add_heads(struct reading *r)
     }
 }
 
+static void add_inputs(struct reading *r)
+{
+    struct train_data *d = r->d;
+
+    for (int i = 0; i < r->c->input_count; i++) {
+        d->input_names[d->input_count++] = r->c->inputs[i];
+        column(r, r->c->inputs[i]);
+    }
+}
+
 static const char *column_of(const char *condition, struct buf *names)
 {
     size_t at = names->len;
@@ -387,6 +419,7 @@ int train_read(struct train_data *d, struct span file, const struct train_column
     *r = (struct reading){.d = d, .c = c, .err = err};
     r->text = column(r, c->text);
     add_heads(r);
+    add_inputs(r);
     int result = buf_reserve(&names, 64 << 10) ? 0 : fail_memory(r); /* pointers into it stay */
     for (int i = 0; i < c->where_count && result == 0; i++)
         column(r, column_of(c->where[i], &names));
@@ -418,6 +451,7 @@ void train_data_deinit(struct train_data *d)
     free(d->texts);
     free(d->keys);
     free(d->test);
+    free(d->inputs);
     buf_deinit(&d->store);
     *d = (struct train_data){0};
 }

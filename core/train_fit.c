@@ -4,6 +4,7 @@
 
 #include <linear.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,8 @@ struct vectors {
     struct feature_node **x; /* of each row of 'd'; NULL where it is not used */
     struct feature_node *nodes;
     unsigned char unseen;
+    struct linear_input inputs[LINEAR_INPUTS];
+    double input_share;
 };
 
 struct tally {
@@ -91,7 +94,7 @@ static size_t count_all(struct vectors *v, struct tally *t)
     for (size_t i = 0; i < v->d->n; i++)
         if (v->use[i]) {
             tally_row(t, v, i, (uint32_t)i + 1, true);
-            nodes += t->n + 2;
+            nodes += t->n + (size_t)v->d->input_count + 2;
             v->rows++;
         }
     for (size_t b = 0; b < t->room; b++) {
@@ -108,10 +111,41 @@ static int by_index(const void *a, const void *b)
     return ((const struct feature_node *)a)->index - ((const struct feature_node *)b)->index;
 }
 
-/* As linear_scores sees it: what n-grams count, divided by the length, n-grams as often as they occur. */
-static struct feature_node *put_vector(struct vectors *v, const struct tally *t,
+/* Mean and deviation of an input over the rows that are used. */
+static void measure_input(struct vectors *v, int input)
+{
+    const int all = v->d->input_count;
+    double sum = 0, squares = 0, n = 0;
+
+    for (size_t i = 0; i < v->d->n; i++) {
+        double x = (double)v->d->inputs[i * (size_t)all + (size_t)input];
+        if (v->use[i] && !isnan(x)) {
+            sum += x;
+            squares += x * x;
+            n++;
+        }
+    }
+    double mean = n > 0 ? sum / n : 0, rest = n > 0 ? squares / n - mean * mean : 0;
+    struct linear_input *out = &v->inputs[input];
+    snprintf(out->name, sizeof out->name, "%s", v->d->input_names[input]);
+    out->mean = (float)mean;
+    out->scale = rest > 1e-12 * squares ? (float)(1 / sqrt(rest)) : 0;
+}
+
+static struct feature_node *put_inputs(const struct vectors *v, const float *row, int first,
                                        struct feature_node *out)
 {
+    for (int i = 0; i < v->d->input_count; i++)
+        *out++ = (struct feature_node){
+            first + i, v->input_share * (double)linear_input_value(&v->inputs[i], row[i])};
+    return out;
+}
+
+/* As linear_scores sees it: what n-grams count, divided by the length, n-grams as often as they occur. */
+static struct feature_node *put_vector(struct vectors *v, const struct tally *t, size_t row,
+                                       struct feature_node *out)
+{
+    const int inputs = v->d->input_count;
     double squares = 0;
 
     for (size_t i = 0; i < t->n; i++) {
@@ -123,19 +157,21 @@ static struct feature_node *put_vector(struct vectors *v, const struct tally *t,
         out[i] = (struct feature_node){(int)b + 1, t->times[b] * v->counts[b] / sqrt(squares)};
     }
     qsort(out, t->n, sizeof *out, by_index);
-    out[t->n] = (struct feature_node){(int)t->room + 1, 1};
-    out[t->n + 1] = (struct feature_node){-1, 0};
-    return out + t->n + 2;
+    out = put_inputs(v, v->d->inputs + row * (size_t)inputs, (int)t->room + 1, out + t->n);
+    *out++ = (struct feature_node){(int)t->room + inputs + 1, 1};
+    *out++ = (struct feature_node){-1, 0};
+    return out;
 }
 
-struct vectors *vectors_new(const struct train_data *d, const bool *use, const struct ngrams *how)
+struct vectors *vectors_new(const struct train_data *d, const bool *use, const struct ngrams *how,
+                            double input_share)
 {
     struct vectors *v = calloc(1, sizeof *v);
     struct tally t = {0};
 
     if (!v || !tally_init(&t, how))
         goto fail;
-    *v = (struct vectors){.d = d, .use = use, .how = *how};
+    *v = (struct vectors){.d = d, .use = use, .how = *how, .input_share = input_share};
     v->counts = calloc(t.room, 1);
     v->importance = calloc(t.room, sizeof *v->importance);
     v->x = calloc(d->n, sizeof *v->x);
@@ -143,12 +179,14 @@ struct vectors *vectors_new(const struct train_data *d, const bool *use, const s
         goto fail;
     if (!(v->nodes = malloc((count_all(v, &t) + 1) * sizeof *v->nodes)))
         goto fail;
+    for (int i = 0; i < d->input_count; i++)
+        measure_input(v, i);
     struct feature_node *at = v->nodes;
     for (size_t i = 0; i < d->n; i++)
         if (use[i]) {
             v->x[i] = at;
             tally_row(&t, v, i, (uint32_t)(d->n + i) + 1, false);
-            at = put_vector(v, &t, at);
+            at = put_vector(v, &t, i, at);
         }
     tally_deinit(&t);
     return v;
@@ -184,6 +222,11 @@ const float *vectors_importance(const struct vectors *v)
     return v->importance;
 }
 
+const struct linear_input *vectors_inputs(const struct vectors *v)
+{
+    return v->inputs;
+}
+
 /* ---- liblinear ---- */
 
 static bool has(const struct train_head *h, size_t row)
@@ -202,33 +245,37 @@ static int fill(struct vectors *v, const struct train_head *h, struct problem *p
             p->y[p->l] = h->label ? h->label[i] : (double)h->number[i];
             p->x[p->l++] = v->x[i];
         }
-    p->n = (1 << v->how.bits) + 1;
+    p->n = (1 << v->how.bits) + v->d->input_count + 1;
     p->bias = 1;
     return 0;
 }
 
 /* Weights of the column that belongs to 'label' (of the second label, where there are two; of a number). */
 static void take_column(const struct vectors *v, const struct model *m, int place, int step,
-                        double sign, float *weights, float *bias)
+                        double sign, const struct fitted *out, int column)
 {
-    const size_t n = (size_t)1 << v->how.bits;
+    const size_t n = (size_t)1 << v->how.bits, inputs = (size_t)v->d->input_count;
+    const double *w = m->w + place;
 
     for (size_t b = 0; b < n; b++)
-        weights[b] = (float)(sign * m->w[b * (size_t)step + (size_t)place]);
-    *bias = (float)(sign * m->w[n * (size_t)step + (size_t)place]);
+        out->weights[column][b] = (float)(sign * w[b * (size_t)step]);
+    for (size_t i = 0; i < inputs; i++)
+        out->inputs[(size_t)column * inputs + i] =
+            (float)(sign * v->input_share * w[(n + i) * (size_t)step]);
+    out->bias[column] = (float)(sign * w[(n + inputs) * (size_t)step]);
 }
 
 static void take_model(const struct vectors *v, const struct model *m, const struct train_head *h,
-                       float **weights, float *bias)
+                       const struct fitted *out)
 {
     if (h->shape.columns == 1) {
         double sign = h->label && m->label[0] == 0 ? -1 : 1;
-        take_column(v, m, 0, 1, sign, weights[0], bias);
+        take_column(v, m, 0, 1, sign, out, 0);
         return;
     }
     /* two labels of several may be all that these rows have; liblinear keeps a column for each with this method */
     for (int k = 0; k < m->nr_class; k++)
-        take_column(v, m, k, m->nr_class, 1, weights[m->label[k]], bias + m->label[k]);
+        take_column(v, m, k, m->nr_class, 1, out, m->label[k]);
 }
 
 static void quiet(const char *text)
@@ -243,8 +290,8 @@ static int solver(const struct train_head *h)
     return h->shape.count == 2 ? L2R_LR : MCSVM_CS;
 }
 
-int vectors_fit(struct vectors *v, const struct train_head *h, double c, float **weights,
-                float *bias, struct err *err)
+int vectors_fit(struct vectors *v, const struct train_head *h, double c, const struct fitted *out,
+                struct err *err)
 {
     struct problem p = {0};
     struct parameter how = {
@@ -259,7 +306,7 @@ int vectors_fit(struct vectors *v, const struct train_head *h, double c, float *
         if (h->label && m->nr_class < 2)
             result = err_set(err, ERR_BAD_REQUEST, "all rows have the same '%s'", h->shape.name);
         else
-            take_model(v, m, h, weights, bias);
+            take_model(v, m, h, out);
         free_and_destroy_model(&m);
     }
     free(p.x);

@@ -5,25 +5,29 @@
 
 #include "train.h"
 
-/* What is learned by one head. */
-struct trained_head {
-    float *weights[LINEAR_COLUMNS]; /* of each column, each bucket; owned */
-    float bias[LINEAR_COLUMNS];
-};
-
 /* Rows as liblinear takes them (train_fit.c). */
 struct vectors;
 
-/* Counts n-grams in the rows that 'use' marks, and makes vectors of these rows. NULL without memory. */
-struct vectors *vectors_new(const struct train_data *d, const bool *use, const struct ngrams *how);
+/* Counts n-grams in the rows that 'use' marks, and makes vectors of these rows. NULL without memory.
+ * 'input_share': what a standard deviation of an input counts; the text's n-grams together count 1. */
+struct vectors *vectors_new(const struct train_data *d, const bool *use, const struct ngrams *how,
+                            double input_share);
 void vectors_free(struct vectors *v); /* NULL is fine */
 const unsigned char *vectors_counts(const struct vectors *v);
 unsigned char vectors_unseen(const struct vectors *v);
 const float *vectors_importance(const struct vectors *v);
+const struct linear_input *vectors_inputs(const struct vectors *v);
 
-/* Learns one head: fills weights and bias from column 'first' on. */
-int vectors_fit(struct vectors *v, const struct train_head *head, double c, float **weights,
-                float *bias, struct err *err);
+/* Where the weights of one head's columns go. */
+struct fitted {
+    float **weights; /* of each column, each bucket */
+    float *bias;     /* of each column */
+    float *inputs;   /* of each column, each input */
+};
+
+/* Learns one head. */
+int vectors_fit(struct vectors *v, const struct train_head *head, double c,
+                const struct fitted *out, struct err *err);
 
 /* Fits slope, offset and bounds of a head to the scores of rows (train_calibrate.c): 'scores' has 'stride' of them a
  * row, of the rows where 'use' is 'want'. 'loss' gets the mean error that is left. */

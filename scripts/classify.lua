@@ -278,32 +278,33 @@ local Linear = {}
 Linear.__index = Linear
 
 -- classify.linear{ model = "intents" } -> a model: intents.model beside the policies, made by "baton train".
--- A request may be a text, too; without a head the first one is asked.
+-- A request may be a text, too; without a head the first one is asked. A model that was trained with inputs
+-- (model.inputs, names) needs a table with these numbers; what else is in it does not matter.
 function classify.linear(options)
    only(options, { model = true }, "classify.linear")
    if type(options.model) ~= "string" then errors.raise "classify.linear: which model?" end
    local model = linear.model(options.model)
-   return setmetatable({ model = model, heads = model:heads() }, Linear)
+   return setmetatable({ model = model, heads = model:heads(), inputs = model:inputs() }, Linear)
 end
 
 -- The label, or nil where none fits; the probability of the best label; the best label.
-function Linear:label(req, head)
-   return self.model:label(text.of(req), head)
+function Linear:label(req, head, inputs)
+   return self.model:label(text.of(req), head, inputs)
 end
 
 -- { [label] = probability }
-function Linear:scores(req, head)
-   return self.model:scores(text.of(req), head)
+function Linear:scores(req, head, inputs)
+   return self.model:scores(text.of(req), head, inputs)
 end
 
 -- The number that the head estimates; of a head with two labels, the probability of the second.
-function Linear:value(req, head)
-   return self.model:value(text.of(req), head)
+function Linear:value(req, head, inputs)
+   return self.model:value(text.of(req), head, inputs)
 end
 
 -- The values of all such heads, by their names, in one pass over the text.
-function Linear:values(req)
-   return self.model:values(text.of(req))
+function Linear:values(req, inputs)
+   return self.model:values(text.of(req), inputs)
 end
 
 -- Examples, and models that are asked: a file each ----------------------------------------------------------

@@ -15,6 +15,7 @@ SHIPPED = (
     "direct", "complexity", "task", "cascade", "ensemble", "chain", "cost", "quality", "latency", "balanced",
     "fallback", "guardrail", "hedged", "local_first", "privacy", "keywords", "intent", "tiers", "support",
     "confidence", "consensus", "cross_check", "panel", "best_of_n", "canary_model", "bandit",
+    "gain", "weak_score", "agreement", "expected", "task_tiers",
 )
 
 PROMPTS = (

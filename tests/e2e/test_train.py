@@ -81,6 +81,42 @@ def test_a_model_of_several_heads_is_trained_and_asked():
             check(line.startswith("false") and words in line, line)
 
 
+INPUTS = """
+local classify = require "classify"
+local m = classify.linear{ model = "kinds" }
+print(#m.inputs, m.inputs[1], m.inputs[2])
+local few = m:value("the same words", nil, { size = 1, noise = 0, x = "y" })
+print(m:value("the same words", nil, { size = 9, noise = 0 }) > 0.8, few < 0.2)
+print(m:values("the same words", { size = 9, noise = 0 }).large > 0.8)
+print(pcall(m.value, m, "x"))
+print(pcall(m.value, m, "x", nil, { size = 1 }))
+"""
+
+
+def test_numbers_beside_the_text_count():
+    draw = random.Random(3)
+    with tempfile.TemporaryDirectory() as folder:
+        lines = ["text,large,size,noise"]
+        for _ in range(300):
+            size = draw.randrange(10)
+            lines.append(f"the {draw.choice(FRUIT)} and the {draw.choice(TOOLS)},{int(size >= 5)},{size},{'' if draw.random() < 0.1 else draw.random()}")
+        Path(folder, "data.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        heads = ("--label", "large", "--input", "size", "--input", "noise", "--input-share", "1")
+        train(folder, *heads, "--seed", "5", "--c", "1")
+        done = script(folder, INPUTS)
+        equal(done.returncode, 0, done.stdout + done.stderr)
+        said = done.stdout.splitlines()
+        equal(said[:3], ["2\tsize\tnoise", "true\ttrue", "true"])
+        check("the model has inputs ('size', ...): a table of numbers is missing" in said[3], said)
+        check("the model's input 'noise' must be a number" in said[4], said)
+        said = train(folder, "--label", "large", "--input", "sice", status=1)
+        check("there is no column 'sice'" in said, said)
+        said = train(folder, "--label", "size", "--input", "text", status=1)
+        check("line 2: 'text' is no number" in said, said)
+        said = train(folder, "--label", "large", "--input", "size", "--input-share", "0", status=2)
+        check("--input-share goes from above 0 to 10" in said, said)
+
+
 def test_the_same_rows_as_jsonl_make_the_same_bytes():
     with tempfile.TemporaryDirectory() as folder:
         data = list(rows())

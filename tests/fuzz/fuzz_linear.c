@@ -28,7 +28,8 @@ static void ask(const struct linear *m, struct span text)
     float *scores = calloc((size_t)linear_columns(m), sizeof *scores);
     float *p = calloc(LINEAR_COLUMNS, sizeof *p);
 
-    linear_scores(m, text, scores);
+    const float inputs[LINEAR_INPUTS] = {1, -1e30f, NAN, INFINITY};
+    linear_scores(m, text, inputs, scores);
     for (int i = 0; i < n; i++) {
         if (heads[i].kind == LINEAR_NUMBER) {
             float x = linear_number(&heads[i], scores);

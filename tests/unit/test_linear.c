@@ -113,7 +113,21 @@ static void make(struct buf *out, size_t bytes_max, int result)
     };
     const float *columns[] = {weights[0], weights[1], weights[2], weights[3], weights[4]};
     const float bias[5] = {0};
-    struct linear_plan plan = {how, heads, 3, 5, counts, 40, importance, columns, bias, bytes_max};
+    const struct linear_input inputs[] = {{"hard", 10, 0.5f}, {"long", 0, 0}};
+    const float input_weights[5][2] = {{0}, {0}, {0}, {0}, {0.1f, 5}};
+    struct linear_plan plan = {.how = how,
+                               .heads = heads,
+                               .head_count = 3,
+                               .columns = 5,
+                               .counts = counts,
+                               .unseen = 40,
+                               .importance = importance,
+                               .weights = columns,
+                               .bias = bias,
+                               .inputs = inputs,
+                               .input_count = 2,
+                               .input_weights = *input_weights,
+                               .bytes_max = bytes_max};
     struct err err;
 
     memset(weights, 0, sizeof weights);
@@ -132,7 +146,7 @@ static const char *fruit(const struct linear *m, const char *text, float *p, boo
     const struct linear_head *heads = linear_heads(m, &n);
     float scores[8], all[3];
 
-    linear_scores(m, (struct span){text, strlen(text)}, scores);
+    linear_scores(m, (struct span){text, strlen(text)}, NULL, scores);
     struct linear_answer a = linear_labels(&heads[1], scores, all);
     CHECK(fabsf(all[0] + all[1] + all[2] - 1) < 1e-5f);
     *p = a.p;
@@ -165,13 +179,47 @@ static void test_answers(void)
     CHECK(!known && p < 0.5f);
     fruit(m, "zzz qqq", &p, &known); /* never seen: the offset of 'none' decides */
     CHECK(!known);
-    linear_scores(m, SPAN("a good day"), scores);
+    linear_scores(m, SPAN("a good day"), NULL, scores);
     linear_labels(&heads[0], scores, two);
     CHECK(two[1] > 0.9f && fabsf(two[0] + two[1] - 1) < 1e-6f);
     CHECK(linear_number(&heads[2], scores) >= -1.0f);
-    linear_scores(m, SPAN(""), scores);
+    linear_scores(m, SPAN(""), NULL, scores);
     CHECK(scores[0] == 0);
     CHECK(linear_number(&heads[2], scores) == 0.5f);
+    linear_free(m);
+    buf_deinit(&file);
+}
+
+/* What column 4 adds up to, of an empty text with these inputs. */
+static float with_inputs(const struct linear *m, float hard, float length)
+{
+    const float inputs[] = {hard, length};
+    float scores[8];
+
+    linear_scores(m, SPAN(""), inputs, scores);
+    return scores[4];
+}
+
+static void test_inputs(void)
+{
+    struct buf file;
+    struct err err;
+    int n;
+
+    make(&file, LINEAR_FILE_MAX, 0);
+    struct linear *m = linear_read(buf_span(&file), &err);
+    CHECK(m != NULL);
+    if (!m)
+        return;
+    const struct linear_input *inputs = linear_inputs(m, &n);
+    CHECK_INT(n, 2);
+    CHECK_STR(inputs[0].name, "hard");
+    CHECK(with_inputs(m, 10, 0) == 0);
+    CHECK(fabsf(with_inputs(m, 14, 0) - 0.2f) < 1e-6f); /* two deviations */
+    CHECK(fabsf(with_inputs(m, 8, 3) + 0.1f) < 1e-6f);  /* one without a spread counts nothing */
+    CHECK(fabsf(with_inputs(m, 1e30f, 0) - 0.4f) < 1e-6f);
+    CHECK(fabsf(with_inputs(m, -INFINITY, 0) + 0.4f) < 1e-6f);
+    CHECK(with_inputs(m, NAN, INFINITY) == 0); /* infinity times no spread: as the mean */
     linear_free(m);
     buf_deinit(&file);
 }
@@ -249,7 +297,7 @@ static void test_speed(void)
     for (int k = 0; k < 20 && m; k++) {
         double before = now();
         for (int i = 0; i < 1000; i++)
-            linear_scores(m, (struct span){text, 500}, scores);
+            linear_scores(m, (struct span){text, 500}, NULL, scores);
         best = fmin(best, (now() - before) / 1000);
     }
     printf("three heads, 500 bytes: %.1f us\n", best * 1e6);
@@ -298,6 +346,7 @@ int main(void)
     test_ngrams();
     test_hostile();
     test_answers();
+    test_inputs();
     test_damage();
     test_sizes();
     test_speed();

@@ -1,0 +1,75 @@
+-- Choose this when you have recorded outcomes of several models: each request goes to the one with the best
+-- expected quality for its price.
+-- SPDX-License-Identifier: MIT
+--
+-- The classifier has a head for each model, with its quality: "--label MODEL" where that is 0 or 1, "--number
+-- MODEL" where it is a share (RouterBench, Hu et al. 2024, arXiv 2403.12031, calls this a predictive router).
+local classify = require "classify"
+local llm = require "llm"
+local log = require "log"
+local models = require "models"
+local policy = require "policy"
+local trace = require "trace"
+
+local HOPELESS = { bad_request = true, cancelled = true, budget = true, content_filter = true }
+
+local loaded = {}
+
+local function classifier(name)
+   loaded[name] = loaded[name] or classify.linear { model = name }
+   return loaded[name]
+end
+
+-- USD that a request costs: 'prices' as given, else by the catalogue with answers of 'answer' tokens.
+local function price(head, target, req, p)
+   if p.prices[head] then return p.prices[head] end
+   local known = models.resolve(target)
+   if not known then return 0 end
+   return (#req.text / 4 * (known.input or 0) + p.answer * (known.output or 0)) / 1e6
+end
+
+-- The heads from the best on: { head, target, worth }.
+local function ranked(req, p)
+   local out = {}
+   for head, quality in pairs(classifier(p.model):values(req)) do
+      local target = p.targets[head] or head
+      out[#out + 1] = { head = head, target = target, quality = quality,
+         worth = quality - p.price_weight * price(head, target, req, p) }
+   end
+   table.sort(out, function(a, b)
+      if a.worth ~= b.worth then return a.worth > b.worth end
+      return a.head < b.head
+   end)
+   return out
+end
+
+-- When a model fails, the next best is asked, up to 'tries' in all.
+local function run(req, p)
+   if p.model == "" then return llm.stream(p.otherwise, req) end
+   local list = ranked(req, p)
+   local reply, err
+   for i = 1, math.min(p.tries, #list) do
+      local one = list[i]
+      trace.decide { model = one.target, confidence = one.quality, reason = ("worth %.3f"):format(one.worth) }
+      reply, err = llm.stream(one.target, req)
+      if reply or HOPELESS[err.code] then return reply, err end
+      log.info("the next best", { code = err.code })
+   end
+   if err then return nil, err end
+   return llm.fail("no_candidate", "the classifier has no head with a value")
+end
+
+return policy.define {
+   name = "expected",
+   about = "Of many models the one with the best expected quality for its price.",
+   params = {
+      model = "",        -- a classifier with a head for each model; "": 'otherwise' answers
+      otherwise = { tier = "standard" },
+      targets = {},      -- head = target, where the head is not the model's name
+      price_weight = 0,  -- quality (0..1) that a USD of a request is worth; 0: the best, whatever it costs
+      prices = {},       -- head = USD a request, where the catalogue does not say
+      answer = 300,      -- tokens an answer is taken to have
+      tries = 2,         -- models that are asked at most, when some fail
+   },
+   run = run,
+}

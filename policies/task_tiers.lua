@@ -1,0 +1,54 @@
+-- Choose this when you have labelled prompts and know which model is good enough for which label: a trained
+-- classifier finds the label, a table says where it goes.
+-- SPDX-License-Identifier: MIT
+--
+-- A subject or a kind of task says most of what there is to know about a prompt: how models fare on its
+-- neighbours. Unlike "expected" it needs no outcomes for each prompt, and the table can be read and changed.
+local classify = require "classify"
+local llm = require "llm"
+local log = require "log"
+local policy = require "policy"
+local trace = require "trace"
+
+local HOPELESS = { bad_request = true, cancelled = true, budget = true, content_filter = true }
+
+local loaded = {}
+
+local function classifier(name)
+   loaded[name] = loaded[name] or classify.linear { model = name }
+   return loaded[name]
+end
+
+-- The label, and how sure that is; without a classifier the kind of task by classify.task.
+local function label_of(req, p)
+   if p.model == "" then return classify.task(req) end
+   local label, confidence = classifier(p.model):label(req, p.head ~= "" and p.head or nil)
+   return label, confidence
+end
+
+local function run(req, p)
+   local label, confidence = label_of(req, p)
+   local sure = label ~= nil and confidence >= p.confidence
+   local target = sure and p.routes[label] or p.otherwise
+   trace.decide { model = target, confidence = confidence, reason = sure and label or "not sure" }
+   local reply, err = llm.stream(target, req)
+   if reply or HOPELESS[err.code] or target == p.otherwise then return reply, err end
+   log.info("the other target", { code = err.code })
+   return llm.stream(p.otherwise, req)
+end
+
+return policy.define {
+   name = "task_tiers",
+   about = "A trained label decides the model: one that is good enough for this kind of work.",
+   params = {
+      model = "",                     -- a classifier of labels; "": classify.task
+      head = "",                      -- which of its heads; "": the first
+      routes = {                      -- label = target
+         chat = { tier = "fast" }, translation = { tier = "fast" }, extraction = { tier = "fast" },
+         mathematics = { tier = "expert" }, reasoning = { tier = "expert" },
+      },
+      otherwise = { tier = "standard" },
+      confidence = 0.4,               -- below it the label is not trusted
+   },
+   run = run,
+}
