@@ -4,7 +4,7 @@
  * Not "features.h", which is libc's.
  *
  * Any bytes are a text; characters are those of text_char. The time is linear in the text, whatever it holds. Words
- * that mean something are English (lexicon.h); what is said by signs, digits and lines holds for all languages. */
+ * that mean something are those of lexicon.h; what is said by signs, digits and lines holds for all languages. */
 #ifndef FEATURE_H
 #define FEATURE_H
 

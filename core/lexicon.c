@@ -1,4 +1,4 @@
-/* lexicon - English words that tell something of a request.
+/* lexicon - words that tell something of a request.
  * SPDX-License-Identifier: MIT */
 #include "lexicon.h"
 

@@ -1,5 +1,7 @@
-/* lexicon - English words that tell something of a request: usual ones, technical ones, orders, limits, logic.
+/* lexicon - words that tell something of a request: usual ones, technical ones, orders, limits, logic.
  * SPDX-License-Identifier: MIT
+ *
+ * English, and but for the usual words also German, French, Spanish, Italian and Portuguese.
  *
  * A table of hashes made once; looking a word up takes some nanoseconds. Words are compared by 32-bit hashes: of four
  * billion other words one is taken for each of these, which a count of words can bear. */

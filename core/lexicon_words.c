@@ -217,6 +217,79 @@ static const char leads[] = "please then and also now next finally first lastly 
 static const char lead_phrases[] =
     "can you;could you;will you;would you;help me;let us;you should;you must;you to;";
 
+/* ---- German, French, Spanish, Italian, Portuguese: what has no other meaning in English ---- */
+
+static const char more_orders[] =
+    "analysiere berechne beschreibe bestimme beweise bewerte definiere diskutiere entwerfe "
+    "entwickle entwirf erkläre "
+    "erläutere erstelle fasse formuliere gib implementiere kürze leite löse nenne ordne plane "
+    "prüfe schildere schreibe "
+    "schreib übersetze überprüfe untersuche verbessere vergleiche zeige zähle zusammenfassen "
+    "analyse analysez calcule calculez comparez conçois crée créez décris décrivez démontre "
+    "démontrez développe donne "
+    "donnez écris écrivez énumère énumérez évalue évaluez explique expliquez justifie justifiez "
+    "montre montrez propose "
+    "proposez prouve prouvez rédige rédigez résous résolvez résume résumez traduis traduisez "
+    "vérifie vérifiez "
+    "analiza calcula compara crea define demuestra describe desarrolla diseña elabora enumera "
+    "escribe evalúa explica "
+    "explícame implementa justifica muestra ordena propón redacta resuelve resume traduce verifica "
+    "analizza calcola confronta definisci descrivi dimostra elenca mostra progetta proponi "
+    "riassumi risolvi scrivi "
+    "sviluppa spiega spiegami traduci valuta verifica "
+    "analise calcule compare crie descreva desenvolva demonstre escreva explique implemente "
+    "justifique liste mostre "
+    "projete proponha resolva resuma traduza verifique";
+static const char more_sequence[] =
+    "zuerst zunächst danach anschließend schließlich zuletzt außerdem schritt schritte erstens "
+    "zweitens drittens "
+    "abord ensuite puis enfin étape étapes premièrement deuxièmement également "
+    "primero segundo luego después finalmente además paso pasos "
+    "innanzitutto dopo infine inoltre passo passi passaggio "
+    "primeiro depois finalmente além etapa etapas";
+static const char more_sequence_phrases[] =
+    "schritt für schritt;étape par étape;paso a paso;passo dopo passo;passo a passo;por último;im "
+    "detail;en détail;";
+static const char more_logic[] =
+    "wenn falls deshalb daher weil obwohl folglich angenommen beweis beweise widerspruch notwendig "
+    "hinreichend genau "
+    "warum jede jeder "
+    "donc parce puisque sinon supposons preuve contradiction nécessaire suffisant pourquoi chaque "
+    "entonces porque aunque suponga supongamos prueba contradicción necesario suficiente cada "
+    "quindi perché poiché altrimenti supponiamo dimostrazione contraddizione necessario "
+    "sufficiente ogni "
+    "então portanto embora suponha prova contradição necessário suficiente";
+static const char more_logic_phrases[] =
+    "genau dann wenn;si et seulement si;si y solo si;se e solo se;se e somente se;für alle;pour "
+    "tout;para todo;per ogni;";
+static const char more_constraints[] =
+    "muss müssen darf dürfen höchstens mindestens maximal ohne nur niemals vermeide "
+    "doit doivent maximum minimum sans seulement jamais évite évitez "
+    "debe deben máximo mínimo sin solamente nunca evita "
+    "almeno deve devono massimo minimo senza soltanto mai evitare "
+    "devem máximo mínimo sem somente nunca evite";
+static const char more_constraint_phrases[] =
+    "nicht mehr als;au plus;au moins;pas plus de;como máximo;al menos;no más de;al massimo;no "
+    "máximo;pelo menos;";
+static const char more_vague[] = "irgendwie irgendetwas irgendwas vielleicht ungefähr "
+                                 "truc trucs chose choses environ "
+                                 "algo quizás quizá cosas "
+                                 "qualcosa forse magari roba "
+                                 "talvez coisa coisas";
+static const char more_leads[] = "puedes podrías puoi bitte dann und anschließend puis ensuite et "
+                                 "luego después poi quindi depois então";
+static const char more_lead_phrases[] =
+    "kannst du;können sie;könnten sie;peux tu;pouvez vous;você pode;por favor;per favore;";
+static const char more_technical[] =
+    "algorithmus gleichung gleichungen datenbank wahrscheinlichkeit ableitung integral matrix "
+    "vektor funktion "
+    "verteilung komplexität hypothese laufzeit speicher "
+    "algorithme équation équations probabilité dérivée intégrale matrice vecteur fonction théorème "
+    "complexité "
+    "algoritmo ecuación ecuaciones probabilidad derivada matriz función teorema complejidad "
+    "equazione equazioni probabilità derivata funzione complessità teorema "
+    "equação equações probabilidade função complexidade";
+
 const struct lexicon_list lexicon_lists[] = {
     {WORD_COMMON, usual_small},
     {WORD_COMMON, usual_a_d},
@@ -235,5 +308,16 @@ const struct lexicon_list lexicon_lists[] = {
     {WORD_CONSTRAINT, constraint_phrases},
     {WORD_LEAD, leads},
     {WORD_LEAD, lead_phrases},
+    {WORD_ORDER, more_orders},
+    {WORD_SEQUENCE, more_sequence},
+    {WORD_SEQUENCE, more_sequence_phrases},
+    {WORD_LOGIC, more_logic},
+    {WORD_LOGIC, more_logic_phrases},
+    {WORD_CONSTRAINT, more_constraints},
+    {WORD_CONSTRAINT, more_constraint_phrases},
+    {WORD_VAGUE, more_vague},
+    {WORD_LEAD, more_leads},
+    {WORD_LEAD, more_lead_phrases},
+    {WORD_TECHNICAL, more_technical},
     {0, NULL},
 };

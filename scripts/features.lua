@@ -65,7 +65,7 @@ function features.of(req)
    local out = measure.features(text.of(req))
    out.messages, out.turns, out.system_bytes, out.tool_results, out.tools = 0, 0, 0, 0, 0
    out.attachments, out.images, out.audio, out.files = 0, 0, 0, 0
-   if type(req) == "string" or not req.messages then
+   if type(req) == "string" or not req or not req.messages then
       out.messages, out.turns = 1, 1
       return out
    end

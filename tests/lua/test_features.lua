@@ -2,6 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local t = require "test"
 local classify = require "classify"
+local json = require "json"
 
 local NUMBERS = {
    "bytes", "characters", "lines", "words", "tokens", "sentences", "questions", "numbers", "steps",
@@ -59,6 +60,43 @@ t.case("a request: the last thing asked, and the conversation around it", functi
    t.equal(f.files, 1)
    t.equal(classify.features({ messages = {} }).words, 0)
    t.equal(classify.features({ messages = { 1, "x", { role = 3, content = 4 } }, tools = 5 }).messages, 1)
+end)
+
+t.case("a client's request, not yet decoded", function()
+   local req = require "provider".request(json.encode {
+      model = "auto",
+      messages = {
+         { role = "user", content = "Explain it" },
+         { role = "assistant", content = "So." },
+         { role = "user", content = {
+            { type = "text", text = "And then?" },
+            { type = "image_url", image_url = { url = "https://a.example/b.png" } },
+         } },
+      },
+      tools = { { type = "function" } },
+   })
+   local f = classify.features(req)
+   t.equal(f.words, 2)
+   t.equal(f.turns, 2)
+   t.equal(f.images, 1)
+   t.equal(f.tools, 1)
+   t.equal(classify.features(nil).words, 0)
+end)
+
+t.case("words of other languages", function()
+   for _, prompts in ipairs {
+      { "Wie spät ist es?", [[Beweise zuerst Schritt für Schritt, dass die Gleichung höchstens zwei
+         Lösungen hat, und erkläre danach, warum die Bedingung notwendig ist.]] },
+      { "Quelle heure est-il ?", [[Démontre d'abord que l'équation a au plus deux solutions,
+         puis explique étape par étape pourquoi la condition est nécessaire.]] },
+      { "¿Qué hora es?", [[Demuestra primero que la ecuación tiene como máximo dos soluciones
+         y luego explica paso a paso por qué la condición es necesaria.]] },
+   } do
+      local _, _, easy = classify.complexity(prompts[1])
+      local _, _, hard = classify.complexity(prompts[2])
+      t.equal(easy, "simple", prompts[1])
+      t.equal(hard, "complex", prompts[2])
+   end
 end)
 
 t.case("any bytes", function()

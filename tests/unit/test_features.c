@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "feature.h"
 #include "json.h"
+#include "language.h"
+#include "tokens.h"
 
 #include "testhelp.h"
 
@@ -200,6 +202,19 @@ static void test_linear(void)
     free(text);
 }
 
+static struct language_table languages;
+
+/* What else is told of a text. */
+static void check_others(struct span text)
+{
+    struct token_counts counts;
+    struct language_guess guess = language_find(&languages, text);
+
+    tokens_count(&words, text, &counts);
+    CHECK(tokens_estimate(token_families, &counts) <= 2 * text.n + 1);
+    CHECK(strlen(guess.code) >= 2 && guess.confidence >= 0 && guess.confidence <= 1);
+}
+
 /* Strings that break programs, each of them. */
 static void test_naughty(void)
 {
@@ -224,6 +239,7 @@ static void test_naughty(void)
         text.len = 0;
         json_text(value, &text);
         CHECK(seconds(buf_span(&text)) < 0.1);
+        check_others(buf_span(&text));
     }
     CHECK(n > 400);
     buf_deinit(&text);
@@ -233,6 +249,7 @@ static void test_naughty(void)
 int main(void)
 {
     lexicon_init(&words);
+    language_init(&languages);
     test_counts();
     test_languages();
     test_lexicon();
