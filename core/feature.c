@@ -268,19 +268,18 @@ static void count_words_of(struct features *f, struct span code)
 /* At ``` or ~~~: to behind the same three signs, or the end. */
 static void read_block(struct reader *r)
 {
-    const char fence[3] = {r->text.p[r->at], r->text.p[r->at], r->text.p[r->at]};
-    size_t from = r->at + 3, end = r->text.n;
+    const unsigned char fence = at(r, r->at);
+    size_t from = r->at + 3;
 
     note_language(r->f, language_at(r, from));
-    const char *close = memmem(r->text.p + from, r->text.n - from, fence, sizeof fence);
-    if (close)
-        end = (size_t)(close - r->text.p);
+    size_t end =
+        from + text_find_three((struct span){r->text.p + from, r->text.n - from}, (char)fence);
     struct span code = {r->text.p + from, end - from};
     r->f->blocks++;
     r->f->block_bytes += code.n;
     count_words_of(r->f, code);
-    r->at = close ? end + 3 : end;
-    while (at(r, r->at) == (unsigned char)fence[0])
+    r->at = end;
+    while (r->at < r->text.n && at(r, r->at) == fence)
         r->at++;
     end_sentence(r);
 }

@@ -191,21 +191,18 @@ static void end_word(struct tally *y)
     y->before[0] = y->before[1] = ' ';
 }
 
+static struct span behind(struct span s, size_t n)
+{
+    return n < s.n ? (struct span){s.p + n, s.n - n} : (struct span){s.p + s.n, 0};
+}
+
 /* The next part that is no code, at most n bytes of it. */
 static struct span take_prose(struct span *rest, size_t n)
 {
-    const char *code = memmem(rest->p, rest->n, "```", 3);
-    struct span part = {rest->p, code ? (size_t)(code - rest->p) : rest->n};
+    size_t code = text_find_three(*rest, '`');
+    struct span part = {rest->p, code < n ? code : n}, inside = behind(*rest, code + 3);
 
-    if (part.n > n)
-        part.n = n;
-    if (!code) {
-        *rest = (struct span){0};
-        return part;
-    }
-    struct span after = {code + 3, rest->n - (size_t)(code + 3 - rest->p)};
-    const char *end = memmem(after.p, after.n, "```", 3);
-    *rest = end ? (struct span){end + 3, after.n - (size_t)(end + 3 - after.p)} : (struct span){0};
+    *rest = behind(inside, text_find_three(inside, '`') + 3);
     return part;
 }
 

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "text_char.h"
 
+#include <string.h>
+
 /* Characters from 'first' to 'last' in steps of 'step' have their lower case 'add' further on. Made of Unicode's
  * CaseFolding (status C and S), as Python's str.casefold gives it. */
 struct folding {
@@ -257,4 +259,16 @@ bool text_is_word(uint32_t c)
 bool text_is_unspaced(uint32_t c)
 {
     return c >= 0xe00 && is_in(unspaced, sizeof unspaced / sizeof *unspaced, c);
+}
+
+size_t text_find_three(struct span s, char c)
+{
+    const char *end = s.p + s.n, *p = s.p;
+
+    while (end - p >= 3 && (p = memchr(p, c, (size_t)(end - p) - 2))) {
+        if (p[1] == c && p[2] == c)
+            return (size_t)(p - s.p);
+        p++;
+    }
+    return s.n;
 }

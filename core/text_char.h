@@ -28,6 +28,9 @@ bool text_is_word(uint32_t c);
  * begin and end beside any of them. */
 bool text_is_unspaced(uint32_t c);
 
+/* Where the first three of that byte in a row are ("```"), or s.n. */
+size_t text_find_three(struct span s, char c);
+
 static inline bool text_is_lower(unsigned char c)
 {
     return c >= 'a' && c <= 'z';
