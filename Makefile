@@ -33,6 +33,7 @@ SOURCES := $(wildcard core/*.c)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 LIBRARY := $(B)/libbaton.a
 UNITS   := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
+BENCHES := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/bench_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 all: $(B)/baton                ## build build/baton
@@ -73,7 +74,7 @@ test: deps                     ## every test; the last line counts them
 	@$(MAKE) all units
 	@python3 tests/run.py --build $(B) --parts 2
 
-units: $(UNITS)
+units: $(UNITS) $(BENCHES)
 
 test-unit: all units           ## only the unit tests and the Lua tests inside the engine
 	@python3 tests/run.py --build $(B) --only unit
@@ -119,7 +120,7 @@ bench:                         ## what a request costs beside nginx, a check bes
 	@sh tests/deps.sh $(DEPS) $(DEPS_BENCH)
 	@$(MAKE) all
 	@python3 tests/bench/bench.py $(BENCH)
-	@$(MAKE) $(B)/unit/bench_schema $(B)/unit/bench_classify
+	@$(MAKE) $(BENCHES)
 	@python3 tests/bench/schemas.py $(B)
 	@python3 tests/bench/classify.py $(B)
 

@@ -56,7 +56,7 @@ static void run_features(struct bench *b)
 
 static void run_linear(struct bench *b)
 {
-    linear_scores(b->model, b->prompt, b->scores);
+    linear_scores(b->model, b->prompt, NULL, b->scores);
     b->sum += b->scores[0] > 0;
 }
 
