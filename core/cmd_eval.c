@@ -27,7 +27,7 @@ struct given {
     const char *data, *description, *config, *folder, *weak, *strong, *sweep, *grid, *svg, *html;
     struct option_list policies, where;
     double replicates, seed, target_quality, target_cost;
-    bool json;
+    bool json, feedback;
 };
 
 struct job {
@@ -378,6 +378,7 @@ static int run(const struct given *g, const struct eval_grid *grid)
                                    .config = g->config,
                                    .policies = g->folder,
                                    .seed = (uint64_t)g->seed,
+                                   .feedback = g->feedback,
                                    .progress = isatty(STDERR_FILENO)};
     buf_init(&j->file, DATA_MAX);
     buf_init(&j->described, TEXT_MAX);
@@ -456,6 +457,8 @@ int cmd_eval(int argc, char **argv)
          "find the best setting for this share of the strong model's cost"},
         {"--bootstrap", 0, "N", OPTION_NUMBER, &g.replicates, "samples for the intervals [1000]"},
         {"--seed", 0, "N", OPTION_NUMBER, &g.seed, "of the samples, and of what scripts draw [0]"},
+        {"--feedback", 0, NULL, OPTION_FLAG, &g.feedback,
+         "tell policies that learn how good each answer was (scores from 0 to 1)"},
         {"--json", 0, NULL, OPTION_FLAG, &g.json, "the whole result as JSON"},
         {"--svg", 0, "FILE", OPTION_TEXT, &g.svg, "write a picture: quality against cost"},
         {"--html", 0, "FILE", OPTION_TEXT, &g.html, "write a page with the picture and the table"},

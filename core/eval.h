@@ -30,6 +30,7 @@ struct eval_setup {
         models; /* JSON: the catalogue of the recorded models, as evaluate.catalogue gives it */
     int weak, strong; /* models */
     uint64_t seed;
+    bool feedback; /* each row's quality goes back to policies that learn */
     bool progress; /* on the terminal */
 };
 

@@ -258,6 +258,22 @@ static void read_result(struct running *r, size_t row, const struct oracle_calls
           outcomes_find(r->s->data, (struct span){name, strlen(name)}), buf_span(&r->text));
 }
 
+/* As a client's POST /v1/feedback: who decides under the row's trace learns how good the answer was. */
+static void give_feedback(struct running *r, double quality)
+{
+    struct effect *fx = r->w->fx;
+    char score[40];
+    const char *texts[] = {r->ledger.id, score, NULL};
+    struct err err;
+
+    snprintf(score, sizeof score, "%.17g", quality < 0 ? 0 : quality > 1 ? 1 : quality);
+    fx->bandit_spent(fx, (struct span){r->ledger.id, strlen(r->ledger.id)},
+                     effect_oracle_calls(fx)->cost);
+    r->result.len = 0;
+    if (eval_ask(r->w, "learn", texts, &r->result, &err) < 0)
+        fail_row(r->out, 0, err.message, (int)strlen(err.message));
+}
+
 static void run_row(struct running *r, size_t row)
 {
     const char *texts[] = {r->policy, r->body.data, NULL};
@@ -270,7 +286,8 @@ static void run_row(struct running *r, size_t row)
     struct eval_pass *out = r->out;
 
     r->result.len = r->ledger.notes.len = 0;
-    r->ledger.attempts = 0;
+    r->ledger = (struct ledger){.notes = r->ledger.notes};
+    snprintf(r->ledger.id, sizeof r->ledger.id, "row-%zu", row);
     effect_oracle_row(r->w->rt.fx, row);
     out->score[row] = (double)NAN;
     int result = worker_run(r->w, &job, &why);
@@ -286,6 +303,8 @@ static void run_row(struct running *r, size_t row)
     } else {
         read_result(r, row, calls);
     }
+    if (r->s->feedback && r->ledger.decided)
+        give_feedback(r, out->quality[row]);
 }
 
 static int run_rows(struct running *r, struct err *err)

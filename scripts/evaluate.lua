@@ -6,6 +6,7 @@ local composing = require "composing"
 local config = require "config"
 local describe = require "eval.describe"
 local errors = require "errors"
+local feedback = require "feedback"
 local json = require "json"
 local llm = require "llm"
 local models = require "models"
@@ -27,6 +28,13 @@ function evaluate.row(name, body)
    if result and llm.is_stream(result) then result, err = result:reply() end
    if not result then return { code = err.code, message = err.message } end
    return { model = result.name or nil, text = result.text }
+end
+
+-- evaluate.learn(trace, score) -> true: the score, a text, goes to what was decided under the trace. Raises.
+function evaluate.learn(trace, score)
+   local _, err = feedback.give(trace, tonumber(score))
+   if err then error(err, 0) end
+   return true
 end
 
 -- evaluate.params(name) -> { policy =, params = those that are numbers }, empty params for a model's name.

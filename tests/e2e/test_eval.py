@@ -259,6 +259,18 @@ def test_files_come_packed_in_lines_and_by_standard_input():
         equal(folder.json("-p", "length", "--bootstrap", "20", data="-", stdin=csv_text(ROWS).encode())[0], wanted)
 
 
+def test_policies_that_learn_are_told_how_good_they_were():
+    """The strong model is the one that is right; without feedback the bandit cannot know."""
+    rows = [{"prompt": f"q{i}", "score:a": 0, "score:b": 1, "cost:a": 0.001, "cost:b": 0.001} for i in range(300)]
+    config = 'return { policies = { bandit = { arms = { "fast", "expert" }, by = "none" } } }'
+    with Folder(rows, baton=config) as folder:
+        args = ("-p", "bandit", "--bootstrap", "0", "--weak", "a", "--strong", "b")
+        without = folder.json(*args)[0]["bandit"]
+        told = folder.json(*args, "--feedback")[0]["bandit"]
+        check(told["quality"]["value"] > 0.85 > without["quality"]["value"], (told["quality"], without["quality"]))
+        equal([told["errors"], told["unjudged"]], [0, 0])
+
+
 def test_the_same_seed_gives_the_same_bytes():
     with Folder() as folder:
         first = folder.run("--json", "-p", "length", "-p", "ensemble", "--seed", "3")
@@ -349,6 +361,17 @@ def test_what_is_wrong_is_told():
         check("cut.csv.gz: the packed bytes are cut off" in said, said)
         equal(baton("eval", "-p", "a").returncode, 2)
         equal(baton("eval", "-p", "a", "b", "c").returncode, 2)
+
+
+def test_the_description_in_the_readme_is_one():
+    text = re.search(r"```lua\n-- example: describe.lua\n(.*?)```", (ROOT / "README.md").read_text(), re.S).group(1)
+    rows = [{"question": f"q{i}", "topic": i, "ok:small": i % 2, "ok:large": 1, "ans:small": "a", "ans:large": "b",
+             "out_chars:small": 40, "out_chars:large": 80, "ok:other": 1} for i in range(6)]  # fmt: skip
+    with Folder(rows, described=text) as folder:
+        lines, result = folder.json("-p", "length", "-d", "described.lua", "--bootstrap", "0")
+        equal([m["name"] for m in result["data"]["models"]], ["openai/gpt-4o-mini", "oracle/large"])
+        equal(values(lines["always strong"], "quality", "cost"), [1, 0.002])
+        near(lines["always weak"]["cost"]["value"], round(10 * 0.6e-6, 12))
 
 
 # ---- public data ----
