@@ -146,9 +146,8 @@ static double number_of(struct span doc, const char *name)
     return value.p && json_type(value) == JSON_NUMBER && json_double(value, &d) == 0 ? d : 0;
 }
 
-/* A body is an object or nothing, with no other members: one that is misspelled would otherwise change what all
- * requests get. False: it is answered. */
-static bool read_body(struct http_exchange *x, const char *const known[3], struct span *doc)
+/* One that is misspelled would otherwise change what all requests get. */
+bool admin_read_body(struct http_exchange *x, const char *const known[3], struct span *doc)
 {
     struct json_iter it = {0};
     struct span key, value;
@@ -231,7 +230,7 @@ static void handle_reload(struct master *m, struct http_exchange *x, const char 
     bool stage;
 
     (void)rest;
-    if (!read_body(x, known, &doc) || !read_share(x, doc, &share) ||
+    if (!admin_read_body(x, known, &doc) || !read_share(x, doc, &share) ||
         !read_promote_after(x, doc, &promote_after) || !read_stage(x, doc, &stage))
         return;
     enum edition_state goal = stage ? EDITION_STAGED : share > 0 ? EDITION_CANARY : EDITION_SERVING;
@@ -251,7 +250,7 @@ static void handle_use(struct master *m, struct http_exchange *x, const char *re
     char hash[65];
 
     (void)rest;
-    if (!read_body(x, known, &doc) || !read_share(x, doc, &share) ||
+    if (!admin_read_body(x, known, &doc) || !read_share(x, doc, &share) ||
         !read_promote_after(x, doc, &promote_after))
         return;
     struct span given = json_member(doc, "hash");
@@ -316,7 +315,7 @@ static void handle_force(struct master *m, struct http_exchange *x, const char *
     struct span doc;
 
     (void)rest;
-    if (!read_body(x, known, &doc))
+    if (!admin_read_body(x, known, &doc))
         return;
     struct span name = json_member(doc, "model"), state = json_member(doc, "state");
     size_t n = name.p && json_type(name) == JSON_STRING && name.n < sizeof model
@@ -390,6 +389,34 @@ static void handle_cancel(struct master *m, struct http_exchange *x, const char 
     ask_cancel(m, x, id);
 }
 
+static void handle_bandits(struct master *m, struct http_exchange *x, const char *rest)
+{
+    (void)rest;
+    bandits_show(m, x, NULL);
+}
+
+static void handle_bandit(struct master *m, struct http_exchange *x, const char *rest)
+{
+    char name[BANDIT_NAME_MAX * 3 + 1];
+
+    http_decode_percent(rest, name, sizeof name);
+    bandits_show(m, x, name);
+}
+
+static void handle_freeze(struct master *m, struct http_exchange *x, const char *rest)
+{
+    (void)rest;
+    bandits_freeze(m, x);
+}
+
+static void handle_reset(struct master *m, struct http_exchange *x, const char *rest)
+{
+    char name[BANDIT_NAME_MAX * 3 + 1];
+
+    http_decode_percent(rest, name, sizeof name);
+    bandits_reset(m, x, name);
+}
+
 /* ---- routes ---- */
 
 struct route {
@@ -407,6 +434,10 @@ static const struct route routes[] = {
     {"POST", "/admin/use", false, handle_use},
     {"GET", "/admin/breakers", false, handle_breakers},
     {"POST", "/admin/breakers", false, handle_force},
+    {"GET", "/admin/bandits", false, handle_bandits},
+    {"GET", "/admin/bandits/", false, handle_bandit},
+    {"POST", "/admin/bandits", false, handle_freeze},
+    {"DELETE", "/admin/bandits/", false, handle_reset},
     {"GET", "/admin/requests", false, handle_requests},
     {"DELETE", "/admin/requests/", false, handle_cancel},
     {"GET", "/admin/workers", false, handle_workers},
@@ -441,7 +472,7 @@ static void on_request(struct http_exchange *x, void *arg)
     else
         refuse(x, 404, ERR_NOT_FOUND,
                "there is nothing here; try /admin/policies, /admin/requests, /admin/breakers, "
-               "/admin/workers or /metrics");
+               "/admin/bandits, /admin/workers or /metrics");
 }
 
 /* ---- birth and end ---- */

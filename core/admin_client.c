@@ -295,3 +295,27 @@ done:
     buf_deinit(&question);
     return result;
 }
+
+/* ---- out of an answer ---- */
+
+void admin_text_at(struct span doc, const char *path, char *out, size_t size)
+{
+    struct span value = json_path(doc, path);
+    struct buf text;
+
+    out[0] = 0;
+    buf_init(&text, value.n + 1);
+    if (value.p && json_text(value, &text) == 0 && text.len > 0)
+        snprintf(out, size, "%.*s", (int)(text.len < size ? text.len : size - 1), text.data);
+    buf_deinit(&text);
+}
+
+double admin_number_at(struct span doc, const char *path)
+{
+    struct span value = json_path(doc, path);
+    double d = 0;
+
+    if (value.p && json_type(value) == JSON_NUMBER)
+        json_double(value, &d);
+    return d;
+}

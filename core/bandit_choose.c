@@ -84,7 +84,7 @@ static void with_constant(const double *features, int n, double *x)
 static void bound_shares(const struct known *k, const struct bandit_spec *spec, const double *x,
                          double *share)
 {
-    double bounds[BANDIT_ARMS], best = -INFINITY;
+    double bounds[BANDIT_ARMS], best = -HUGE_VAL;
     int ties = 0;
 
     for (int i = 0; i < k->n; i++) {

@@ -272,6 +272,15 @@ static void count_feedback(struct runtime *rt, const char *result)
     metrics_add(rt->shared->metrics, METRIC_FEEDBACK, (const char *[]){result}, 1);
 }
 
+/* bandits.spent(trace, usd): what the trace's decisions have cost. */
+static int l_spent(lua_State *L)
+{
+    struct effect *fx = runtime_of(L)->fx;
+
+    fx->bandit_spent(fx, text_at(L, 1), luaL_checknumber(L, 2));
+    return 0;
+}
+
 /* bandits.feedback(trace, score, bandit | nil) -> { decisions =, learned =, repeated =, told = { { bandit =, arm =, bucket
  * =, probability =, cost =, reward =, learned = }, ... } } | nil, err: code "not_found", or "invalid_output" where it has
  * another score already. */
@@ -355,17 +364,11 @@ static int l_loading(lua_State *L)
 
 int luaopen_baton_bandits(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"spec", l_spec},
-                                         {"choose", l_choose},
-                                         {"learn", l_learn},
-                                         {"reward", l_reward},
-                                         {"feedback", l_feedback},
-                                         {"look", l_look},
-                                         {"freeze", l_freeze},
-                                         {"reset", l_reset},
-                                         {"loading", l_loading},
-                                         {"withdraw", l_withdraw},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"spec", l_spec},       {"choose", l_choose},     {"learn", l_learn},
+        {"reward", l_reward},   {"feedback", l_feedback}, {"look", l_look},
+        {"freeze", l_freeze},   {"reset", l_reset},       {"spent", l_spent},
+        {"loading", l_loading}, {"withdraw", l_withdraw}, {NULL, NULL}};
 
     luaL_newmetatable(L, BOX);
     lua_pushliteral(L, "bandit");

@@ -9,46 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ADMIN_OPTIONS(t)                                                                           \
-    {"--admin",                                                                                    \
-     0,                                                                                            \
-     "ADDR",                                                                                       \
-     OPTION_TEXT,                                                                                  \
-     &(t).address,                                                                                 \
-     "HOST:PORT or unix:PATH of the engine's admin API [BATON_ADMIN, else 127.0.0.1:8081]"},       \
-    {                                                                                              \
-        "--token", 0, "TOKEN", OPTION_TEXT, &(t).token,                                            \
-            "what the engine asks for [BATON_ADMIN_TOKEN]"                                         \
-    }
-
 static const char share_help[] = "not all requests, but so many (5% or 0.05): a canary";
 static const char after_help[] =
     "a canary takes over after so long without a fault (90s, 10m, 1h) [the configuration's]";
-
-/* ---- texts out of an answer ---- */
-
-/* The text at 'path', or "". At most size - 1 bytes of it. */
-static void text_at(struct span doc, const char *path, char *out, size_t size)
-{
-    struct span value = json_path(doc, path);
-    struct buf text;
-
-    out[0] = 0;
-    buf_init(&text, value.n + 1);
-    if (value.p && json_text(value, &text) == 0 && text.len > 0)
-        snprintf(out, size, "%.*s", (int)(text.len < size ? text.len : size - 1), text.data);
-    buf_deinit(&text);
-}
-
-static double number_at(struct span doc, const char *path)
-{
-    struct span value = json_path(doc, path);
-    double d = 0;
-
-    if (value.p && json_type(value) == JSON_NUMBER)
-        json_double(value, &d);
-    return d;
-}
 
 /* "a, b, c" of the list of texts, cut where it gets too long for a line. */
 static void list_at(struct span doc, const char *key, char *out, size_t size)
@@ -82,8 +45,8 @@ static void print_change(struct span answer, double share)
 {
     char hash[13], state[16];
 
-    text_at(answer, "hash", hash, sizeof hash);
-    text_at(answer, "state", state, sizeof state);
+    admin_text_at(answer, "hash", hash, sizeof hash);
+    admin_text_at(answer, "state", state, sizeof state);
     struct span same = json_member(answer, "unchanged");
     bool unchanged = same.p && json_type(same) == JSON_TRUE;
     if (strcmp(state, "canary") == 0 && share > 0)
@@ -213,13 +176,13 @@ static void print_generation(struct span g)
 {
     char hash[13], state[16], age[16], note[256], policies[96];
 
-    text_at(g, "hash", hash, sizeof hash);
-    text_at(g, "state", state, sizeof state);
-    text_at(g, "note", note, sizeof note);
+    admin_text_at(g, "hash", hash, sizeof hash);
+    admin_text_at(g, "state", state, sizeof state);
+    admin_text_at(g, "note", note, sizeof note);
     list_at(g, "policies", policies, sizeof policies);
-    admin_age(number_at(g, "age_s"), age);
+    admin_age(admin_number_at(g, "age_s"), age);
     printf("%-12s  %-8s  %5s  %9.0f  %s%s%s\n", hash, state, age,
-           number_at(g, "requests_in_flight"), policies, *note ? "; " : "", note);
+           admin_number_at(g, "requests_in_flight"), policies, *note ? "; " : "", note);
 }
 
 static void print_side(struct span canary, const char *name)
@@ -230,7 +193,7 @@ static void print_side(struct span canary, const char *name)
 
     for (int i = 0; i < 4; i++) {
         snprintf(path, sizeof path, "%s.%s", name, fields[i]);
-        values[i] = number_at(canary, path);
+        values[i] = admin_number_at(canary, path);
     }
     printf("  %-6s  %9.0f requests  %5.1f%% failed  p95 %.3g s  %.3g USD a request\n", name,
            values[0], values[1] * 100, values[2], values[3]);
@@ -242,10 +205,10 @@ static void print_canary(struct span canary)
 
     if (!canary.p || json_type(canary) != JSON_OBJECT)
         return;
-    text_at(canary, "hash", hash, sizeof hash);
-    admin_age(number_at(canary, "for_s"), lived);
-    printf("\ncanary %s: %.3g%% of the requests, for %s\n", hash, number_at(canary, "share") * 100,
-           lived);
+    admin_text_at(canary, "hash", hash, sizeof hash);
+    admin_age(admin_number_at(canary, "for_s"), lived);
+    printf("\ncanary %s: %.3g%% of the requests, for %s\n", hash,
+           admin_number_at(canary, "share") * 100, lived);
     print_side(canary, "base");
     print_side(canary, "canary");
 }
@@ -260,8 +223,8 @@ static void print_list(struct span doc)
     while (generations.p && json_next(generations, &it, &none, &g))
         print_generation(g);
     print_canary(json_member(doc, "canary"));
-    text_at(doc, "last_error.message", message, sizeof message);
-    text_at(doc, "last_error.time", time, sizeof time);
+    admin_text_at(doc, "last_error.message", message, sizeof message);
+    admin_text_at(doc, "last_error.time", time, sizeof time);
     if (*message)
         printf("\nthe last load was refused%s%s: %s\n", *time ? ", " : "", time, message);
 }

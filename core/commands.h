@@ -16,6 +16,7 @@ int cmd_eval(int argc, char **argv);
 int cmd_reload(int argc, char **argv);   /* cmd_admin.c */
 int cmd_policies(int argc, char **argv); /* cmd_admin.c */
 int cmd_use(int argc, char **argv);      /* cmd_admin.c */
+int cmd_bandits(int argc, char **argv);
 
 /* "baton ask: message" on standard error; returns 1. */
 int command_failed(const char *name, const struct err *err);

@@ -44,6 +44,7 @@ static const struct {
     {"reload", "load the files of a running engine anew", cmd_reload},
     {"policies", "list the generations of a running engine", cmd_policies},
     {"use", "let a running engine serve with another generation", cmd_use},
+    {"bandits", "what the bandits of a running engine have learned", cmd_bandits},
     {"sim", "the simulated providers", cmd_sim},
     {"version", "show the version", cmd_version},
     {"help", "show help, or that of a command", cmd_help},

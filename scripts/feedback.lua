@@ -12,14 +12,21 @@ local function is_score(score)
    return type(score) == "number" and score >= 0 and score <= 1
 end
 
+local OPTIONS = { bandit = "string", comment = "string", cost = "number" }
+
 local function check(trace, score, options)
    if type(trace) ~= "string" or trace == "" then errors.raise "feedback.give: the trace must be a string" end
    if not is_score(score) then errors.raise "feedback.give: the score must be a number from 0 to 1" end
    for name, value in pairs(options) do
-      if name ~= "bandit" and name ~= "comment" then
-         errors.raise(("feedback.give: unknown option '%s'"):format(tostring(name)))
+      local wanted = OPTIONS[name]
+      if not wanted then errors.raise(("feedback.give: unknown option '%s'"):format(tostring(name))) end
+      if type(value) ~= wanted then
+         errors.raise(("feedback.give: %s must be a %s, not a %s"):format(name, wanted, type(value)))
       end
-      if type(value) ~= "string" then errors.raise(("feedback.give: %s must be a string"):format(name)) end
+   end
+   local cost = options.cost or 0
+   if not (cost >= 0 and cost < math.huge) then
+      errors.raise "feedback.give: cost must be a number of USD, 0 or more"
    end
 end
 
@@ -34,12 +41,14 @@ end
 -- feedback.give(trace, score, opts?) -> { decisions =, learned =, repeated =, told = list } | nil, err
 --   trace   x-baton-trace of the answer, or the trace of a decision
 --   score   0 to 1, for all decisions under the trace; opts.bandit: only those of that bandit
+--   opts    comment: for feedback.on; cost: what it cost in USD, in place of what the request has cost
 --   told    { bandit =, arm =, bucket =, probability =, cost =, reward =, learned = } of each decision
 -- The same score again changes nothing (repeated). err.code: "not_found" when nothing was decided under the
 -- trace, or it is too long ago; "invalid_output" when it has another score already.
 function feedback.give(trace, score, options)
    options = options or {}
    check(trace, score, options)
+   if options.cost then bandits.spent(trace, options.cost) end
    local result, err = bandits.feedback(trace, score, options.bandit)
    if not result then return nil, err end
    if not result.repeated then

@@ -14,6 +14,7 @@ from base import check, equal, eventually
 from client import Client
 from crew import children, metrics, replaced, total
 from harness import Gateway, baton, lua, provider
+from upstream import Provider, completion
 
 # Answers with the arm that it chose; the second word of the prompt is the bucket.
 PICK = """
@@ -256,3 +257,136 @@ def test_a_new_binary_takes_it_over():
         equal(learned(gateway), 30)
         equal(give(gateway, {"trace": trace, "score": 1}).status, 200)  # decisions, too
         equal(learned(gateway), 31)
+
+
+# ---- operators ----------------------------------------------------------------------------------
+
+
+def test_operators_see_freeze_and_reset_them():
+    with folder() as state, engine(state) as gateway:
+        equal(gateway.ask_admin("GET", "/admin/bandits").json(), {"bandits": []})
+        equal(gateway.ask_admin("GET", "/admin/bandits/pick").status, 404)
+        for _ in range(20):
+            ask(gateway, "learn code")
+        ask(gateway)
+        one = gateway.ask_admin("GET", "/admin/bandits/pick").json()["bandits"][0]
+        equal((one["name"], one["method"], one["state"], one["waiting"]), ("pick", "thompson", "learning", 1))
+        arms = one["buckets"][0]["arms"]
+        equal(sum(a["chosen"] for a in arms), 21)
+        equal(sum(a["learned"] for a in arms), 20)
+        check(abs(sum(a["probability"] for a in arms) - 1) < 1e-4, arms)
+        frozen = gateway.ask_admin("POST", "/admin/bandits", {"name": "pick", "state": "frozen"})
+        equal(frozen.json()["bandits"][0]["state"], "frozen")
+        for _ in range(10):
+            ask(gateway, "learn code")
+        _, trace = ask(gateway)
+        equal(json.loads(give(gateway, {"trace": trace, "score": 1}).body)["learned"], 0)
+        equal(learned(gateway), 20)
+        equal(gateway.ask_admin("POST", "/admin/bandits", {"name": "pick", "state": "learning"}).status, 200)
+        ask(gateway, "learn code")
+        equal(learned(gateway), 21)
+        _, trace = ask(gateway)
+        equal(gateway.ask_admin("DELETE", "/admin/bandits/pick").json(), {"reset": 1})
+        equal(gateway.ask_admin("GET", "/admin/bandits").json(), {"bandits": []})
+        equal(give(gateway, {"trace": trace, "score": 1}).status, 404)
+        ask(gateway, "learn code")
+        equal(learned(gateway), 1)
+
+
+def test_what_the_admin_api_refuses():
+    with folder() as state, engine(state, workers=1) as gateway:
+        for method, path, body, status, word in (
+            ("POST", "/admin/bandits", {}, 400, "name: must be"),
+            ("POST", "/admin/bandits", {"name": 7, "state": "frozen"}, 400, "name: must be"),
+            ("POST", "/admin/bandits", {"name": "pick", "state": "cold"}, 400, "state: must be"),
+            ("POST", "/admin/bandits", {"name": "pick", "stat": "frozen"}, 400, "stat"),
+            ("POST", "/admin/bandits", {"name": "none", "state": "frozen"}, 404, "'none'"),
+            ("DELETE", "/admin/bandits/none", None, 404, "'none'"),
+            ("DELETE", "/admin/bandits/" + "x" * 3000, None, 404, "there is no bandit"),
+            ("GET", "/admin/bandits/%00%ff", None, 404, "there is no bandit"),
+            ("PUT", "/admin/bandits", None, 405, "method"),
+        ):
+            answer = gateway.ask_admin(method, path, body)
+            equal(answer.status, status, f"{method} {path} {answer.body}")
+            check(word in answer.json()["error"]["message"], answer.body)
+
+
+def test_the_command_shows_freezes_and_resets_them():
+    odd = PICK_FREE.replace('name = "pick", arms', 'name = "an odd/näme", arms')
+    with folder() as state, engine(state, policy=odd) as gateway:
+
+        def run(*args):
+            return baton("bandits", "--admin", gateway.admin_address, *args)
+
+        equal(run().output, "no bandit has been used yet\n")
+        for _ in range(20):
+            ask(gateway, "learn code")
+        done = run()
+        equal(done.returncode, 0)
+        lines = done.stdout.splitlines()
+        equal(lines[0], "an odd/näme: thompson, learning, discount 0.98, explore 0; 0 await feedback")
+        equal(lines[1].split(), ["bucket", "arm", "chosen", "learned", "score", "mean", "now"])
+        rows = {line.split()[1]: line.split() for line in lines[2:]}
+        equal(set(rows), {"left", "right"})
+        equal(sum(int(r[3]) for r in rows.values()), 20)
+        equal(rows["left"][4], "1.000")
+        equal(run("an odd/näme").stdout, done.stdout)
+        equal(json.loads(run("--json").stdout)["bandits"][0]["name"], "an odd/näme")
+        check("frozen" in run("--freeze", "an odd/näme").stdout, "not frozen")
+        check("learning" in run("--thaw", "an odd/näme").stdout, "not thawed")
+        equal(run("--reset", "an odd/näme").stdout, "an odd/näme has forgotten what it had learned\n")
+        equal(run().output, "no bandit has been used yet\n")
+        gone = run("nobody")
+        equal((gone.returncode, gone.stderr), (1, "baton bandits: there is no bandit 'nobody'\n"))
+        for args in (("--freeze",), ("--freeze", "--reset", "x"), ("a", "b"), ("--cold",)):
+            equal(run(*args).returncode, 2, args)
+
+
+# ---- the policy ---------------------------------------------------------------------------------
+
+
+def test_the_policy_learns_which_model_is_best():
+    params = {"arms": ["weak", "strong"], "by": "none", "discount": 0.98, "worth": 0}
+    with folder() as state, Provider(lambda x: x.reply(completion("ok " + x.json()["model"]))) as upstream:
+        text = "return " + lua({
+            "providers": {"raw": provider(upstream.base_url)},
+            "aliases": {"weak": "raw/weak", "strong": "raw/strong"},
+            "policies": {"bandit": params},
+            "state": state,
+        })
+        with Gateway(text, workers=2) as gateway:
+            hits = 0
+            for i in range(100):
+                answer = gateway.chat("bandit", "Hello")
+                equal(answer.status, 200, answer.body)
+                good = answer.text() == "ok strong"
+                hits += i >= 70 and good
+                trace = answer.header("x-baton-trace")
+                equal(give(gateway, {"trace": trace, "score": 1 if good else 0.2}).status, 200)
+            check(hits >= 24, hits)
+
+
+def test_an_arm_that_fails_is_learned_of_and_another_one_answers():
+    def play(x):
+        if x.json()["model"] == "broken":
+            return x.reply(b"{}", status=500)
+        return x.reply(completion("fine"))
+
+    with folder() as state, Provider(play) as upstream:
+        text = "return " + lua({
+            "providers": {"raw": provider(upstream.base_url)},
+            "policies": {"bandit": {"arms": ["raw/broken", "raw/fine"], "by": "none", "explore": 0.2}},
+            "state": state,
+        })
+        with Gateway(text, workers=1) as gateway:
+            for _ in range(12):
+                answer = gateway.chat("bandit", "Hello")
+                equal((answer.status, answer.text()), (200, "fine"))
+                give(gateway, {"trace": answer.header("x-baton-trace"), "score": 1})
+            one = gateway.ask_admin("GET", "/admin/bandits/bandit").json()["bandits"][0]
+            arms = {a["arm"]: a for a in one["buckets"][0]["arms"]}
+            equal(arms["raw/fine"]["score"], 1)
+            equal(arms["raw/fine"]["learned"], 12)
+            check(arms["raw/broken"].get("score", 0) == 0, arms)
+            wrong = gateway.request(body=json.dumps({"model": "bandit", "messages": []}).encode())
+            check(400 <= wrong.status < 600, wrong.status)

@@ -357,7 +357,7 @@ def test_every_variable_that_registers_a_provider_is_in_the_page():
 def test_every_option_of_every_command_is_in_the_page_and_back():
     page = section(README, "Command line")
     there = set()
-    for command in ("serve", "run", "ask", "check", "models", "train", "eval", "reload", "policies", "use", "sim", "version", "help"):
+    for command in ("serve", "run", "ask", "check", "models", "train", "eval", "reload", "policies", "use", "bandits", "sim", "version", "help"):
         check(f"`baton {command}" in page, f"baton {command} is not in README.md")
         there |= set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", baton(command, "--help").stdout))
     shown = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", page))

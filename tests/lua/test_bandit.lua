@@ -123,6 +123,16 @@ t.case("rewards with a worth order by score and cost", function()
    t.ok(math.abs(bandit.look("worth")[1].buckets[1].arms[1].mean - 1.75 / 3) < 1e-5)
 end)
 
+t.case("feedback may say what it cost", function()
+   local b = new("costly", { worth = 0.02 })
+   local _, _, decision = b:choose()
+   local told = feedback.give(decision.trace, 1, { cost = 0.01 }).told[1]
+   t.equal(told.cost, 0.01)
+   t.equal(told.reward, 0.75)
+   t.raises(function() feedback.give(decision.trace, 1, { cost = -1 }) end, "cost must be a number of USD")
+   t.raises(function() feedback.give(decision.trace, 1, { cost = "1" }) end, "cost must be a number, not a")
+end)
+
 t.case("look, freeze, reset", function()
    local b = new "watched"
    local _, _, decision = b:choose()
