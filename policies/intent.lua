@@ -4,6 +4,7 @@
 local ask = require "_ask"
 local classify = require "classify"
 local config = require "config"
+local models = require "models"
 local policy = require "policy"
 local trace = require "trace"
 
@@ -33,7 +34,9 @@ local function intent_of(req, p)
       if label then return label, "classifier" end
       return by_words(p)(req), "fallback"
    end
-   local asked = classify.ask { labels = labels_of(p), model = p.classifier, timeout = p.timeout,
+   local model = models.resolve(p.classifier) -- one model, once: words decide sooner than a dearer model
+   if not model then return by_words(p)(req), "fallback" end
+   local asked = classify.ask { labels = labels_of(p), model = model.name, timeout = p.timeout, repairs = 0,
       cache = p.cache > 0 and p.cache, fallback = by_words(p) }
    local label, from = asked:label(req)
    return label, label and from or "nobody knows"
@@ -43,9 +46,12 @@ local function run(req, p)
    local label, source = intent_of(req, p)
    local target = p.routes[label] or p.otherwise
    trace.decide { model = target, reason = label or "otherwise", by = source }
-   local reply, err = ask.once(target, req)
-   if reply or policy.hopeless(err) or not p.routes[label] then return reply, err end
-   return ask.once(p.otherwise, req)
+   local reply, err
+   if p.routes[label] then
+      reply, err = ask.once(target, req)
+      if reply or policy.hopeless(err) then return reply, err end
+   end
+   return ask.target(p.otherwise, req)
 end
 
 return policy.define {

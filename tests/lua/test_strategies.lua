@@ -296,7 +296,8 @@ t.case("intent", function()
    local answers = labels "code"
    answers["p/coder"] = nil
    is("chat p/fast, stream p/coder, stream p/standard", "standard", "intent", answers, "x", fresh)
-   is("chat p/fast, stream p/coder, stream p/standard", "unavailable", "intent", {}, CODE, fresh)
+   is("chat p/fast, stream p/coder, stream p/standard, stream q/standard, stream q/expert", "unavailable",
+      "intent", {}, CODE, fresh)
    is("chat p/fast, stream p/coder", "coder", "intent", labels "code", "kept for a while")
    is("stream p/coder", "coder", "intent", labels "chat", "kept for a while")
 end)
