@@ -37,10 +37,9 @@ STRONGEST = "always the strongest"
 ROWS = [
     ("always the cheapest", "sim/mini", False),
     (STRONGEST, "sim/pro", False),
-    ("complexity", "complexity", False),
-    ("task", "task", False),
-    ("cascade", "cascade", False),
-    ("ensemble", "ensemble", False),
+    *((name, name, False) for name in (
+        "complexity", "task", "tiers", "intent", "balanced", "local_first", "fallback", "guardrail", "hedged",
+        "cascade", "confidence", "ensemble", "consensus", "best_of_n", "cross_check", "panel")),
     ("chain (documents)", "chain", True),
 ]
 
@@ -49,7 +48,8 @@ CONFIG = """return {
    default_policy = "cascade",
    providers = { sim = { codec = "openai", base_url = "http://%s/v1" } },
    models = { -- USD per million tokens
-      ["sim/mini"] = { tier = "fast", input = 0.15, output = 0.60, context = 32000 },
+      ["sim/mini"] = { tier = "fast", input = 0.15, output = 0.60, context = 32000, where = "local",
+         capabilities = { "logprobs" } },
       ["sim/base"] = { tier = "standard", input = 0.80, output = 3.20, context = 64000 },
       ["sim/pro"] = { tier = "expert", input = 5.00, output = 20.00, context = 128000 },
       ["sim/coder"] = { tier = "specialist", good_at = { "code" }, input = 0.90, output = 3.60,
@@ -183,7 +183,7 @@ class Child:
 
 class Answer:
     def __init__(self):
-        self.text, self.model, self.cost, self.tokens = "", None, 0.0, 0
+        self.text, self.model, self.cost, self.tokens, self.calls = "", None, 0.0, 0, 1
         self.seconds, self.failure = 0.0, None
 
 
@@ -230,6 +230,7 @@ def read_whole(response, answer):
     answer.tokens = body["usage"]["total_tokens"]
     answer.model = response.getheader("x-baton-model")
     answer.cost = float(response.getheader("x-baton-cost-usd") or 0)
+    answer.calls = int(response.getheader("x-baton-attempts") or 1)
 
 
 def read_stream(response, answer):
@@ -240,6 +241,7 @@ def read_stream(response, answer):
         if line.startswith(": baton "):
             debug = json.loads(line[len(": baton "):])
             answer.model, answer.cost = debug["model"], float(debug["cost_usd"] or 0)
+            answer.calls = int(debug.get("attempts") or 1)
             answer.tokens = (debug.get("usage") or {}).get("total_tokens", answer.tokens)
         elif line == "data: [DONE]":
             finished = True
@@ -287,7 +289,8 @@ def row(name, prompts, answers, strongest):
     right = sum(not answers[q["id"]].failure and is_right(q["check"], answers[q["id"]].text) for q in checked)
     seconds = [a.seconds for a in good]
     return [
-        name, str(len(answers)), shares(answers.values()), f"{sum(a.tokens for a in good):,}", f"{cost:.5f}",
+        name, str(len(answers)), f"{sum(a.calls for a in good) / len(good):.1f}" if good else "-",
+        shares(answers.values()), f"{sum(a.tokens for a in good):,}", f"{cost:.5f}",
         f"{100 * (1 - cost / reference):.0f}%" if reference and name != STRONGEST else "-",
         f"{100 * right / len(checked):.0f}%" if checked else "-",
         f"{1000 * percentile(seconds, 0.5):.0f}", f"{1000 * percentile(seconds, 0.95):.0f}",
@@ -295,9 +298,9 @@ def row(name, prompts, answers, strongest):
     ]
 
 
-HEAD = ["policy", "requests", "models that answered", "tokens", "cost $", "saving", "right", "p50 ms",
+HEAD = ["policy", "requests", "calls", "models that answered", "tokens", "cost $", "saving", "right", "p50 ms",
         "p95 ms", "failures"]
-TO_THE_LEFT = {0, 2}
+TO_THE_LEFT = {0, 3}
 
 
 def show(rows):
@@ -332,7 +335,8 @@ def measure(client, prompts):
 
 def explain(prompts, data):
     documents = sum(q["document"] for q in prompts)
-    print(f"\nsaving  against {STRONGEST}, on the same prompts")
+    print("\ncalls   to models, for a request")
+    print(f"saving  against {STRONGEST}, on the same prompts")
     if data:
         print("right   not known for prompts of your own. The simulated models do not understand them:\n"
               "        connect real ones (OPENAI_API_KEY, for one) to compare answers")
