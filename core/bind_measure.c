@@ -1,4 +1,4 @@
-/* bind_measure - the module "measure": what a text shows, in numbers, for scripts/features.lua.
+/* bind_measure - the module "measure": what a text shows, in numbers, for scripts/classify/features.lua.
  * SPDX-License-Identifier: MIT */
 #include "feature.h"
 #include "language.h"

@@ -40,7 +40,7 @@ return policy.define {
    name = "local_first",
    about = "Easy requests to a local model, hard ones and poor answers to the cloud.",
    params = {
-      hard_from = 0.25,             -- classify.complexity (0..1) from which the cloud is asked at once
+      hard_from = 0.3,              -- classify.complexity (0..1) from which the cloud is asked at once
       home = { where = "local" },   -- targets
       cloud = { where = "cloud", prefer = "balanced" },
       check = true,                 -- judge local answers; then they are sent whole
@@ -48,6 +48,6 @@ return policy.define {
    },
    run = run,
    checks = function()
-      assert(classify.complexity("Hello there!") < 0.25, "a greeting stays at home")
+      assert(classify.complexity("Hello there!") < 0.1, "a greeting stays at home")
    end,
 }

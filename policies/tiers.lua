@@ -39,7 +39,7 @@ return policy.define {
       specialists = { code = { good_at = "code" }, mathematics = { good_at = "mathematics" } },
          -- by kind of task
       confidence = 0.4,   -- of classify.task (0..1) from which a specialist is asked
-      expert_from = 0.25, -- classify.complexity (0..1) from which the expert is
+      expert_from = 0.3,  -- classify.complexity (0..1) from which the expert is
    },
    run = run,
    checks = function()

@@ -7,7 +7,7 @@
 local ask = require "classify.ask"
 local embedding = require "classify.embedding"
 local errors = require "errors"
-local features = require "features"
+local features = require "classify.features"
 local linear = require "linear"
 local neighbours = require "classify.neighbours"
 local scan = require "scan"
@@ -28,7 +28,7 @@ local function excerpt(s)
    return s:sub(1, LOOK // 2) .. "\n" .. s:sub(-LOOK // 2)
 end
 
--- What a request shows, and how hard it looks: features.lua says how.
+-- What a request shows, and how hard it looks: classify/features.lua says how.
 classify.features = features.of
 classify.complexity = features.complexity
 classify.complexity_weights = features.weights
