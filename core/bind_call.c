@@ -28,14 +28,17 @@ struct box *box_check(lua_State *L)
     return luaL_checkudata(L, 1, BOX);
 }
 
-/* Providers bill the input of a call that is hung up on, and the output until they notice. */
-static void estimate(const struct box *box, struct admission_end *end)
+static size_t input_of(const struct box *box)
 {
     size_t input = box->sent / BYTES_PER_TOKEN;
 
-    if (box->prices.context && input > box->prices.context)
-        input = box->prices.context;
-    end->input = (double)input;
+    return box->prices.context && input > box->prices.context ? box->prices.context : input;
+}
+
+/* Providers bill the input of a call that is hung up on, and the output until they notice. */
+static void estimate(const struct box *box, struct admission_end *end)
+{
+    end->input = (double)input_of(box);
     end->output = (double)call_tokens(&box->call);
     end->cost = (end->input * box->prices.input + end->output * box->prices.output) / 1e6;
 }
@@ -230,6 +233,16 @@ size_t box_hide_keys(const struct provider *p, char *text, size_t n)
     return n;
 }
 
+/* call:spent() -> tokens of the input and of what the stream has said so far, estimated. */
+static int l_spent(lua_State *L)
+{
+    struct box *box = box_check(L);
+
+    lua_pushinteger(L, (lua_Integer)input_of(box));
+    lua_pushinteger(L, (lua_Integer)call_tokens(&box->call));
+    return 2;
+}
+
 /* call:excerpt() -> text | nil: how an answer began that made no sense, or the event that did; at most 200 bytes, and
  * the provider's keys are not in it. */
 static int l_excerpt(lua_State *L)
@@ -369,11 +382,17 @@ static int l_close(lua_State *L)
 
 void stream_open(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"header", l_header},       {"times", l_times},
-                                       {"usage", l_usage},         {"next", l_next},
-                                       {"forward", l_forward},     {"close", l_close},
-                                       {"streaming", l_streaming}, {"report", l_report},
-                                       {"excerpt", l_excerpt},     {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"header", l_header},
+                                       {"times", l_times},
+                                       {"usage", l_usage},
+                                       {"next", l_next},
+                                       {"forward", l_forward},
+                                       {"close", l_close},
+                                       {"streaming", l_streaming},
+                                       {"report", l_report},
+                                       {"excerpt", l_excerpt},
+                                       {"spent", l_spent},
+                                       {NULL, NULL}};
 
     luaL_newmetatable(L, BOX);
     luaL_newlib(L, methods);

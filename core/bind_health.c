@@ -64,9 +64,19 @@ static int l_ready(lua_State *L)
     return 1;
 }
 
+/* health.retry("provider/model") -> may a call that failed be made again? Then it is counted as a retry. */
+static int l_retry(lua_State *L)
+{
+    struct effect *fx = generation_of(L)->rt->fx;
+
+    lua_pushboolean(L, fx->retry(fx, luaL_checkstring(L, 1)));
+    return 1;
+}
+
 int luaopen_baton_health(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"look", l_look}, {"ready", l_ready}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"look", l_look}, {"ready", l_ready}, {"retry", l_retry}, {NULL, NULL}};
 
     luaL_newlib(L, functions);
     return 1;

@@ -14,6 +14,7 @@
 #include "task.h"
 
 #include <lauxlib.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -147,6 +148,23 @@ static void make_body(lua_State *L, struct box *box)
     lua_settop(L, body - 1);
 }
 
+/* The fields min_rate, window, max_tokens, max_cost and first_content of the table 'bounds', if there is one. */
+static struct call_bounds read_bounds(lua_State *L)
+{
+    static const char *const names[] = {"min_rate", "window", "max_tokens", "max_cost",
+                                        "first_content"};
+    double values[5] = {0};
+
+    if (lua_getfield(L, 1, "bounds") == LUA_TTABLE)
+        for (int i = 0; i < 5; i++) {
+            lua_getfield(L, -1, names[i]);
+            values[i] = fmax(lua_tonumber(L, -1), 0); /* of NaN, too */
+            lua_pop(L, 1);
+        }
+    lua_pop(L, 1);
+    return (struct call_bounds){values[0], values[1], values[2], values[3], values[4]};
+}
+
 static const struct provider *find_provider(lua_State *L)
 {
     const char *name = text_field(L, "provider", "");
@@ -241,6 +259,20 @@ static void check_calls(lua_State *L, struct task *t)
                    OPEN_MAX);
 }
 
+/* What the task's deadline leaves of the call's time. -1: nothing. */
+static int keep_deadline(const struct generation *g, const struct task *t, struct ask_call *ask,
+                         struct err *err)
+{
+    if (!t->deadline_us)
+        return 0;
+    int64_t left_ms = (t->deadline_us - g->rt->fx->mono_us(g->rt->fx)) / 1000;
+    if (left_ms <= 0)
+        return err_set(err, ERR_TIMEOUT, "the deadline has passed: no call is made");
+    if (!ask->total_ms || ask->total_ms > left_ms)
+        ask->total_ms = (int)left_ms;
+    return 0;
+}
+
 static int start(lua_State *L, struct box *box, const struct provider *p, const struct wire *wire,
                  struct err *err)
 {
@@ -266,6 +298,8 @@ static int start(lua_State *L, struct box *box, const struct provider *p, const 
         return err_set(err, ERR_BAD_REQUEST, "provider.call: path must begin with '/'");
     if (snprintf(url, sizeof url, "%s%s", p->base_url, path) >= (int)sizeof url)
         return err_set(err, ERR_BAD_REQUEST, "the provider's URL is longer than 2000 bytes");
+    if (keep_deadline(g, task_of(L), &ask, err) < 0)
+        return -1;
     lua_getfield(L, 1, "choices");
     int choices = lua_isinteger(L, -1) ? (int)lua_tointeger(L, -1) : 1;
     lua_pop(L, 1);
@@ -274,7 +308,10 @@ static int start(lua_State *L, struct box *box, const struct provider *p, const 
         box); /* last: nothing that is large waits for the collector when something above raises */
     ask.body = buf_take(&box->body, &ask.body_len);
     box->sent = ask.body_len;
-    return call_start(&box->call, g->rt->fx, &ask, wire, stream, choices, err);
+    struct call_bounds bounds = read_bounds(L);
+    if (call_start(&box->call, g->rt->fx, &ask, wire, stream, choices, err) < 0)
+        return -1;
+    return call_bound(&box->call, &bounds, err);
 }
 
 /* Not to be called now: nil, err with 'retry_after' and 'refused', the reason in a word. */
@@ -348,7 +385,8 @@ static void follow(lua_State *L, struct box *box, struct story *s)
  * stall = (seconds), model = "provider/model" (for its health; without it none is kept), known = is it in the
  * catalogue?, requests_per_minute =, tokens_per_minute =, input_price =, output_price = (USD per million tokens),
  * context = (tokens): what a call that is stopped has cost is estimated from them; label =, try = (1: the first one): for
- * the trace }
+ * the trace; bounds = { min_rate = tokens a second, window = seconds, max_tokens =, max_cost = USD (for the error's words),
+ * first_content = seconds } of a stream }
  *   -> call, status, body     the answer is here whole (any status)
  *   -> call, status, nil      a stream that has proved alive, or is complete
  *   -> call, 200, error, true the provider sent an error in its stream before any content

@@ -382,11 +382,41 @@ static int l_within(lua_State *L)
     return task_wait(L, 0, after_within);
 }
 
+/* ---- a deadline ---- */
+
+/* tasks.deadline(at?) -> the one before. The moment, in seconds of the monotonic clock, beyond which no call to a model
+ * of this task goes on, nor of children that it starts from now on; nil: none. */
+static int l_deadline(lua_State *L)
+{
+    struct task *t = task_of(L);
+    int64_t before = t->deadline_us;
+
+    t->deadline_us = lua_isnoneornil(L, 1) ? 0 : (int64_t)(luaL_checknumber(L, 1) * 1e6);
+    if (!before)
+        return 0;
+    lua_pushnumber(L, (lua_Number)before / 1e6);
+    return 1;
+}
+
+/* tasks.left() -> seconds until the deadline, 0 when it has passed | nil: there is none. */
+static int l_left(lua_State *L)
+{
+    struct effect *fx = generation_of(L)->rt->fx;
+    int64_t deadline = task_of(L)->deadline_us;
+
+    if (!deadline)
+        return 0;
+    int64_t left = deadline - fx->mono_us(fx);
+    lua_pushnumber(L, left > 0 ? (lua_Number)left / 1e6 : 0);
+    return 1;
+}
+
 int luaopen_baton_tasks(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"sleep", l_sleep},    {"all", l_all},        {"race", l_race}, {"within", l_within},
-        {"spawn", task_spawn}, {"first", task_first}, {NULL, NULL}};
+        {"sleep", l_sleep},       {"all", l_all},        {"race", l_race},
+        {"within", l_within},     {"spawn", task_spawn}, {"first", task_first},
+        {"deadline", l_deadline}, {"left", l_left},      {NULL, NULL}};
 
     spawn_open(L);
     luaL_newlib(L, functions);

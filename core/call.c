@@ -230,9 +230,9 @@ static void measure(struct call *c, struct span data)
 
     if (!bytes)
         return;
-    c->tokens += bytes < BYTES_PER_TOKEN ? 1 : (double)bytes / BYTES_PER_TOKEN;
     if (c->bounds.min_rate > 0 && !c->pace.effect)
         start_pace(c);
+    c->tokens += bytes < BYTES_PER_TOKEN ? 1 : (double)bytes / BYTES_PER_TOKEN;
     if (c->bounds.max_tokens <= 0 || c->tokens <= c->bounds.max_tokens || c->finished)
         return;
     err_set(&err, ERR_BUDGET, "the answer passes the limit of %g USD (after about %.0f tokens)",
@@ -240,9 +240,29 @@ static void measure(struct call *c, struct span data)
     fail(c, &err);
 }
 
-void call_bound(struct call *c, const struct call_bounds *bounds)
+/* Whole answers have their first byte, which is watched below us. */
+static void on_no_content(struct op *op, const struct answer *a)
 {
+    struct call *c = LIST_ENTRY(op, struct call, pace);
+    struct err err;
+
+    (void)a;
+    if (c->committed || !c->stream)
+        return;
+    err_set(&err, ERR_TIMEOUT, "no content within %g s", c->bounds.first_content);
+    fail(c, &err);
+    progress(c);
+}
+
+int call_bound(struct call *c, const struct call_bounds *bounds, struct err *err)
+{
+    struct ask patience = {.kind = ASK_SLEEP, .sleep_us = (int64_t)(bounds->first_content * 1e6)};
+
     c->bounds = *bounds;
+    if (!c->asked || bounds->first_content <= 0)
+        return 0;
+    c->pace.on_answer = on_no_content;
+    return c->fx->start(c->fx, &c->pace, &patience, err);
 }
 
 size_t call_tokens(const struct call *c)
@@ -256,6 +276,7 @@ static void note_content(struct call *c)
 {
     if (c->committed)
         return;
+    c->fx->cancel(c->fx, &c->pace);
     c->committed = true;
     c->first_us = c->fx->mono_us(c->fx);
 }

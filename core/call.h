@@ -18,10 +18,11 @@ enum { CALL_EVENT_MAX = 8 << 20, CALL_QUEUE_HIGH = 256 << 10 };
 
 /* What a stream must keep to. 0: no bound. Tokens are estimated from the length of what is said. */
 struct call_bounds {
-    double min_rate;   /* tokens a second, at least, from the first content on ... */
-    double window;     /* ... in every window of so many seconds */
-    double max_tokens; /* it is ended where it says more */
-    double max_cost;   /* USD, for the error's words: what max_tokens stands for */
+    double min_rate;      /* tokens a second, at least, from the first content on ... */
+    double window;        /* ... in every window of so many seconds */
+    double max_tokens;    /* it is ended where it says more */
+    double max_cost;      /* USD, for the error's words: what max_tokens stands for */
+    double first_content; /* seconds from the start; what is no content does not count */
 };
 
 struct call;
@@ -53,7 +54,7 @@ struct call {
     double tokens;      /* about so many were said; counted where the bounds need it */
     double paced;       /* of them when the last window of the rate ended */
     bool held;          /* the client took nothing for a while in this window */
-    struct op pace;     /* the end of the window */
+    struct op pace;     /* the end of the window; before the first content: of the patience */
     bool nulls;         /* null was where an object belongs (wire.object) */
     bool ended, failed; /* no more comes; err says why if it failed */
     bool complete;      /* set by call_deinit: it had ended well and every event was taken */
@@ -74,9 +75,9 @@ void call_deinit(struct call *c);
 
 bool call_settled(const struct call *c);
 
-/* What the answer must keep to from now on: a stream that does not fails, with the code timeout (min_rate) or budget
- * (max_tokens). Right after call_start. */
-void call_bound(struct call *c, const struct call_bounds *bounds);
+/* What the answer must keep to from now on: a stream that does not fails, with the code timeout (min_rate,
+ * first_content) or budget (max_tokens). Right after call_start; -1 when there is no timer. */
+int call_bound(struct call *c, const struct call_bounds *bounds, struct err *err);
 
 /* How many tokens the stream has said so far, about. */
 size_t call_tokens(const struct call *c);

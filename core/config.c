@@ -144,6 +144,8 @@ static void take_breaker(lua_State *L, struct health_bounds *b)
     b->window = take_number(L, "window", b->window);
     b->cooldown = take_number(L, "cooldown", b->cooldown);
     b->max_cooldown = take_number(L, "max_cooldown", b->max_cooldown);
+    b->retry_share = take_number(L, "retry_share", b->retry_share);
+    b->min_retries = (int)take_int(L, "min_retries", b->min_retries);
     lua_pop(L, 1);
 }
 

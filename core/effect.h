@@ -118,6 +118,7 @@ struct effect {
     enum health_change (*report)(struct effect *e, const struct health_ticket *ticket,
                                  const struct health_result *result);
     enum health_change (*proved)(struct effect *e, struct health_ticket *ticket);
+    bool (*retry)(struct effect *e, const char *model);
     bool (*health)(struct effect *e, const char *model, struct health_view *view);
 };
 

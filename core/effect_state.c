@@ -119,6 +119,11 @@ static enum health_change state_proved(struct effect *e, struct health_ticket *t
     return health_proved(e->shared->health, ticket, e->mono_us(e));
 }
 
+static bool state_retry(struct effect *e, const char *model)
+{
+    return health_retry(e->shared->health, model, e->mono_us(e));
+}
+
 static bool state_health(struct effect *e, const char *model, struct health_view *view)
 {
     return health_look(e->shared->health, model, e->mono_us(e), view);
@@ -148,5 +153,6 @@ void effect_state_use(struct effect *e, struct shared *shared, struct cache *cac
     e->admit = state_admit;
     e->report = state_report;
     e->proved = state_proved;
+    e->retry = state_retry;
     e->health = state_health;
 }

@@ -37,7 +37,9 @@ void health_bounds_default(struct health_bounds *b)
                                 .min_calls = 20,
                                 .window = 30,
                                 .cooldown = 10,
-                                .max_cooldown = 300};
+                                .max_cooldown = 300,
+                                .retry_share = 0.1,
+                                .min_retries = 10};
 }
 
 void health_configure(struct health *h, const struct health_bounds *b)
@@ -70,6 +72,17 @@ static void sum_window(const struct health *h, const struct model *m, int64_t no
             *calls += m->window[i].calls;
             *failures += m->window[i].failures;
         }
+}
+
+static uint32_t sum_retries(const struct health *h, const struct model *m, int64_t now)
+{
+    int64_t turn = now / (us_of(h->bounds.window) / TALLIES + 1) + 1;
+    uint32_t retries = 0;
+
+    for (int i = 0; i < TALLIES; i++)
+        if (m->window[i].turn > turn - TALLIES && m->window[i].turn <= turn)
+            retries += m->window[i].retries;
+    return retries;
 }
 
 /* ---- the breaker ---- */
@@ -397,6 +410,25 @@ enum health_change health_proved(struct health *h, struct health_ticket *ticket,
     models_unlock(set);
     ticket->probe = 0;
     return change;
+}
+
+bool health_retry(struct health *h, const char *model, int64_t now_us)
+{
+    char name[HEALTH_NAME_MAX + 1];
+    uint64_t hash = name_copy(name, model);
+    struct model_set *set = models_lock(h, hash);
+    struct model *m = models_make(set, name, hash, now_us);
+    double calls = 0, failures;
+    bool may = true; /* without a place there is no count */
+
+    if (m) {
+        sum_window(h, m, now_us, &calls, &failures);
+        may =
+            sum_retries(h, m, now_us) < fmax(h->bounds.min_retries, h->bounds.retry_share * calls);
+        tally_now(h, m, now_us)->retries += may;
+    }
+    models_unlock(set);
+    return may;
 }
 
 /* ---- looking ---- */

@@ -46,6 +46,8 @@ struct health_bounds {
     int min_calls;                 /* ... of at least so many calls ... */
     double window;                 /* ... in so many seconds */
     double cooldown, max_cooldown; /* seconds: at first, at most */
+    double retry_share; /* retries are at most so large a share of the window's calls ... */
+    int min_retries;    /* ... and always so many */
 };
 
 enum health_state { HEALTH_CLOSED, HEALTH_HALF_OPEN, HEALTH_OPEN };
@@ -157,6 +159,10 @@ enum health_change health_report(struct health *h, const struct health_ticket *t
                                  const struct health_result *result, int64_t now_us);
 /* The probe's provider has begun to answer: others need not wait for the end. Its ticket is no probe any more. */
 enum health_change health_proved(struct health *h, struct health_ticket *ticket, int64_t now_us);
+
+/* May a call that failed be made again? Counts it as one more retry when it may: so an outage does not multiply the
+ * calls. */
+bool health_retry(struct health *h, const char *model, int64_t now_us);
 
 /* False when nothing is known of that model; the view is then that of a healthy one. */
 bool health_look(struct health *h, const char *model, int64_t now_us, struct health_view *view);

@@ -14,7 +14,7 @@ enum { WAYS = 8, MODEL_SETS = HEALTH_MODELS / WAYS, KEY_SETS = HEALTH_KEYS / WAY
 /* A part of the window. */
 struct tally {
     int64_t turn; /* which one; another: it is old */
-    uint32_t calls, failures;
+    uint32_t calls, failures, retries;
 };
 
 struct bucket {

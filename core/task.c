@@ -29,6 +29,7 @@ struct task *task_new(struct generation *g, struct task *parent, struct ledger *
     t->gen = generation_ref(g);
     t->parent = parent;
     t->ledger = ledger;
+    t->deadline_us = parent ? parent->deadline_us : 0;
     t->on_end = on_end;
     t->arg = arg;
     list_init(&t->children);

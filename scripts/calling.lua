@@ -6,8 +6,7 @@ local config = require "config"
 local explain = require "explain"
 local log = require "log"
 local models = require "models"
-local random = require "random"
-local task = require "task"
+local retrying = require "retrying"
 local trace = require "trace"
 
 local calling = {}
@@ -84,23 +83,6 @@ end
 
 -- ---- again ----
 
--- Seconds before attempt n + 1: what the provider asked for, else 0.25 s doubled each time, less up
--- to a half by chance.
-local function pause(err, n)
-   local who, seconds = blame.of(err)
-   if who == "wait" or err.retry_after then return err.retry_after or seconds end
-   return math.min(8, 0.25 * 2 ^ (n - 1)) * (1 - 0.5 * random.number())
-end
-
-local WAIT_MAX = 30 -- seconds: a longer Retry-After is the caller's to decide on
-
--- Refusals that a little patience ends. A breaker is open for a reason: nobody waits for it here.
-local passing = { rate = true, benched = true }
-
-local function worth_again(err)
-   return err.retryable and (not err.refused or passing[err.refused])
-end
-
 -- The key was at fault, and the provider has another one.
 local function has_spare_key(entry, err)
    local who = blame.of(err)
@@ -108,7 +90,7 @@ local function has_spare_key(entry, err)
 end
 
 -- calling.try(entry, retries, attempt) -> what attempt(n) returns when that is not nil | nil, err. n: which
--- try it is, from 1. Tries until it is in vain. Yields.
+-- try it is, from 1. Tries until it is in vain (retrying.lua). Yields.
 function calling.try(entry, retries, attempt)
    local n = 1
    local spare_keys = (config.providers[entry.provider].keys or 1) - 1
@@ -120,10 +102,7 @@ function calling.try(entry, retries, attempt)
       if spare_keys > 0 and has_spare_key(entry, err) then
          spare_keys = spare_keys - 1
       else
-         if n > retries or not worth_again(err) then return nil, err end
-         local seconds = pause(err, n)
-         if seconds > WAIT_MAX then return nil, err end
-         task.sleep(seconds)
+         if not retrying.wait(entry.name, err, n, retries) then return nil, err end
          n = n + 1
       end
    end

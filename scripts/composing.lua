@@ -4,6 +4,7 @@
 -- policy.lua has the words for it; the chains of the configuration are made here. Loaded when all policies
 -- are (policy.lua asks for it inside its functions).
 local config = require "config"
+local deadline = require "deadline"
 local errors = require "errors"
 local llm = require "llm"
 local policies = require "policies"
@@ -41,7 +42,7 @@ end
 local function run_definition(definition, req, next)
    trace.note { part = definition.name }
    local own = params[definition.name] and composing.params(definition.name) or copy(definition.params)
-   return definition.run(req, own, next)
+   return deadline.run(definition, req, own, next)
 end
 
 -- composing.run(part, req, p, next) -> what a policy returns. part: the name of a policy or its definition

@@ -282,7 +282,8 @@ local check_config = record {
    breaker = record {
       failures = number_in(1, 1e6), window = number_in(1, 3600, "seconds"), error_rate = number_in(0.01, 1),
       min_calls = number_in(1, 1e6), cooldown = number_in(0.1, 3600, "seconds"),
-      max_cooldown = number_in(0.1, 86400, "seconds"),
+      max_cooldown = number_in(0.1, 86400, "seconds"), retry_share = number_in(0, 1),
+      min_retries = number_in(0, 1e6),
    },
    canary = record {
       window = number_in(10, 86400, "seconds"), min_requests = number_in(1, 1e9),

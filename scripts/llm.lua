@@ -7,6 +7,8 @@
 -- message.
 
 local calling = require "calling"
+local careful = require "careful"
+local clock = require "clock"
 local config = require "config"
 local embed = require "embed"
 local errors = require "errors"
@@ -32,11 +34,15 @@ local options = {
    stop = "setting", seed = "setting", n = "setting", response_format = "setting", tools = "setting",
    tool_choice = "setting", logprobs = "setting", top_logprobs = "setting", reasoning_effort = "setting",
    presence_penalty = "setting", frequency_penalty = "setting",
+   deadline = "care", reserve = "care", min_rate = "care", rate_window = "care", max_cost = "care",
+   fallback = "care", fallback_on = "care", rescue = "care", hold = "care",
 }
 
 local no_options = {}
 
+-- opts, and does it take careful.lua?
 local function check_options(opts)
+   local care = false
    if type(opts) ~= "table" then errors.raise("llm: the options must be a table, not a " .. type(opts)) end
    for name, value in pairs(opts) do
       local kind = options[name]
@@ -45,9 +51,12 @@ local function check_options(opts)
          errors.raise(("llm: option '%s' must be seconds above 0, at most 86400"):format(name))
       elseif kind == "count" and not (type(value) == "number" and value >= 0) then
          errors.raise(("llm: option '%s' must be a number, at least 0"):format(name))
+      elseif kind == "care" then
+         careful.check(name, value)
+         care = true
       end
    end
-   return opts
+   return opts, care
 end
 
 local function settings_of(opts)
@@ -119,19 +128,36 @@ local function no_answer(call, status, answer, entry, codec, err)
    return place(not view and better or err, entry)
 end
 
+-- How long an attempt may take in all and to its first byte, and what else its call must keep to. 'ends' and
+-- 'bounds' are careful.lua's.
+local function limits_of(opts, stream)
+   local timeout, ttft, bounds = opts.timeout, opts.ttft, opts.bounds
+   if opts.ends then
+      local left = math.max(opts.ends - clock.monotonic(), 0.001)
+      if stream then ttft = math.min(ttft or left, left) else timeout = math.min(timeout or left, left) end
+   end
+   if stream and ttft then
+      bounds = bounds or {}
+      bounds.first_content = ttft
+   end
+   return timeout, ttft, bounds
+end
+
 -- Sends one request. Returns the call, its body (nil: a stream), its usage (false: none), its view (of other
 -- formats than OpenAI's, which may hold an error in what looks like an answer) and what was left out | nil,
 -- err.
 local function attempt(entry, req, opts, codec, stream, n)
    local out, wrong = outgoing.make(req, entry, codec, stream, settings_of(opts))
    if not out then return nil, wrong end
+   local timeout, ttft, bounds = limits_of(opts, stream)
    -- without an answer: nil, err, call (if it was made)
    local call, status, answer, is_error = provider.call {
       provider = entry.provider, path = path_of(codec, entry, stream), body = out.body, edits = out.edits,
       removed = out.removed, headers = headers_of(codec, entry, out),
       wire = codec.wire, stream = stream, choices = stream and choices_of(req, opts, codec),
-      auth_header = codec.auth_header, auth_prefix = codec.auth_prefix, timeout = opts.timeout,
-      first_byte = opts.ttft, stall = opts.stall, model = entry.name, known = models.is_known(entry.name),
+      auth_header = codec.auth_header, auth_prefix = codec.auth_prefix, timeout = timeout,
+      first_byte = ttft, stall = opts.stall, bounds = bounds, model = entry.name,
+      known = models.is_known(entry.name),
       requests_per_minute = entry.requests_per_minute, tokens_per_minute = entry.tokens_per_minute,
       input_price = entry.input, output_price = entry.output, context = entry.context,
       label = opts.label, try = n,
@@ -181,15 +207,22 @@ local function new_stream(entry, codec, opts, call, warnings)
    }, stream_meta)
 end
 
+-- What a stream has cost that broke before it told its usage: an estimate.
+local function spent(call)
+   local input, output = call:spent()
+   return { input_tokens = input, output_tokens = output, cached_tokens = 0 }
+end
+
 -- The end was reached, well or with an error: what the answer cost, and how it went. Once.
 function Stream:settle(err)
    if self.closed then return end
    self.closed = true
    self.usage = self.codec.usage(self.call:usage()) or self.usage
-   self.cost = book(self.entry, self.usage or nil)
+   local used = self.usage or err and spent(self.call)
+   self.cost = book(self.entry, used or nil)
    self.ttft, self.latency = self.call:times()
    if err then
-      failed(self.call, err, self.usage, self.cost)
+      failed(self.call, err, used, self.cost)
    else
       report(self.call, self.usage, self.cost)
    end
@@ -266,7 +299,7 @@ function Stream:reply()
    return reply.new {
       view = reply.gathered(self.said), warnings = self.warnings,
       usage = self.usage, cost = self.cost, latency = self.latency, ttft = self.ttft, model = self.model,
-      provider = self.provider, name = self.name, label = self.label,
+      provider = self.provider, name = self.name, label = self.label, models = self.models,
    }
 end
 
@@ -277,11 +310,16 @@ end
 
 -- ---- calls ----
 
--- What attempt returns, when it is not in vain.
-local function try(entry, req, opts, codec, stream)
-   return calling.try(entry, opts.retries or 0, function(n)
-      return attempt(entry, req, opts, codec, stream, n)
+-- One model: a reply or, when 'stream', a stream | nil, err. Again after errors that may pass.
+local function ask(target, req, opts, stream)
+   local entry, codec = find(target)
+   if not entry then return nil, codec end
+   local call, body, usage, view, warnings = calling.try(entry, opts.retries or 0, function(n)
+      return attempt(entry, req, opts, codec, stream, opts.try or n)
    end)
+   if not call then return nil, body end
+   if not body then return new_stream(entry, codec, opts, call, warnings) end
+   return whole(entry, codec, opts, call, body, usage, view, warnings)
 end
 
 -- llm.chat(target, req, opts?) -> reply | nil, err. Waits for the whole answer.
@@ -298,13 +336,11 @@ end
 --   (structured.lua). repairs (1): corrections a model may make; early = true: an answer is broken off
 --   where it can no longer fit. Then also invalid_output, with err.errors.
 function llm.chat(target, req, opts)
-   opts = opts and check_options(opts) or no_options
+   if not opts then return ask(target, req, no_options, false) end
+   local _, care = check_options(opts)
    if opts.schema ~= nil then return structured.chat(llm, target, req, opts) end
-   local entry, codec = find(target)
-   if not entry then return nil, codec end
-   local call, body, usage, view, warnings = try(entry, req, opts, codec, false)
-   if not call then return nil, body end
-   return whole(entry, codec, opts, call, body, usage, view, warnings)
+   if care then return careful.call(ask, target, req, opts, false) end
+   return ask(target, req, opts, false)
 end
 
 -- Of a request in another format than OpenAI's the door has said it: a look inside would translate all of it.
@@ -322,14 +358,12 @@ end
 -- content: an error before that is nil, err, and another model can be tried unseen. Options and
 -- errors as llm.chat; with a schema it is a whole reply, since nothing is passed on before it fits. Yields.
 function llm.stream(target, req, opts)
-   opts = opts and check_options(opts) or no_options
+   if not opts then return ask(target, req, no_options, wants_stream(req, no_options)) end
+   local _, care = check_options(opts)
    if opts.schema ~= nil then return structured.chat(llm, target, req, opts) end
-   local entry, codec = find(target)
-   if not entry then return nil, codec end
-   local call, body, usage, view, warnings = try(entry, req, opts, codec, wants_stream(req, opts))
-   if not call then return nil, body end
-   if body then return whole(entry, codec, opts, call, body, usage, view, warnings) end
-   return new_stream(entry, codec, opts, call, warnings)
+   local stream = wants_stream(req, opts)
+   if care then return careful.call(ask, target, req, opts, stream) end
+   return ask(target, req, opts, stream)
 end
 
 -- llm.embed(target, input, opts?) -> { vectors =, usage =, cost =, ... } | nil, err: see embed.lua. Yields.

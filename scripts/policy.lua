@@ -64,21 +64,35 @@ function policy.define(def)
    return def
 end
 
+-- Parameters that every policy has: 'deadline', seconds for all that it does (serve.lua).
+local OF_ALL = { deadline = 60 }
+
+local function check_deadline(def, merged)
+   local seconds = merged.deadline
+   if seconds ~= nil and not (type(seconds) == "number" and seconds > 0 and seconds <= 86400) then
+      local place = ("configuration: policies.%s.deadline"):format(def.name)
+      error(place .. ": must be seconds above 0, at most 86400", 0)
+   end
+   return merged
+end
+
 -- policy.params(def, overrides) -> the parameters a run gets: def.params under those of the configuration.
--- Raises on a name the policy does not know, and on a value of another type than its default.
+-- Every policy may have 'deadline'. Raises on a name the policy does not know, and on a value of another type
+-- than its default.
 function policy.params(def, overrides)
    local merged = {}
    for name, value in pairs(def.params) do merged[name] = value end
    for name, value in pairs(overrides or {}) do
       local place = ("configuration: policies.%s.%s"):format(def.name, name)
       local default = def.params[name]
+      if default == nil then default = OF_ALL[name] end
       if default == nil then error(place .. ": the policy has no such parameter", 0) end
       if type(default) ~= type(value) then
          error(("%s: must be a %s, not a %s"):format(place, type(default), type(value)), 0)
       end
       merged[name] = value
    end
-   return merged
+   return check_deadline(def, merged)
 end
 
 -- policy.check(def): runs the policy's own checks; raises what they raise.

@@ -56,7 +56,7 @@ function reply.new(fields)
       ttft = fields.ttft or false,
       model = fields.model or false, provider = fields.provider or false, name = fields.name or false,
       label = fields.label or false, confidence = fields.confidence or false,
-      warnings = fields.warnings or false, shown = false,
+      warnings = fields.warnings or false, models = fields.models or false, shown = false,
    }, Reply)
 end
 

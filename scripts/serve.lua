@@ -5,6 +5,7 @@ local caller = require "caller"
 local clock = require "clock"
 local composing = require "composing"
 local config = require "config"
+local deadline = require "deadline"
 local errors = require "errors"
 local json = require "json"
 local llm = require "llm"
@@ -25,6 +26,8 @@ local function door_of(name)
    return doors[name]
 end
 
+local direct_deadline = composing.params("direct").deadline
+
 -- What a client means by 'model': the definition of a policy, its parameters, and whether the client
 -- named a model instead of the policy | nil, err.
 local function choose(name)
@@ -37,7 +40,7 @@ local function choose(name)
    if definition then return definition, p end
    local entry, err = models.resolve(wanted)
    if not entry then return nil, err end
-   return policies.direct, { model = wanted }, true
+   return policies.direct, { model = wanted, deadline = direct_deadline }, true
 end
 
 -- What the caller says of the parameters goes into them, and what a run gets is noted: err, or nil.
@@ -113,10 +116,7 @@ end
 
 local FIELD_MAX = 1000 -- bytes of a header field
 
--- What the client is told that the answer itself does not say.
-local function fields_of(result)
-   local warnings = result.warnings
-   if not warnings or #warnings == 0 then return nil end
+local function told_of(warnings)
    trace.note { warnings = warnings }
    local told, length = {}, 0
    for position, warning in ipairs(warnings) do
@@ -127,7 +127,17 @@ local function fields_of(result)
       end
       told[position] = warning
    end
-   return { ["x-baton-warnings"] = table.concat(told, "; "):gsub("[^\32-\126]", "?") .. "" }
+   return table.concat(told, "; "):gsub("[^\32-\126]", "?") .. ""
+end
+
+-- What the client is told that the answer itself does not say: what was left out; which models spoke, where
+-- several did.
+local function fields_of(result)
+   local warnings, names = result.warnings, result.models
+   local warned, several = warnings and #warnings > 0, names and #names > 1
+   if not warned and not several then return nil end
+   return { ["x-baton-warnings"] = warned and told_of(warnings) or nil,
+      ["x-baton-models"] = several and table.concat(names, ", ") or nil }
 end
 
 local function of_head(value, head)
@@ -139,7 +149,8 @@ end
 local function debug_comment(ask, result)
    local total = trace.total()
    return ask.door.comment("baton " .. json.encode {
-      model = result.name or json.null, attempts = total.attempts, cost_usd = total.cost_usd,
+      model = result.name or json.null, models = result.models or nil, attempts = total.attempts,
+      cost_usd = total.cost_usd,
       usage = { input_tokens = total.input_tokens, output_tokens = total.output_tokens },
    }, ask.head)
 end
@@ -251,7 +262,7 @@ end
 -- Runs a policy: a reply or a stream | nil, err.
 local function run_policy(definition, req, p, named)
    trace.policy(definition.name)
-   local result, err = definition.run(req, p)
+   local result, err = deadline.run(definition, req, p)
    if result == policy.pass then result, err = composing.passed(definition.name) end
    result, err = check_result(definition, result, err)
    if result then return result end

@@ -3,6 +3,7 @@
 --
 -- The engine's own verbs (tasks: core/bind_task.c, core/bind_spawn.c), and those that are made of them.
 
+local deadline = require "deadline"
 local errors = require "errors"
 local hedging = require "hedging"
 local tasks = require "tasks"
@@ -10,6 +11,7 @@ local tasks = require "tasks"
 local task = {
    sleep = tasks.sleep, all = tasks.all, race = tasks.race, within = tasks.within,
    spawn = tasks.spawn, first = tasks.first, hedge = hedging.hedge,
+   deadline = deadline.set, left = tasks.left,
 }
 
 -- ---- quorum ----

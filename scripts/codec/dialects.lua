@@ -20,6 +20,8 @@
 --   tool_ids      { pattern, least, most characters } of the only ids of tool calls that are taken
 --   efforts       reasoning_effort: what each word becomes; a word that is absent is left out
 --   instructions  false: the Responses API has none; they go as a message
+--   prefix        true: a last message that the model is to go on from must say "prefix"; a text: and only
+--                 where the address has it in its path
 --   is_openai     true: OpenAI's own rules for its reasoning models hold
 
 local dialects = {}
@@ -39,15 +41,17 @@ local list = {
    -- length of 9"). Usage comes in the last chunk of every stream.
    mistral = { hosts = { "api.mistral.ai", "codestral.mistral.ai" }, limit = "max_tokens",
       stream_options = false, developer = false, tool_ids = { "^%w+$", 9, 9 },
-      rename = { seed = "random_seed" }, names = false,
+      rename = { seed = "random_seed" }, names = false, prefix = true,
       refuses = { "logprobs", "top_logprobs", "logit_bias", "user", "store", "metadata", "service_tier",
          "verbosity", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "web_search_options",
          "modalities", "audio" },
       efforts = { none = "none", high = "high", xhigh = "high", max = "high" } },
    -- api-docs.deepseek.com/guides/thinking_mode: in turns with tool calls the reasoning must go back, in
    -- others it is passed over (older models: refused).
-   deepseek = { hosts = { "api.deepseek.com" }, limit = "max_tokens", developer = false,
-      reasoning = "reasoning_content", reasoning_when = "tools", text_only = true, json_schema = false,
+   -- guides/chat_prefix_completion: below /beta.
+   deepseek = { hosts = { "api.deepseek.com" }, prefix = "/beta", limit = "max_tokens",
+      developer = false, reasoning = "reasoning_content", reasoning_when = "tools", text_only = true,
+      json_schema = false,
       refuses = { "n", "seed", "logit_bias", "store", "metadata", "service_tier", "verbosity", "modalities",
          "audio", "parallel_tool_calls" },
       efforts = { none = "none", minimal = "low", low = "low", medium = "high", high = "high",

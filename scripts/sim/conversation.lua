@@ -19,7 +19,8 @@ end
 
 -- turns: { { role = "system" | "user" | "assistant" | "tool", text, media = { { kind, mime } … }, failed } …
 -- }, where a message that holds tool results and text comes as tool turns and then a user turn with 'beside'
--- set. Fills ask.system, user, users, media, bytes, tool_result, tool_failed.
+-- set. Fills ask.system, user, users, media, bytes, tool_result, tool_failed; begun: the beginning of the
+-- answer, where an assistant's message is the last.
 function conversation.read(ask, turns)
    local system, bytes, answers = {}, 0, 0
    ask.users, ask.media = {}, {}
@@ -39,6 +40,7 @@ function conversation.read(ask, turns)
    local last = turns[#turns]
    ask.system, ask.bytes = table.concat(system, "\n"), bytes
    ask.user = ask.user or last and last.text or ""
+   ask.begun = last and last.role == "assistant" and last.text ~= "" and last.text or nil
    if last and last.beside then turns[#turns] = nil end
    trailing_results(ask, turns)
 end

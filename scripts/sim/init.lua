@@ -82,6 +82,13 @@ local function key_of(self, ask, index)
    return ask.seed and ("%s/seed %d"):format(key, ask.seed) or key
 end
 
+-- What follows the beginning that was given: the rest of the model's own answer, or as much of it as is left.
+local function going_on(text, begun)
+   if text:sub(1, #begun) == begun then return text:sub(#begun + 1) end
+   local rest = text:sub(#(tokens.head(text, tokens.count(begun))) + 1)
+   return rest ~= "" and rest or " That is all."
+end
+
 local function choices(self, ask)
    local list, prompts = {}, ask.prompts or { ask.user }
    for i = 1, ask.n * #prompts do
@@ -90,6 +97,7 @@ local function choices(self, ask)
       local choice = ask.load and { text = "", calls = {}, sure = 1 } or self.script
          and script.answer(self.script, ask)
          or mind.answer(ask)
+      if ask.begun and not self.script then choice.text = going_on(choice.text, ask.begun) end
       choice.reasoning = ask.think and (choice.reasoning or mind.thoughts(ask)) or nil
       choice.shown = ask.think and ask.think.shown
       choice.signature = function(prefix, about) return seal.make(prefix, about, ask.key, ask.user) end

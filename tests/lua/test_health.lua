@@ -171,7 +171,7 @@ t.case("429 benches for as long as the provider says", function()
    t.ok(err.retry_after > 19.9 and err.retry_after <= 20)
    t.reply(200, t.completion "later")
    t.equal(llm.chat("sim/mini", "x", { retries = 1 }).text, "later") -- it waits
-   t.ok(math.abs(clock.monotonic() - 20) < 0.1)
+   t.ok(clock.monotonic() > 19.9 and clock.monotonic() < 22.1)
 end)
 
 t.case("a key that is refused is benched; with one key, calls fail at once", function()

@@ -136,7 +136,7 @@ t.case("limits", function()
    answer(200)
    http.fetch("http://api.test/", { timeout = 2 })
    t.equal(t.requests()[3].total, 0.5) -- what is left
-   t.answer { { at = 3, head = 302, headers = "location: /x\r\n" }, { done = true } }
+   t.answer { { at = 2, head = 302, headers = "location: /x\r\n" }, { done = true } }
    refused("timeout", "no answer in time", "http://api.test/", { timeout = 2 })
    answer(200, ("x"):rep(100))
    refused("bad_response", "limit of 99 bytes", "http://api.test/", { max_bytes = 99 })

@@ -52,6 +52,8 @@ struct fake_op {
     int64_t started, due;
     uint64_t order;
     bool paused;
+    bool heard; /* a byte of the answer's body has come */
+    bool late;  /* what is due is the end of its time */
 };
 
 struct fake {
@@ -207,9 +209,28 @@ static inline struct fake_script *fake_next_script(struct fake *f)
     return s;
 }
 
+/* The limits of time are kept as the live effect keeps them, but for stalls. */
 static inline void fake_schedule(struct fake_op *o)
 {
-    o->due = o->at < o->script->n ? o->started + o->script->steps[o->at].at_us : INT64_MAX;
+    const struct fake_request *r = o->request;
+    const struct fake_script *s = o->script;
+    int64_t limit = r->total_ms > 0 ? o->started + r->total_ms * INT64_C(1000) : INT64_MAX;
+
+    o->due = o->at < s->n ? o->started + s->steps[o->at].at_us : INT64_MAX;
+    if (r->first_byte_ms > 0 && !o->heard) {
+        int64_t first = o->started + r->first_byte_ms * INT64_C(1000);
+        limit = first < limit ? first : limit;
+    }
+    o->late = o->due > limit;
+    o->due = o->late ? limit : o->due;
+}
+
+static inline void fake_time_out(struct answer *a)
+{
+    static struct err err;
+
+    err_set(&err, ERR_TIMEOUT, "the time is up");
+    *a = (struct answer){.kind = ANSWER_FAIL, .err = &err};
 }
 
 static inline int fake_start(struct effect *e, struct op *op, const struct ask *ask,
@@ -291,7 +312,9 @@ static inline bool fake_turn(struct fake *f)
         f->now = next->due;
     struct op *op = next->op;
     struct answer a = {.kind = ANSWER_DONE};
-    if (next->script) {
+    if (next->late) {
+        fake_time_out(&a);
+    } else if (next->script) {
         struct fake_step *step = &next->script->steps[next->at++];
         struct span text = buf_span(&step->text);
         a = (struct answer){.kind = step->kind, .status = step->status, .err = &step->err};
@@ -299,6 +322,7 @@ static inline bool fake_turn(struct fake *f)
             a.headers = text;
         else
             a.data = text;
+        next->heard = next->heard || step->kind == ANSWER_DATA;
         fake_schedule(next);
     }
     if (a.kind == ANSWER_DONE || a.kind == ANSWER_FAIL) {
