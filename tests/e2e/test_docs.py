@@ -267,8 +267,9 @@ def test_every_function_of_every_module_is_in_the_api_page_and_back():
 def test_every_module_has_a_place_in_the_api_page():
     page = read(SCRIPTS)
     internal = {
-        "adopt", "ask", "caller", "calling", "catalog", "certainty", "composing", "configure", "embed", "evaluate", "explain", "features",
-        "hedging", "importing", "listing", "loading", "ranking", "serve", "strict", "structured",
+        "adopt", "ask", "caller", "calling", "careful", "catalog", "certainty", "composing", "configure", "deadline", "embed",
+        "evaluate", "explain", "features", "hedging", "importing", "listing", "loading", "ranking", "rescue",
+        "retrying", "serve", "strict", "structured",
     }
     for path in (ROOT / "scripts").glob("*.lua"):
         if path.stem not in internal:
@@ -429,7 +430,12 @@ def test_every_code_has_the_status_of_the_page():
 
 def test_every_header_of_an_answer_is_in_the_page():
     page = section(README, "The gateway")
-    with Gateway("return {}") as gateway:
+    joint = (
+        'return require("policy").define { name = "joint", run = function(req)\n'
+        '   return require("llm").stream("sim/mini:cut", req, { stream = true, rescue = "continue",\n'
+        '      fallback = { "sim/base" } }):reply() end }'
+    )
+    with Gateway("return {}", policies={"joint": joint}) as gateway:
         for answer in (gateway.chat("cascade", QUESTION), gateway.chat("sim/mini:429", QUESTION)):
             for name, _ in answer.headers:
                 if name.lower().startswith(("x-", "retry")):
@@ -437,7 +443,8 @@ def test_every_header_of_an_answer_is_in_the_page():
         # top_k is none of OpenAI's parameters
         body = {"model": "sim/mini", "max_tokens": 9, "top_k": 3, "messages": [{"role": "user", "content": "hi"}]}
         translated = request(gateway.address, "POST", "/v1/messages", json.dumps(body).encode())
-        seen = [h for h, _ in gateway.chat("cascade", QUESTION).headers + translated.headers]
+        answers = translated, gateway.chat("cascade", QUESTION), gateway.chat("joint", "Tell me of rivers.")
+        seen = [h for answer in answers for h, _ in answer.headers]
         for name in set(re.findall(r"`(x-baton-[a-z-]+)`", page)):
             check(name in seen, f"{name} does not come")
 

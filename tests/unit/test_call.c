@@ -616,6 +616,93 @@ static void test_refused(void)
 }
 
 /* Stopped at every moment. */
+static void open_stream(struct stage *s)
+{
+    open_stage(s);
+    fake_head(s->script, 0, 200, SSE_HEAD);
+}
+
+/* What was scripted, as a stream that must keep to the bounds. */
+static void run_bound(struct stage *s, const struct call_bounds *b)
+{
+    struct err err;
+
+    start(s, true, 1 << 20);
+    CHECK_INT(call_bound(&s->call, b, &err), 0);
+    run(s);
+}
+
+static void test_rate(void)
+{
+    struct call_bounds slow = {.min_rate = 2, .window = 2};
+    struct stage s;
+
+    open_stream(&s); /* two tokens a second, then one */
+    for (int i = 0; i < 8; i++)
+        fake_data(s.script, i < 4 ? i * 500000 : i * 1000000 - 2000000, TEXT("word"));
+    fake_data(s.script, 90000000, FINISH DONE);
+    run_bound(&s, &slow);
+    CHECK(s.call.failed);
+    CHECK_INT(s.call.err.code, ERR_TIMEOUT);
+    CHECK_INT(s.fake.now, 4000000);
+    CHECK(fake_request_at(&s.fake, 0)->cancelled);
+    close_stage(&s);
+
+    open_stream(&s); /* the end mark stops the watch */
+    fake_data(s.script, 0, TEXT("one"));
+    fake_data(s.script, 1000, TEXT("a text of four tokens") FINISH);
+    fake_data(s.script, 9000000, DONE);
+    run_bound(&s, &slow);
+    CHECK(s.call.ended && !s.call.failed);
+    CHECK_INT(call_tokens(&s.call), 6);
+    close_stage(&s);
+
+    open_stream(&s); /* before the first content nothing is measured */
+    fake_data(s.script, 50000000, TEXT("one") FINISH DONE);
+    run_bound(&s, &slow);
+    CHECK(s.call.ended && !s.call.failed);
+    close_stage(&s);
+}
+
+static void test_limit_of_tokens(void)
+{
+    struct call_bounds few = {.window = 5, .max_tokens = 3, .max_cost = 0.01};
+    struct stage s;
+
+    open_stream(&s);
+    for (int i = 0; i < 9; i++)
+        fake_data(s.script, i * 1000, TEXT("word"));
+    run_bound(&s, &few);
+    CHECK(s.call.failed);
+    CHECK_INT(s.call.err.code, ERR_BUDGET);
+    CHECK(strstr(s.call.err.message, "0.01 USD"));
+    CHECK_INT(s.fake.now, 3000);
+    close_stage(&s);
+}
+
+static void test_first_content(void)
+{
+    struct call_bounds soon = {.first_content = 3};
+    struct stage s;
+
+    open_stream(&s);
+    fake_data(s.script, 1000000, ": alive\n\n");
+    fake_data(s.script, 2000000, DELTA("\"role\":\"assistant\""));
+    fake_data(s.script, 9000000, TEXT("late"));
+    run_bound(&s, &soon);
+    CHECK(s.call.failed);
+    CHECK_INT(s.call.err.code, ERR_TIMEOUT);
+    CHECK_INT(s.fake.now, 3000000);
+    close_stage(&s);
+
+    open_stream(&s);
+    fake_data(s.script, 2900000, TEXT("in time"));
+    fake_data(s.script, 9000000, FINISH DONE);
+    run_bound(&s, &soon);
+    CHECK(s.call.ended && !s.call.failed);
+    close_stage(&s);
+}
+
 static void test_cancel(void)
 {
     for (int n = 0; n < 8; n++) {
@@ -651,6 +738,9 @@ int main(void)
     test_forward();
     test_forward_blocked();
     test_refused();
+    test_rate();
+    test_limit_of_tokens();
+    test_first_content();
     test_cancel();
     return test_report("call");
 }

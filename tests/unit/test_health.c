@@ -366,6 +366,40 @@ static void test_rates(void)
     CHECK_INT(ask_rate(h, 0.5, 0, &t), 0);
 }
 
+static int retries(struct health *h, const char *model, int tries)
+{
+    int n = 0;
+
+    while (tries--)
+        n += health_retry(h, model, now);
+    return n;
+}
+
+static void test_retries(void)
+{
+    struct health *h = fresh();
+
+    CHECK_INT(retries(h, "a/b", 50), 10); /* of a model that nobody called */
+    CHECK_INT(retries(h, "a/c", 50), 10); /* each has its own */
+    pass(40);
+    for (int i = 0; i < 500; i++)
+        call(h, "a/b", i % 3 ? HEALTH_OK : HEALTH_NEUTRAL);
+    CHECK_INT(retries(h, "a/b", 500), 34); /* a tenth of those that say something */
+    pass(15);
+    CHECK_INT(retries(h, "a/b", 500), 0);
+    pass(20);
+    CHECK_INT(retries(h, "a/b", 500), 10); /* another window */
+    struct health_bounds none = {.failures = 5,
+                                 .error_rate = 1,
+                                 .min_calls = 9,
+                                 .window = 30,
+                                 .cooldown = 1,
+                                 .max_cooldown = 1};
+    health_configure(h, &none);
+    CHECK_INT(retries(h, "a/d", 5), 0);
+    munmap(h, health_size());
+}
+
 static void test_forced(void)
 {
     struct health *h = fresh();
@@ -553,6 +587,7 @@ int main(void)
     test_bench();
     test_keys();
     test_rates();
+    test_retries();
     test_forced();
     test_places();
     test_words();
