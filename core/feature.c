@@ -167,18 +167,40 @@ static void read_word(struct reader *r)
     }
 }
 
+/* Two characters that make a word of the lists: "证明". 'place': an order may stand where they begin. */
+static void count_pair(struct reader *r, uint32_t hash, bool place)
+{
+    unsigned kinds = lexicon_find(r->lexicon, hash);
+
+    count_kinds(r->f, kinds);
+    r->f->orders += (kinds & WORD_ORDER) != 0;
+    r->f->imperatives += (kinds & WORD_ORDER) && place;
+}
+
+static uint32_t add_character(uint32_t hash, struct span text, size_t at, int bytes)
+{
+    for (int i = 0; i < bytes; i++)
+        hash = lexicon_add(hash, (unsigned char)text.p[at + (size_t)i]);
+    return hash;
+}
+
 /* Chinese, Japanese, Thai: from here to the end of the run. */
 static void read_unspaced(struct reader *r)
 {
+    uint32_t before = 0; /* hash of the character before; 0: there is none */
     size_t others = 0;
+    bool place = r->order_place, next = place;
 
     for (int bytes; r->at < r->text.n; r->at += (size_t)bytes) {
         uint32_t c = text_decode(r->text, r->at, &bytes);
         if (!text_is_unspaced(c))
             break;
-        if (c >= 0x2e80)
-            r->f->words++;
-        else if (others++ % UNSPACED_WORD == 0)
+        if (before)
+            count_pair(r, add_character(before, r->text, r->at, bytes), place);
+        before = add_character(LEXICON_START, r->text, r->at, bytes);
+        place = next;
+        next = lexicon_find(r->lexicon, before) & WORD_LEAD;
+        if (c >= 0x2e80 || others++ % UNSPACED_WORD == 0)
             r->f->words++;
     }
     r->pending = true;
@@ -506,6 +528,7 @@ static void read_wide(struct reader *r)
                (c >= 0x2260 && c <= 0x2265)) { /* × ÷ − ≠ ≤ ≥ */
         read_operator(r, (size_t)bytes);
     } else {
+        r->order_place |= c == 0xff0c || c == 0x3001 || c == 0xff1b || c == 0xff1a; /* ，、；： */
         r->at += (size_t)bytes;
     }
 }

@@ -1,7 +1,8 @@
 /* lexicon - words that tell something of a request: usual ones, technical ones, orders, limits, logic.
  * SPDX-License-Identifier: MIT
  *
- * English, and but for the usual words also German, French, Spanish, Italian and Portuguese.
+ * English, and but for the usual words also German, French, Spanish, Italian, Portuguese, Chinese and
+ * Japanese.
  *
  * A table of hashes made once; looking a word up takes some nanoseconds. Words are compared by 32-bit hashes: of four
  * billion other words one is taken for each of these, which a count of words can bear. */

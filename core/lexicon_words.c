@@ -290,6 +290,26 @@ static const char more_technical[] =
     "equazione equazioni probabilità derivata funzione complessità teorema "
     "equação equações probabilidade função complexidade";
 
+/* ---- Chinese and Japanese: words of two characters, and single ones that an order follows ---- */
+
+static const char han_orders[] = "解释 解釋 说明 說明 説明 证明 證明 証明 分析 比较 比較 计算 計算 "
+                                 "设计 設計 总结 總結 要約 翻译 翻譯 翻訳 列出 描述 "
+                                 "评估 評估 評価 讨论 討論 推导 推導 实现 實現 実装 优化 優化 编写 "
+                                 "撰写 生成 作成 概括 提取 抽出 改写 制定 求解";
+static const char han_sequence[] = "首先 然后 然後 接着 接著 最后 最後 其次 此外 步骤 步驟 逐步 "
+                                   "第一 第二 第三 まず 次に 手順 段階 分別";
+static const char han_logic[] =
+    "如果 因此 所以 因为 因為 假设 假設 当且 當且 必要 充分 矛盾 为何 為何 为什 為什 否则 否則 "
+    "条件 條件 结论 結論 推理 仮定 なぜ もし";
+static const char han_constraints[] =
+    "必须 必須 至少 最多 不超 不要 只能 限制 以内 以內 不得 避免 确保 確保 ただ のみ";
+static const char han_technical[] =
+    "算法 方程 矩阵 矩陣 概率 機率 確率 定理 函数 函數 関数 积分 積分 导数 導數 微分 数据 據庫 "
+    "变量 變量 変数 并发 架构 "
+    "架構 协议 協議 量子 统计 統計 分布 线性 線性 線形 复杂 複雜 複雑 蛋白 向量";
+static const char han_vague[] = "一些 某些 大概 差不 随便 隨便 东西 東西 适当 適當 適当";
+static const char han_leads[] = "请 請 并 並 再";
+
 const struct lexicon_list lexicon_lists[] = {
     {WORD_COMMON, usual_small},
     {WORD_COMMON, usual_a_d},
@@ -319,5 +339,12 @@ const struct lexicon_list lexicon_lists[] = {
     {WORD_LEAD, more_leads},
     {WORD_LEAD, more_lead_phrases},
     {WORD_TECHNICAL, more_technical},
+    {WORD_ORDER, han_orders},
+    {WORD_SEQUENCE, han_sequence},
+    {WORD_LOGIC, han_logic},
+    {WORD_CONSTRAINT, han_constraints},
+    {WORD_TECHNICAL, han_technical},
+    {WORD_VAGUE, han_vague},
+    {WORD_LEAD, han_leads},
     {0, NULL},
 };

@@ -91,6 +91,8 @@ t.case("words of other languages", function()
          puis explique étape par étape pourquoi la condition est nécessaire.]] },
       { "¿Qué hora es?", [[Demuestra primero que la ecuación tiene como máximo dos soluciones
          y luego explica paso a paso por qué la condición es necesaria.]] },
+      { "现在几点了？", "请首先证明这个方程最多有两个解，然后逐步解释为什么这个条件是必要的，并比较两种算法的复杂度。" },
+      { "今何時ですか？", "まず、この方程式の解が最大二つであることを証明し、次に、なぜこの条件が必要なのかを手順ごとに説明してください。" },
    } do
       local _, _, easy = classify.complexity(prompts[1])
       local _, _, hard = classify.complexity(prompts[2])

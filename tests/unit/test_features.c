@@ -78,6 +78,10 @@ static const struct {
     {"internationalisation", FIELD(long_words), 1},
     {"step by step", FIELD(sequence), 3}, /* step, step, and the phrase */
     {"a = b [c]", FIELD(symbols), 3},
+    {"请分析这个问题，比较两种方法，并总结", FIELD(imperatives), 3},
+    {"数据分析的方法", FIELD(imperatives), 0},
+    {"首先算法，然后", FIELD(sequence), 2},
+    {"Beweise zuerst Schritt für Schritt", FIELD(sequence), 4}, /* three words and the phrase */
 };
 
 static void test_counts(void)
