@@ -13,8 +13,8 @@ local COLUMNS <const> = { "score", "cost", "answer", "latency", "chars", "tokens
 local NUMBERS <const> = { "per_call", "input", "output" }
 local FACTS <const> = { "tier", "input", "output", "context", "max_output", "capabilities", "good_at",
    "where" }
-local DESCRIPTION <const> = { prompt = "string", group = "string", reference = "string", columns = "table",
-   models = "table", only = "table", weak = "string", strong = "string" }
+local DESCRIPTION <const> = { provider = "string", prompt = "string", group = "string", reference = "string",
+   columns = "table", models = "table", only = "table", weak = "string", strong = "string" }
 
 local function wrong(what, ...)
    error(errors.new { code = "bad_request", message = "description: " .. what:format(...) }, 0)
@@ -71,8 +71,13 @@ local function model_in(pattern, name)
    return name:sub(#before + 1, #name - #after)
 end
 
-local function full_name(name, facts)
-   return facts and facts.as or "oracle/" .. name
+-- What policies call a model: "oracle/NAME", of another provider where the description names one; with "" as
+-- that the file's own names are such.
+local function full_name(d, name)
+   local facts = (d.models or {})[name]
+   if facts and facts.as then return facts.as end
+   local provider = d.provider or "oracle"
+   return provider == "" and name or provider .. "/" .. name
 end
 
 -- The models by the columns that there are, as a list of names in the file's order, and their columns.
@@ -127,7 +132,8 @@ function describe.plan(description, columns, where)
    for _, name in ipairs(names) do
       local facts, entry = (d.models or {})[name] or {}, found[name]
       if entry.score and wanted(d, name) then
-         entry.name = full_name(name, facts)
+         entry.name = full_name(d, name)
+         if not entry.name:find("^[%w_.-]+/.+$") then wrong("'%s' is not \"provider/model\"", entry.name) end
          for _, key in ipairs(NUMBERS) do entry[key] = facts[key] end
          list[#list + 1] = entry
       end
@@ -146,7 +152,7 @@ end
 
 -- A model named in the description or on the command line: by the file's name for it or by its full one.
 local function resolve(d, stats, name, what)
-   local full = full_name(name, (d.models or {})[name])
+   local full = full_name(d, name)
    for _, model in ipairs(stats) do
       if model.name == full or model.name == name then return model.name end
    end
@@ -181,7 +187,7 @@ end
 
 local function described(d, name)
    for short, facts in pairs(d.models or {}) do
-      if full_name(short, facts) == name then
+      if full_name(d, short) == name then
          local own = {}
          for _, key in ipairs(FACTS) do own[key] = facts[key] end
          return own

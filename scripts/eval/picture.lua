@@ -57,6 +57,10 @@ local function extent(result, x_of)
    for _, line in ipairs(result.lines) do
       for _, point in ipairs(line.curve or {}) do see(x_of(point), point.quality) end
       see(x_of(line.at), line.at.quality)
+      if line.policy then
+         see(x_of(line.at), number(line.quality.low))
+         see(x_of(line.at), number(line.quality.high))
+      end
    end
    return axis(x0, x1), axis(y0, y1)
 end

@@ -374,6 +374,25 @@ def test_the_description_in_the_readme_is_one():
         near(lines["always weak"]["cost"]["value"], round(10 * 0.6e-6, 12))
 
 
+def test_the_example_can_be_recorded_and_evaluated():
+    done = baton("run", "--allow-read", "examples", "examples/record_outcomes.lua", "examples/workload.jsonl", cwd=ROOT,
+                 timeout=120)  # fmt: skip
+    equal(done.returncode, 0, done.output)
+    kept = [json.loads(line) for line in (ROOT / "examples/outcomes.jsonl").read_text().splitlines()]
+    fresh = [json.loads(line) for line in done.stdout.splitlines()]
+
+    def without_time(rows):
+        return [{k: v for k, v in row.items() if not k.startswith("latency:")} for row in rows]
+
+    equal(without_time(fresh), without_time(kept))
+    with Folder() as folder:
+        data = ROOT / "examples/outcomes.jsonl"
+        lines, _ = folder.json("-d", ROOT / "examples/outcomes.lua", "-p", "cascade", "-p", "sim/pro", data=data)
+        check(lines["cascade"]["sweep"]["exact"], lines["cascade"]["sweep"])
+        check(lines["cascade"]["apgr"]["value"] > 0.6, lines["cascade"]["apgr"])  # broken answers can be told
+        equal(values(lines["sim/pro"], "quality"), values(lines["always strong"], "quality"))
+
+
 # ---- public data ----
 
 
