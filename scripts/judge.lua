@@ -106,7 +106,7 @@ end
 --   reasons  the faults by name, in the order of the checks: no_reply, cut (finish_reason "length"),
 --            filtered, unfinished (no finish_reason), malformed_tool_call, empty, refusal, malformed_json,
 --            wrapped_json, schema, off_form (not the form that was asked for), ignorance ("I don't know"),
---            hedging, echo, language (another script than the question's), repetition, low_confidence
+--            hedging, echo, language (another than the question's), repetition, low_confidence
 --            (certainty.of), and poor_rating
 --   details  { rating = 0..1, err = why a model that was asked gave none }: without a rating the checks
 --   decide

@@ -5,8 +5,8 @@
 local certainty = require "certainty"
 local consensus_keys = require "consensus.keys"
 local json = require "json"
+local language = require "judge.language"
 local schema = require "schema"
-local script = require "judge.script"
 local text = require "text"
 
 local checks = {}
@@ -185,7 +185,7 @@ local function text_faults(req, s, wanted, add)
          add "hedging"
       end
       if is_echo(question, says) then add "echo" end
-      if script.misses(question, says) then add "language" end
+      if language.misses(question, says) then add "language" end
    end
    if is_repetitive(says) then add "repetition" end
 end

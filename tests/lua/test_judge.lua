@@ -126,18 +126,25 @@ t.case("the schema that was asked for", function()
    t.equal(fault('{"name": 1}', nil, { schema = "no schema" }), "")
 end)
 
-t.case("the script of the question", function()
+t.case("the language of the question", function()
    local russian = "Расскажите, пожалуйста, почему небо голубое?"
    local english = "The sky is blue because air scatters short waves most."
+   local german = "Der Himmel ist blau, weil die Luft kurze Wellen stärker streut als lange."
    t.equal(reasons(russian, reply(english)), "language")
-   t.equal(reasons(russian, reply "Небо голубое, потому что воздух рассеивает короткие волны."), "")
+   t.equal(reasons(russian, reply "Небо голубое, потому что воздух рассеивает волны."), "")
    t.equal(reasons(russian, reply "Rayleigh"), "") -- too short to tell
-   t.equal(reasons("Why is the sky blue in the daytime?", reply "空は青い。空気が短い波長の光をよく散乱するからです。"), "language")
-   t.equal(reasons("空が青いのはなぜか説明してください。日中の話です。", reply "因为空气更多地散射短波长的光，所以天空看起来是蓝色的。"), "")
+   t.equal(reasons("Why is the sky blue in the daytime?", reply(german)), "language")
+   t.equal(reasons("Why is the sky blue in the daytime?", reply(english)), "")
+   t.equal(reasons("Warum ist der Himmel am Tag eigentlich blau?", reply(english)), "language")
+   t.equal(reasons("Warum ist der Himmel am Tag eigentlich blau?", reply(german)), "")
+   t.equal(reasons("Why is the sky blue? Answer in German.", reply(german)), "")
+   t.equal(reasons("Why is the sky blue in the daytime?",
+      reply "空は青い。空気が短い波長の光をよく散乱するからです。"), "language")
    t.equal(reasons("Translate into Russian: the sky is blue because of the air.",
       reply "Небо голубое, потому что таков воздух."), "")
    t.equal(reasons("Напишите функцию сортировки списка на языке Python",
       reply "```python\ndef sort_list(items):\n    return sorted(items)\n```"), "")
+   t.equal(reasons("Who wrote these novels?", reply "Jane Austen, Charlotte Brontë, Elizabeth Gaskell"), "")
 end)
 
 t.case("answers that are not sure of themselves", function()
