@@ -18,6 +18,14 @@ function ask.selector(target, req)
    return copy
 end
 
+-- ask.hint(req, name) -> what the client says beside its request: req.context, or the 'metadata' of a
+-- table; nil where it says nothing.
+function ask.hint(req, name)
+   if type(req) == "string" then return nil end
+   local hints = req.context or req.metadata
+   return type(hints) == "table" and hints[name] or nil
+end
+
 -- ask.once(target, req, opts?), ask.whole(target, req, opts?): llm.stream and llm.chat of such a target.
 function ask.once(target, req, opts)
    return llm.stream(ask.selector(target, req), req, opts)

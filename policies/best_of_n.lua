@@ -52,5 +52,6 @@ return policy.define {
       otherwise = { tier = "standard" }, -- when the model fails
       timeout = 30,                      -- seconds for a sample
    },
+   open = { n = { min = 1, max = 20, integer = true } },
    run = run,
 }

@@ -55,5 +55,6 @@ return policy.define {
       ask = true,      -- ask the model how sure it is, where it gives no probabilities: one call more
       timeout = 30,    -- seconds for each call but the last
    },
+   open = { threshold = { min = 0, max = 1 } },
    run = run,
 }

@@ -33,8 +33,9 @@ local function run(req, p)
    end
    local err = first_error(list, failures)
    if not winner and err and policy.hopeless(err) then return nil, err end
-   trace.decide { model = p.arbiter, reason = "no consensus", confidence = agreement }
-   local reply, wrong = ask.once(p.arbiter, req)
+   local arbiter = p.experts[ask.hint(req, "domain")] or p.arbiter
+   trace.decide { model = arbiter, reason = "no consensus", confidence = agreement }
+   local reply, wrong = ask.once(arbiter, req)
    if reply then return reply end
    if winner then return winner end -- better than nothing, and the log says how much
    return nil, err or wrong
@@ -52,7 +53,9 @@ return policy.define {
       weighted = true,   -- votes weigh as much as their confidence,
       unknown = 0.5,     -- this much where it is not known
       arbiter = { tier = "expert" }, -- a target: who decides otherwise
+      experts = {},      -- targets by the client's hint "domain", in place of it
       timeout = 30,      -- seconds a member has
    },
+   open = { threshold = { min = 0, max = 1 }, domain = { type = "string", max_length = 64 } },
    run = run,
 }

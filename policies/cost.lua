@@ -7,5 +7,6 @@ return policy.define {
    name = "cost",
    about = "Asks the cheapest model that fits; the next cheapest when it fails.",
    params = goal.params,
+   open = { min_quality = { min = 0, max = 1 } },
    run = goal.run "cost",
 }

@@ -36,5 +36,6 @@ return policy.define {
       strict = false,                -- also when the checker is not sure, or fails
       timeout = 60,                  -- seconds for each call but the last
    },
+   open = { "strict" },
    run = run,
 }

@@ -72,5 +72,6 @@ return policy.define {
       arbiter = "expert",   -- the tier that decides otherwise
       timeout = 30,         -- seconds a member has
    },
+   open = { agreement = { min = 0, max = 1 } },
    run = run,
 }

@@ -4,6 +4,7 @@
 --
 -- The classifier has a head for each model, with its quality: "--label MODEL" where that is 0 or 1, "--number
 -- MODEL" where it is a share (RouterBench, Hu et al. 2024, arXiv 2403.12031, calls this a predictive router).
+local ask = require "_ask"
 local classify = require "classify"
 local llm = require "llm"
 local log = require "log"
@@ -45,7 +46,7 @@ end
 
 -- When a model fails, the next best is asked, up to 'tries' in all.
 local function run(req, p)
-   if p.model == "" then return llm.stream(p.otherwise, req) end
+   if p.model == "" then return ask.target(p.otherwise, req) end
    local list = ranked(req, p)
    local reply, err
    for i = 1, math.min(p.tries, #list) do

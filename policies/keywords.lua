@@ -20,9 +20,8 @@ local TERMS = {
 local terms = (config.policies.keywords or {}).terms or TERMS
 local keywords = classify.keywords(terms)
 
-local function by_metadata(req, p)
-   local metadata = type(req) ~= "string" and req.metadata
-   local domain = type(metadata) == "table" and metadata[p.member]
+local function by_hint(req, p)
+   local domain = ask.hint(req, p.member)
    return type(domain) == "string" and p.routes[domain] and domain or nil
 end
 
@@ -38,7 +37,7 @@ end
 
 local function run(req, p, next)
    local private = p.pii and #classify.pii(text.all(req), { score = 0.5 }) > 0
-   local category = private and "private" or by_metadata(req, p) or by_terms(req, p)
+   local category = private and "private" or by_hint(req, p) or by_terms(req, p)
    local target = p.routes[category]
    if not target and next then return policy.pass end
    trace.decide { model = target or p.otherwise, reason = category or "no term" }
@@ -60,10 +59,11 @@ return policy.define {
          code = { good_at = "code" }, law = { tier = "expert" }, medicine = { tier = "expert" },
          private = { where = "local" },
       },
-      member = "domain",                 -- of 'metadata': a category by the client's word
+      member = "domain",                 -- the client's hint (req.context) that names a category
       pii = true,                        -- look for personal data
       otherwise = { tier = "standard" }, -- no term, or the category's model fails
    },
+   open = { domain = { type = "string", max_length = 64 } },
    run = run,
    checks = function()
       assert(keywords:find "nothing of that kind"[1] == nil)

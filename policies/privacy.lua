@@ -7,10 +7,9 @@ local policy = require "policy"
 local text = require "text"
 local trace = require "trace"
 
--- The labels of data governance that a client gives: metadata = { data = "confidential" }.
+-- The label of data governance that a client gives: metadata = { data = "confidential" }.
 local function label_of(req, p)
-   local metadata = type(req) ~= "string" and req.metadata
-   local label = type(metadata) == "table" and metadata[p.label]
+   local label = ask.hint(req, p.label)
    if type(label) ~= "string" then return nil end
    for _, closed in ipairs(p.closed) do
       if label:lower() == closed then return "labelled " .. closed end
@@ -56,12 +55,13 @@ return policy.define {
    params = {
       kinds = {},                   -- of classify.pii_kinds; empty: all but dates and URLs
       score = 0.5,                  -- least score of a finding (0..1)
-      label = "data",               -- the member of 'metadata' that holds the label
+      label = "data",               -- the hint of the client (req.context) that is the label
       closed = { "confidential", "restricted", "personal", "internal" }, -- labels that stay here
       media_is_private = true,      -- what cannot be searched stays, too
       prefer = "quality",           -- which local model
       otherwise = { tier = "standard" }, -- a target, where the policy stands alone
    },
+   open = { data = { type = "string", max_length = 64 } },
    run = run,
    checks = function()
       assert(#classify.pii "Write to ada@example.com" == 1, "an address is personal data")

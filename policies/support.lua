@@ -24,8 +24,7 @@ local keywords = classify.keywords((config.policies.support or {}).terms or TERM
 local has_human, human = pcall(require, "human")
 
 local function topic_of(req, p)
-   local metadata = type(req) ~= "string" and req.metadata
-   if type(metadata) == "table" and metadata[p.member] == "escalated" then return "person" end
+   if ask.hint(req, p.member) == "escalated" then return "person" end
    local _, sums = keywords:score(text.of(req))
    if (sums.person or 0) > 0 then return "person" end
    return (sums.money or 0) > 0 and "money" or "faq"
@@ -34,7 +33,7 @@ end
 -- What a person answers | nil: nobody did in time.
 local function ask_person(req, p)
    if not has_human then return nil end
-   local answer, err = human.ask { question = text.of(req), within = p.within }
+   local answer, err = human.ask { question = text.clip(text.of(req), 4000), within = p.within }
    if not answer then
       log.warn("nobody answered", { code = err and err.code })
       return nil
@@ -45,7 +44,7 @@ end
 local function run(req, p)
    local topic = topic_of(req, p)
    trace.decide { model = topic == "person" and "a person" or p[topic], reason = topic }
-   local answer = topic == "person" and ask_person(req, p)
+   local answer = topic == "person" and text.of(req) ~= "" and ask_person(req, p)
    if answer then return answer end
    local reply, err = ask.once(topic == "faq" and p.faq or p.money, req)
    if reply or policy.hopeless(err) then return reply, err end
@@ -59,9 +58,10 @@ return policy.define {
       faq = { tier = "fast" },      -- targets
       money = { tier = "expert" },  -- also when no person answers in time
       terms = TERMS,                -- lists of terms by topic: money, person
-      member = "ticket",            -- of 'metadata': "escalated" goes to a person
+      member = "ticket",            -- the client's hint (req.context): "escalated" goes to a person
       within = 30,                  -- seconds a person has
    },
+   open = { ticket = { type = "string", max_length = 64 } },
    run = run,
    checks = function()
       assert(keywords:score "I want a refund" > 0 or (config.policies.support or {}).terms)

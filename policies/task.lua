@@ -1,6 +1,7 @@
 -- Choose this when you have models that are strong at one kind of work: code to the coder, sums to the
 -- calculator.
 -- SPDX-License-Identifier: MIT
+local ask = require "_ask"
 local classify = require "classify"
 local llm = require "llm"
 local log = require "log"
@@ -18,11 +19,12 @@ local function run(req, p)
    local kind, confidence = classify.task(req)
    local target, reason = route(kind, confidence, p)
    trace.decide { model = target, reason = reason, confidence = confidence }
+   if target == p.otherwise then return ask.target(target, req) end
    local reply, err = llm.stream(target, req)
-   if reply or target == p.otherwise then return reply, err end
+   if reply then return reply end
    if err.code == "bad_request" or err.code == "cancelled" then return nil, err end
    log.info("general model instead", { kind = kind, code = err.code })
-   return llm.stream(p.otherwise, req)
+   return ask.target(p.otherwise, req)
 end
 
 return policy.define {

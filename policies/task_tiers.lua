@@ -4,13 +4,12 @@
 --
 -- A subject or a kind of task says most of what there is to know about a prompt: how models fare on its
 -- neighbours. Unlike "expected" it needs no outcomes for each prompt, and the table can be read and changed.
+local ask = require "_ask"
 local classify = require "classify"
 local llm = require "llm"
 local log = require "log"
 local policy = require "policy"
 local trace = require "trace"
-
-local HOPELESS = { bad_request = true, cancelled = true, budget = true, content_filter = true }
 
 local loaded = {}
 
@@ -31,10 +30,11 @@ local function run(req, p)
    local sure = label ~= nil and confidence >= p.confidence
    local target = sure and p.routes[label] or p.otherwise
    trace.decide { model = target, confidence = confidence, reason = sure and label or "not sure" }
+   if target == p.otherwise then return ask.target(target, req) end
    local reply, err = llm.stream(target, req)
-   if reply or HOPELESS[err.code] or target == p.otherwise then return reply, err end
+   if reply or policy.hopeless(err) then return reply, err end
    log.info("the other target", { code = err.code })
-   return llm.stream(p.otherwise, req)
+   return ask.target(p.otherwise, req)
 end
 
 return policy.define {

@@ -39,9 +39,13 @@ end
 
 -- ---- parts ----
 
-local function run_definition(definition, req, next)
+-- given: what the caller of a chain has set, of which a part gets what it has opened.
+local function run_definition(definition, req, next, given)
    trace.note { part = definition.name }
    local own = params[definition.name] and composing.params(definition.name) or copy(definition.params)
+   for name in pairs(given and definition.open or {}) do
+      if given[name] ~= nil then own[name] = given[name] end
+   end
    return deadline.run(definition, req, own, next)
 end
 
@@ -69,19 +73,21 @@ local function definition_of(place, name)
    error(("configuration: %s: there is no policy '%s'"):format(place, name), 0)
 end
 
--- One after the other: each may answer, return policy.pass, or call next(req) and look at what comes of it.
+-- One after the other, with what any of them has opened to callers: each may answer, return policy.pass, or
+-- call next(req) and look at what comes of it.
 local function chain_of(name, place, names)
-   local parts = {}
+   local parts, open = {}, {}
    for i, part in ipairs(names) do
       local definition = definition_of(place, part)
-      parts[i] = function(req, _, next) return run_definition(definition, req, next) end
+      parts[i] = function(req, p, next) return run_definition(definition, req, next, p) end
+      for parameter, spec in pairs(definition.open or {}) do open[parameter] = open[parameter] or spec end
       if i < #names and not definition.passes then
          local what = "configuration: %s: '%s' never passes a request on, so that '%s' is never asked"
          error(what:format(place, part, names[i + 1]), 0)
       end
    end
    local about = "One after the other: " .. table.concat(names, ", ") .. "."
-   return policy.define { name = name, about = about, run = policy.chain(parts) }
+   return policy.define { name = name, about = about, run = policy.chain(parts), open = open }
 end
 
 -- composing.chains: definitions by name, of the configuration's 'chains' and of its 'policy', when that is a

@@ -12,8 +12,6 @@ from harness import Gateway, config, provider, stage
 from test_failures import outcome
 from test_policies import PROMPTS, SHIPPED
 
-STOP = {("task", "base")}  # the general model of 'task' has nobody behind it
-
 FACTS = {  # besides tier and price: what the simulator's catalogue says
     "mini": {"where": "local", "capabilities": ["tools", "logprobs"]},
     "base": {"where": "local", "capabilities": ["tools", "logprobs"]},
@@ -50,7 +48,7 @@ def each_policy_answers_without(name, fault):
         problems = []
         for policy in SHIPPED:
             for prompt in PROMPTS[:2]:
-                for stream in (False, True) if (policy, name) not in STOP else ():
+                for stream in (False, True):
                     what = f"{policy} without {name} ({fault}) stream={stream}: "
                     try:
                         answered(g.chat(policy, prompt, stream=stream, timeout=60), stream, what)
@@ -82,7 +80,7 @@ def test_each_policy_answers_while_the_mathematician_fails():
 def test_a_wrong_request_is_not_tried_elsewhere():
     with gateway(default_model="p/base") as g:
         for policy in SHIPPED:
-            if policy in ("ensemble", "panel", "consensus", "best_of_n", "chain"):
+            if policy in ("ensemble", "panel", "consensus", "best_of_n", "chain", "agreement"):
                 continue  # they have asked several before they know
             answer = g.chat(policy, PROMPTS[0], temperature=99)
             equal(answer.status, 400, f"{policy}: {answer}")
@@ -110,6 +108,16 @@ def test_personal_data_stays_on_local_models():
         for stream in (False, True):
             answer = g.chat("privacy", SECRET, stream=stream)
             check(answer.status >= 500, f"it went elsewhere: {answer}")
+
+
+def test_callers_set_what_is_open_and_hint():
+    with gateway(policies={"privacy": {"otherwise": {"tier": "expert"}}}) as g:
+        equal(model_of(g.chat("cost", PROMPTS[0])), "mini")
+        equal(model_of(g.chat("cost", PROMPTS[0], headers={"x-baton-param-min-quality": "0.9"})), "pro")
+        answer = g.chat("cost", PROMPTS[0], headers={"x-baton-param-min-quality": "2"})
+        equal(answer.status, 400, repr(answer))
+        answer = g.chat("privacy", PROMPTS[0], headers={"x-baton-param-data": "Restricted"})
+        check(model_of(answer) in ("mini", "base"), "restricted data left")
 
 
 def test_a_hard_cap_on_time_is_kept_by_a_faster_model():

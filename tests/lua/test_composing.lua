@@ -141,7 +141,8 @@ local function load(config, definitions)
 end
 
 local POLICIES = {
-   guard = { name = "guard", params = { word = "no" }, passes = true, run = function(req, p, next)
+   guard = { name = "guard", params = { word = "no" }, open = { word = { type = "string" } },
+      passes = true, run = function(req, p, next)
       if req == p.word then return { text = "refused" } end
       return next and next() or policy.pass
    end },
@@ -163,6 +164,10 @@ t.case("chains by name, and the configuration's policy", function()
       t.equal(outcome(definition.run, "secret"), "refused")
    end
    t.equal(select(2, composing.find "guard").word, "secret")
+   local chain = composing.find "safe"
+   t.equal(chain.open.word.type, "string")
+   t.equal(chain.run("other", { word = "other" }).text, "refused") -- as a caller has set it
+   t.equal(chain.run("secret", { word = "other" }).text, "answer 2")
    t.equal(composing.find "none", nil)
    local result, err = composing.passed "guard"
    t.equal({ result == nil, err.code }, { true, "no_candidate" })

@@ -362,6 +362,10 @@ t.case("consensus", function()
    is(two .. ", stream q/expert", "42", "consensus", trio("42", "41", "42"), "6 * 7?")
    is(two .. ", stream q/expert", "unavailable", "consensus", {}, "6 * 7?")
    is(three, "2", "consensus", trio(sure("1", 0.2), sure("2", 0.9), sure("2", 0.9), "3"), "1 + 1?")
+   local law = request("6 * 7?", { context = { domain = "law" } })
+   local answers = trio("42", "41", "42", "43")
+   answers["p/coder"] = "a lawyer"
+   is(two .. ", stream p/coder", "a lawyer", "consensus", answers, law, { experts = { law = "p/coder" } })
    is("chat p/fast", "bad_request", "consensus", { ["p/fast"] = { fails = "bad_request" } }, "x",
       { models = { "p/fast" } })
 end)
