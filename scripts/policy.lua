@@ -2,9 +2,8 @@
 -- SPDX-License-Identifier: MIT
 local caller = require "caller"
 local errors = require "errors"
-local random = require "random"
 local readonly = require "readonly"
-local task = require "task"
+local retrying = require "retrying"
 
 local policy = {}
 
@@ -160,11 +159,8 @@ function policy.first(...)
    end
 end
 
-local PAUSE <const>, PAUSE_MAX <const>, WAIT_MAX <const> = 0.25, 8, 30 -- seconds
-
--- policy.retry(n, part) -> run: tries a part again, at most n times, while its error says that this may help
--- (err.retryable): after the provider's Retry-After, or after 0.25 s, doubled each time (at most 8 s), less
--- up to a half by chance. A Retry-After over 30 s is not waited for.
+-- policy.retry(n, part) -> run: tries a part again, at most n times, while its error says that this may help:
+-- after the same pauses as llm's option 'retries', within the deadline and the model's budget (retrying.lua).
 function policy.retry(n, part)
    if math.type(n) ~= "integer" or n < 0 then
       errors.raise "policy.retry: n must be an integer, at least 0"
@@ -173,9 +169,9 @@ function policy.retry(n, part)
    return function(req, p, next)
       local result, err = run_part(part, req, p, next)
       for i = 1, n do
-         if result ~= nil or not (err and err.retryable) or (err.retry_after or 0) > WAIT_MAX then break end
-         local seconds = math.min(PAUSE_MAX, PAUSE * 2 ^ (i - 1)) * (1 - random.number() / 2)
-         task.sleep(err.retry_after or seconds)
+         local failed = result == nil and err
+         local name = failed and err.provider and err.model and err.provider .. "/" .. err.model or nil
+         if not failed or not retrying.wait(name, err, i, n) then break end
          result, err = run_part(part, req, p, next)
       end
       return result, err

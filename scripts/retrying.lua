@@ -41,13 +41,13 @@ local function left(ends)
 end
 
 -- retrying.wait(name, err, n, retries, ends?) -> boolean: may the call to the model "provider/model" be made
--- again, after its n-th failure? Then the pause is over when this returns. ends: no attempt begins after it.
--- Yields.
+-- again, after its n-th failure? (name = nil: no model's budget counts.) Then the pause is over when this
+-- returns. ends: no attempt begins after it. Yields.
 function retrying.wait(name, err, n, retries, ends)
    if n > retries or not worth_again(err) then return false end
    local seconds = pause(err, n)
    if not seconds or seconds >= left(ends) then return false end
-   if not health.retry(name) then
+   if name and not health.retry(name) then
       log.debug("no retry: the model's budget of retries is used up", { model = name, code = err.code })
       return false
    end

@@ -42,6 +42,7 @@ local function world(answers, said)
          find = function() return { { name = "a" }, { name = "b" }, { name = "c" } } end,
          resolve = function(name) return name == "dear" and { input = 1000, output = 1000 } or nil end,
       },
+      _ask = { target = function(target) return call("stream", target) end },
       trace = { decide = function(d) decisions[#decisions + 1] = d end },
       log = { info = function() end },
    }
