@@ -36,7 +36,17 @@ UNITS   := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c)
 BENCHES := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/bench_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-all: $(B)/baton                ## build build/baton
+# What classify.task asks: trained when its prompts or the training change, the same bytes each time.
+MODEL := scripts/tasks.model
+
+all: $(B)/baton $(MODEL)       ## build build/baton, and train the model of classify.task
+
+$(MODEL): models/generate.lua $(wildcard models/prompts/*.lua core/train*.c core/linear*.c) core/ngrams.c | $(B)/baton
+	@echo "  train $@"
+	@rm -f $@ # one of another version would not be read
+	@$(B)/baton run --policies models/prompts models/generate.lua >$(B)/prompts.jsonl
+	@$(B)/baton train --label task --label complexity --group template --hold-back 0.25 --max-bytes 262144 \
+	    -o $@ $(B)/prompts.jsonl >$(B)/tasks.report 2>&1 || { cat $(B)/tasks.report; exit 1; }
 
 $(B)/baton: $(B)/core/main.o $(LIBRARY)
 	@echo "  link  $@"
@@ -45,6 +55,9 @@ $(B)/baton: $(B)/core/main.o $(LIBRARY)
 $(LIBRARY): $(filter-out $(B)/core/main.o,$(OBJECTS))
 	@rm -f $@
 	@$(AR) rcs $@ $^
+
+# Inner loops over all labels: as vectors, and sqrtf without errno.
+$(B)/core/train_softmax.o: CFLAGS_ALL += -O3 -fno-math-errno
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -110,7 +123,7 @@ lint:                          ## layout, ranks, banned functions, warnings of c
 	@clang-format-14 --dry-run -Werror core/*.c core/*.h tests/unit/*.[ch] tests/fuzz/*.c
 	@cppcheck -q --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem \
 	    --enable=warning,portability -D_GNU_SOURCE -DBATON_VERSION='""' -DBATON_PREFIX='""' core
-	@luacheck -q scripts policies examples tests/lua tests/bench/policies
+	@luacheck -q scripts policies examples models tests/lua tests/bench/policies
 	@echo "lint: clean"
 
 format:                        ## lay the C files out
@@ -130,7 +143,7 @@ install: all                   ## install below PREFIX (/usr/local)
 	cp -R scripts policies examples $(DESTDIR)$(PREFIX)/share/baton/
 
 clean:                         ## remove everything built
-	rm -rf build
+	rm -rf build $(MODEL)
 
 help:                          ## this list
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 18

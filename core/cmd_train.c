@@ -259,7 +259,7 @@ static void job_free(struct job *j)
 
 struct given {
     struct option_list labels, numbers, inputs, where, test;
-    const char *text, *other, *output;
+    const char *text, *other, *group, *output;
     double held_back, other_share, input_share, c, seed, bytes, folds, least, most;
     bool examples;
 };
@@ -305,6 +305,7 @@ static void copy(struct job *j, const struct given *g)
 
     c->text = g->text;
     c->other = g->other;
+    c->group = g->group;
     memcpy(c->labels, g->labels.values, sizeof g->labels.values);
     memcpy(c->numbers, g->numbers.values, sizeof g->numbers.values);
     memcpy(c->where, g->where.values, sizeof g->where.values);
@@ -366,6 +367,8 @@ int cmd_train(int argc, char **argv)
         {"--other", 0, "LABEL", OPTION_TEXT, &g.other, "the label that means: none of the others"},
         {"--other-share", 0, "SHARE", OPTION_NUMBER, &g.other_share,
          "how many requests will be none of the others [0.2]"},
+        {"--group", 0, "COLUMN", OPTION_TEXT, &g.group,
+         "rows with the same value are never divided between learning and judging"},
         {"--where", 0, "COLUMN=VALUE", OPTION_LIST, &g.where, "only such rows; repeated: or such"},
         {"--test", 0, "COLUMN=VALUE", OPTION_LIST, &g.test,
          "such rows are only judged, never learned from"},

@@ -1,8 +1,9 @@
 /* train - linear models from examples, by liblinear: weights, calibration, what to expect of them.
  * SPDX-License-Identifier: MIT
  *
- * Heads with several labels are trained by the method of Crammer and Singer, those with two by logistic regression,
- * numbers by support vector regression. A share of the rows is held back: a first model, trained without them, says
+ * Heads with several labels are trained by the method of Crammer and Singer and, added to it, by logistic
+ * regression over all labels (train_softmax.c), those with two by logistic regression, numbers by support vector
+ * regression. A share of the rows is held back: a first model, trained without them, says
  * how scores become probabilities, where "none of these" begins, and which C is best for two labels and numbers. Then
  * the model that is written is trained with all rows. Nothing depends on the clock or on chance: the same data give
  * the same bytes. */
@@ -40,6 +41,7 @@ struct train_columns {
     int label_count, number_count;
     const char *inputs[LINEAR_INPUTS]; /* names of columns */
     int input_count;
+    const char *group;                /* rows with the same value are never divided, or NULL */
     const char *other;                /* the label, or NULL */
     const char *where[16], *test[16]; /* "COLUMN=VALUE" */
     int where_count, test_count;

@@ -20,7 +20,7 @@ struct reading {
     struct train_data *d;
     const struct train_columns *c;
     const char *names[FIELDS]; /* the columns that are looked at; their place is their number */
-    int count, text;
+    int count, text, group;    /* group: -1, or a column */
     struct row row;
     size_t room, line;
     size_t *starts; /* of each text in the store */
@@ -67,9 +67,11 @@ static bool row_is_any(struct reading *r, const char *const *conditions, int n)
     return false;
 }
 
+static const struct hash_key keys = {1, 2};
+
+/* Texts of the same words have the same one: they are not to be divided. */
 static uint64_t key_of(struct span text)
 {
-    static const struct hash_key key = {1, 2};
     static const struct ngrams how = {.bits = NGRAMS_BITS_MAX, .least = 2};
     struct ngrams_reader in;
     uint32_t found[NGRAMS_OUT];
@@ -78,7 +80,7 @@ static uint64_t key_of(struct span text)
 
     ngrams_begin(&in, &how, text);
     while (ngrams_next(&in, found, &words) > 0)
-        sum = hash_bytes(&key, (struct span){(const char *)found, sizeof *found}) + sum * 31;
+        sum = hash_bytes(&keys, (struct span){(const char *)found, sizeof *found}) + sum * 31;
     return sum;
 }
 
@@ -197,7 +199,8 @@ static int put_row(struct reading *r)
     r->starts[d->n] = d->store.len;
     if (buf_add_span(&d->store, text) < 0 || buf_add(&d->store, "", 1) < 0)
         return fail_memory(r);
-    d->keys[d->n] = key_of(text);
+    bool grouped = r->group >= 0 && r->row.there[r->group];
+    d->keys[d->n] = grouped ? hash_bytes(&keys, buf_span(&r->row.fields[r->group])) : key_of(text);
     d->test[d->n] = test;
     for (int i = 0; i < d->head_count; i++)
         if (put_head(r, &d->heads[i], d->n) < 0)
@@ -418,6 +421,7 @@ int train_read(struct train_data *d, struct span file, const struct train_column
     buf_init(&names, 1 << 20);
     *r = (struct reading){.d = d, .c = c, .err = err};
     r->text = column(r, c->text);
+    r->group = c->group ? column(r, c->group) : -1;
     add_heads(r);
     add_inputs(r);
     int result = buf_reserve(&names, 64 << 10) ? 0 : fail_memory(r); /* pointers into it stay */

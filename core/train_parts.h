@@ -29,6 +29,11 @@ struct fitted {
 int vectors_fit(struct vectors *v, const struct train_head *head, double c,
                 const struct fitted *out, struct err *err);
 
+/* Multinomial logistic regression (train_softmax.c) on liblinear's rows, whose y are labels from 0: the weights of each
+ * feature, each label, to be freed; NULL without memory. */
+struct problem;
+float *softmax_fit(const struct problem *rows, int labels);
+
 /* Fits slope, offset and bounds of a head to the scores of rows (train_calibrate.c): 'scores' has 'stride' of them a
  * row, of the rows where 'use' is 'want'. 'loss' gets the mean error that is left. */
 struct calibration_rows {

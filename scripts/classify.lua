@@ -238,15 +238,34 @@ local function merged(own)
    return out
 end
 
+-- Evidence of both kinds: the probabilities of the shipped model (tasks.model, nil where it is not
+-- built) and the
+-- words' share of all their evidence, which counts a bit more than half as much. How much was chosen
+-- on the prompts of
+-- examples/workload.jsonl: as many are right for any from 0 to 0.6, and with it more of those that are
+-- trusted.
+local tasks
+local WORDS <const> = 0.6
+
+local function mixed(found, words)
+   local sum, out = 1, {}
+   for _, kind in ipairs(classify.kinds) do sum = sum + words[kind] end
+   for _, kind in ipairs(classify.kinds) do
+      local share = words[kind] / sum
+      out[kind] = found and ((found[kind] or 0) + WORDS * share) / (1 + WORDS) or share
+   end
+   return out
+end
+
 -- classify.task(req, opts?) -> kind, confidence, scores
 --   kind        one of classify.kinds
---   confidence  0..1: the winner's share of all the evidence, less when there is little of it; below about
---               0.4 treat the request as general
---   scores      evidence by kind
+--   confidence  0..1: the winner's score; below about 0.4 treat the request as general
+--   scores      by kind, together at most 1
 --   opts        { keywords = { code = { fortran = 3 } } } adds or changes words (lower case, phrases with
 --               blanks); an unknown kind raises
--- Without any evidence: "chat" for a few words, "qa" for more, with confidence 0. Ties go to the kind named
--- first in classify.kinds.
+-- A small trained model and a list of words have a say. Without a word in the text: "chat", with
+-- confidence 0.
+-- Ties go to the kind named first in classify.kinds.
 function classify.task(req, opts)
    local keywords = DEFAULT
    if opts and opts.keywords then
@@ -255,15 +274,25 @@ function classify.task(req, opts)
    end
    local s = excerpt(text.of(req))
    local words = text.words(s)
-   local scores = keyword_scores(words, keywords)
-   add_shape(scores, s, words)
-   local best, sum = nil, 0
+   local evidence = keyword_scores(words, keywords)
+   add_shape(evidence, s, words)
+   local scores, best = mixed(#words > 0 and tasks and tasks:scores(s, "task"), evidence), nil
    for _, kind in ipairs(classify.kinds) do
-      sum = sum + scores[kind]
       if scores[kind] > 0 and (not best or scores[kind] > scores[best]) then best = kind end
    end
    if not best then return #words <= 6 and "chat" or "qa", 0, scores end
-   return best, scores[best] / (sum + 1), scores
+   return best, scores[best], scores
+end
+
+-- classify.level(req) -> level, p, scores | nil: "simple", "medium" or "complex" by the shipped model,
+-- its probability
+-- and those of all three. Words and form only, as it learned them from written examples;
+-- classify.complexity adds up
+-- what can be counted. nil where the model is not built.
+function classify.level(req)
+   if not tasks then return nil end
+   local _, p, level = tasks:label(req, "complexity")
+   return level, p, tasks:scores(req, "complexity")
 end
 
 -- Trained models ------------------------------------------------------------------------------------
@@ -312,6 +341,17 @@ end
 classify.neighbours = neighbours.new
 classify.embedding = embedding.new
 classify.ask = ask.new
+
+-- The shipped model, or one of the same name beside the policies that has the same heads.
+local function shipped()
+   local found, model = pcall(classify.linear, { model = "tasks" })
+   if not found then return nil end
+   local heads = {}
+   for _, head in ipairs(model.heads) do heads[head.name] = head.labels end
+   return heads.task and heads.complexity and model or nil
+end
+
+tasks = shipped()
 
 -- Personal data and secrets ---------------------------------------------------------------------------
 

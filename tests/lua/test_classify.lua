@@ -106,13 +106,26 @@ end)
 t.case("no evidence, own words", function()
    local kind, confidence = classify.task("zzz")
    t.equal(kind, "chat")
-   t.ok(confidence <= 0.5)
+   t.ok(confidence < 0.7)
    local _, nothing = classify.task("")
    t.equal(nothing, 0)
    t.equal(classify.task("fortran fortran", { keywords = { code = { fortran = 9 } } }), "code")
    t.ok(classify.task("fortran, is it old?") ~= "code", "the change is for one call")
    t.raises(function() classify.task("x", { keywords = { cooking = {} } }) end, "unknown kind 'cooking'")
    t.raises(function() classify.task("x", { keywords = { code = 1 } }) end, "table of weights")
+end)
+
+t.case("the shipped model: levels, and scores of all kinds", function()
+   t.equal((classify.level "hi"), "simple")
+   t.equal((classify.level(HARD)), "complex")
+   local level, p, scores = classify.level "What is the capital of France?"
+   t.equal(level, "simple")
+   t.ok(p == scores.simple and math.abs(scores.simple + scores.medium + scores.complex - 1) < 1e-5)
+   local kind, confidence, all = classify.task "Give me a haiku about snow."
+   t.equal({ kind, confidence == all.creative }, { "creative", true })
+   local sum = 0
+   for _, name in ipairs(classify.kinds) do sum = sum + all[name] end
+   t.ok(sum > 0.5 and sum <= 1.001, sum)
 end)
 
 t.case("keywords: categories, weights, overlaps", function()

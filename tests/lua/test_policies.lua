@@ -104,7 +104,7 @@ end)
 t.case("task", function()
    local _, _, w = run("task", { code = "def f" }, request "Write a Python function that sorts a list.")
    t.equal(w.said(), "stream code")
-   _, _, w = run("task", { standard = "s" }, request "zzz yyy xxx")
+   _, _, w = run("task", { standard = "s" }, request "zzz yyy xxx", { confidence = 0.95 })
    t.equal(w.said(), "stream standard")
    local reply
    reply, _, w = run("task", { standard = "s" }, request "Write a Python function that sorts a list.")
