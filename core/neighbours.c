@@ -195,7 +195,8 @@ static float length(const struct neighbours *n, const struct bag *b)
     float squares = 0;
 
     for (size_t i = 0; i < b->n; i++) {
-        float rarity = n->rarity[b->found[i]], w = weight(b, b->found[i], rarity ? rarity : unseen);
+        float rarity = n->rarity[b->found[i]],
+              w = weight(b, b->found[i], rarity > 0 ? rarity : unseen);
         squares += w * w;
     }
     return sqrtf(squares);
