@@ -13,7 +13,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-enum { BODY_MAX = 64 << 10, CONNECTIONS_MAX = 256 };
+enum { BODY_MAX = 64 << 10, CONNECTIONS_MAX = 256, BY_MAX = 200 };
 
 /* ---- answers ---- */
 
@@ -417,6 +417,52 @@ static void handle_reset(struct master *m, struct http_exchange *x, const char *
     bandits_reset(m, x, name);
 }
 
+static void handle_questions(struct master *m, struct http_exchange *x, const char *rest)
+{
+    (void)rest;
+    ask_questions(m, x);
+}
+
+/* A text of the body, unescaped, into 'out'. False: it is none, or longer than out->max. */
+static bool read_text(struct span doc, const char *name, struct buf *out)
+{
+    struct span value = json_member(doc, name);
+
+    return value.p && json_type(value) == JSON_STRING && json_text(value, out) == 0;
+}
+
+/* {"answer":"yes","by":"ada"} */
+static void handle_answer(struct master *m, struct http_exchange *x, const char *rest)
+{
+    static const char *const known[3] = {"answer", "by"};
+    char id[512];
+    struct buf text, by;
+    struct span doc;
+
+    if (!admin_read_body(x, known, &doc))
+        return;
+    http_decode_percent(rest, id, sizeof id);
+    buf_init(&text, QUESTION_TEXT_MAX);
+    buf_init(&by, BY_MAX);
+    if (!read_text(doc, "answer", &text))
+        refuse(x, 400, ERR_BAD_REQUEST, "answer: must be a text of at most 16 KiB");
+    else if (json_member(doc, "by").p && !read_text(doc, "by", &by))
+        refuse(x, 400, ERR_BAD_REQUEST, "by: must be a text of at most 200 bytes");
+    else
+        ask_answer(m, x, id, (struct span){text.data ? text.data : "", text.len},
+                   (struct span){by.data ? by.data : "", by.len});
+    buf_deinit(&text);
+    buf_deinit(&by);
+}
+
+static void handle_expire(struct master *m, struct http_exchange *x, const char *rest)
+{
+    char id[512];
+
+    http_decode_percent(rest, id, sizeof id);
+    ask_expire(m, x, id);
+}
+
 /* ---- routes ---- */
 
 struct route {
@@ -440,6 +486,9 @@ static const struct route routes[] = {
     {"DELETE", "/admin/bandits/", false, handle_reset},
     {"GET", "/admin/requests", false, handle_requests},
     {"DELETE", "/admin/requests/", false, handle_cancel},
+    {"GET", "/admin/questions", false, handle_questions},
+    {"POST", "/admin/questions/", false, handle_answer},
+    {"DELETE", "/admin/questions/", false, handle_expire},
     {"GET", "/admin/workers", false, handle_workers},
 };
 
@@ -471,8 +520,8 @@ static void on_request(struct http_exchange *x, void *arg)
         refuse(x, 405, ERR_BAD_REQUEST, "this path does not take that method");
     else
         refuse(x, 404, ERR_NOT_FOUND,
-               "there is nothing here; try /admin/policies, /admin/requests, /admin/breakers, "
-               "/admin/bandits, /admin/workers or /metrics");
+               "there is nothing here; try /admin/policies, /admin/requests, /admin/questions, "
+               "/admin/breakers, /admin/bandits, /admin/workers or /metrics");
 }
 
 /* ---- birth and end ---- */

@@ -1,4 +1,4 @@
-/* admin_ask - questions that the workers answer: which requests are in flight; end this one.
+/* admin_ask - what only the workers know: which requests are in flight, which questions are open; end or answer one.
  * SPDX-License-Identifier: MIT */
 #include "admin_private.h"
 
@@ -17,9 +17,11 @@ struct query {
     struct http_exchange *x; /* NULL: nobody waits any more */
     pid_t asked[2 * WORKERS_MAX];
     int waiting;
-    bool listing;
+    const char *list;             /* the list's name; NULL: something is done to one of them */
+    const char *done_name, *none; /* what a success is called; what is said when there is none */
     struct buf items;
-    int64_t total, cancelled;
+    int64_t total, done;
+    struct err refused; /* code 0: by nobody */
     struct event *timeout;
 };
 
@@ -37,30 +39,38 @@ static void answer_list(const struct query *q)
     struct buf out;
 
     buf_init(&out, ADMIN_ANSWER_MAX);
-    buf_printf(&out, "{\"total\":%lld,\"silent_workers\":%d,\"requests\":[", (long long)q->total,
-               q->waiting);
+    buf_printf(&out, "{\"total\":%lld,\"silent_workers\":%d,\"%s\":[", (long long)q->total,
+               q->waiting, q->list);
     buf_add_span(&out, buf_span(&q->items));
     buf_puts(&out, "]}\n");
     admin_reply(q->x, 200, buf_span(&out));
     buf_deinit(&out);
 }
 
-static void finish(struct query *q)
+static void answer_done(const struct query *q)
 {
     struct err err;
     struct buf out;
 
-    if (q->x && q->listing) {
-        answer_list(q);
-    } else if (q->x && q->cancelled == 0) {
-        err_set(&err, ERR_NOT_FOUND, "no request with this id is in flight");
-        admin_fail(q->x, 404, &err);
-    } else if (q->x) {
+    if (q->done > 0) {
         buf_init(&out, 64);
-        buf_printf(&out, "{\"cancelled\":%lld}\n", (long long)q->cancelled);
+        buf_printf(&out, "{\"%s\":%lld}\n", q->done_name, (long long)q->done);
         admin_reply(q->x, 200, buf_span(&out));
         buf_deinit(&out);
+    } else if (q->refused.code) {
+        admin_fail(q->x, 400, &q->refused);
+    } else {
+        err_set(&err, ERR_NOT_FOUND, "%s", q->none);
+        admin_fail(q->x, 404, &err);
     }
+}
+
+static void finish(struct query *q)
+{
+    if (q->x && q->list)
+        answer_list(q);
+    else if (q->x)
+        answer_done(q);
     query_free(q);
 }
 
@@ -103,43 +113,92 @@ static struct query *query_new(struct master *m, struct http_exchange *x)
     return q;
 }
 
-/* 'format' takes the question's number and 'text', which is JSON. */
-static void ask_all(struct query *q, const char *format, const char *text)
+/* 'more' is members of a JSON object, with a comma in front. */
+static void ask_all(struct query *q, const char *what, struct span more)
 {
-    for (struct list *n = q->m->hands.next; n != &q->m->hands; n = n->next) {
+    struct buf text;
+
+    buf_init(&text, CHANNEL_TEXT_MAX);
+    buf_printf(&text, "{\"do\":\"%s\",\"query\":%lld", what, (long long)q->id);
+    buf_add_span(&text, more);
+    bool fits = buf_puts(&text, "}") == 0;
+    for (struct list *n = q->m->hands.next; fits && n != &q->m->hands; n = n->next) {
         struct hand *h = LIST_ENTRY(n, struct hand, node);
         if (h->socket >= 0 && q->waiting < 2 * WORKERS_MAX &&
-            crew_send(h, NULL, format, (long long)q->id, text) == 0)
+            crew_send_text(h, NULL, buf_span(&text)) == 0)
             q->asked[q->waiting++] = h->pid;
     }
+    buf_deinit(&text);
     if (q->waiting == 0)
         finish(q);
 }
 
-void ask_requests(struct master *m, struct http_exchange *x)
+static void add_text(struct buf *b, const char *name, struct span text)
+{
+    buf_printf(b, ",\"%s\":", name);
+    json_write_text(b, text);
+}
+
+static void ask_list(struct master *m, struct http_exchange *x, const char *what)
 {
     struct query *q = query_new(m, x);
 
     if (!q)
         return;
-    q->listing = true;
-    ask_all(q, "{\"do\":\"requests\",\"query\":%lld%s}", "");
+    q->list = what;
+    ask_all(q, what, SPAN(""));
 }
 
-void ask_cancel(struct master *m, struct http_exchange *x, const char *id)
+void ask_requests(struct master *m, struct http_exchange *x)
+{
+    ask_list(m, x, "requests");
+}
+
+void ask_questions(struct master *m, struct http_exchange *x)
+{
+    ask_list(m, x, "questions");
+}
+
+/* Does 'what' to the one with this id; 'more' as in ask_all. */
+static void ask_one(struct master *m, struct http_exchange *x, const char *what, const char *id,
+                    struct span more, const char *done_name, const char *none)
 {
     struct query *q = query_new(m, x);
     struct buf text;
 
     if (!q)
         return;
-    buf_init(&text, 512);
-    if (buf_puts(&text, ",\"id\":") == 0 &&
-        json_write_text(&text, (struct span){id, strlen(id)}) == 0 && buf_add(&text, "", 1) == 0)
-        ask_all(q, "{\"do\":\"cancel\",\"query\":%lld%s}", text.data);
-    else
-        finish(q); /* no id is that long */
+    q->done_name = done_name;
+    q->none = none;
+    buf_init(&text, CHANNEL_TEXT_MAX);
+    add_text(&text, "id", (struct span){id, strlen(id)});
+    buf_add_span(&text, more);
+    ask_all(q, what, buf_span(&text));
     buf_deinit(&text);
+}
+
+void ask_cancel(struct master *m, struct http_exchange *x, const char *id)
+{
+    ask_one(m, x, "cancel", id, SPAN(""), "cancelled", "no request with this id is in flight");
+}
+
+static const char no_question[] = "no question with this id is open";
+
+void ask_answer(struct master *m, struct http_exchange *x, const char *id, struct span text,
+                struct span by)
+{
+    struct buf more;
+
+    buf_init(&more, CHANNEL_TEXT_MAX);
+    add_text(&more, "text", text);
+    add_text(&more, "by", by);
+    ask_one(m, x, "answer", id, buf_span(&more), "answered", no_question);
+    buf_deinit(&more);
+}
+
+void ask_expire(struct master *m, struct http_exchange *x, const char *id)
+{
+    ask_one(m, x, "expire", id, SPAN(""), "expired", no_question);
 }
 
 /* ---- answers ---- */
@@ -154,6 +213,18 @@ static bool forget(struct query *q, pid_t pid)
     return false;
 }
 
+/* Of those that answer a question at most one has it. */
+static void take_done(struct query *q, struct span message)
+{
+    char why[ERR_MESSAGE_MAX];
+    int64_t done = json_member_int(message, "done", 0);
+
+    q->done += done > 0 ? done : 0;
+    json_member_text(message, "refused", why, sizeof why);
+    if (why[0])
+        err_set(&q->refused, ERR_BAD_REQUEST, "%s", why);
+}
+
 void admin_take_answer(struct hand *h, struct span message)
 {
     struct span items = json_member(message, "items");
@@ -164,7 +235,8 @@ void admin_take_answer(struct hand *h, struct span message)
         if (q->id != id || !forget(q, h->pid))
             continue;
         q->total += json_member_int(message, "total", 0);
-        q->cancelled += json_member_int(message, "cancelled", 0);
+        q->done += json_member_int(message, "cancelled", 0);
+        take_done(q, message);
         if (items.p && items.n > 2) {
             buf_puts(&q->items, q->items.len ? "," : "");
             buf_add(&q->items, items.p + 1, items.n - 2);

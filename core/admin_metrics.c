@@ -100,14 +100,16 @@ static void generations(const struct master *m, struct buf *out)
         sample(out, METRIC_GENERATIONS, view_state((enum edition_state)state), NULL, counts[state]);
     metrics_write_head(out, METRIC_QUEUE);
     sample(out, METRIC_QUEUE, "changes", NULL, m->waiting);
-    int calls = 0;
+    int calls = 0, questions = 0;
     int64_t bytes = 0, traces = 0;
     for (int i = 0; i < m->shared.n_slots; i++) {
         calls += m->shared.slots[i].calls_waiting;
         bytes += m->shared.slots[i].log_waiting;
+        questions += m->shared.slots[i].questions;
         traces += m->shared.slots[i].trace_waiting;
     }
     sample(out, METRIC_QUEUE, "calls", NULL, calls);
+    sample(out, METRIC_QUEUE, "questions", NULL, questions);
     sample(out, METRIC_QUEUE, "log_bytes", NULL, (double)bytes);
     sample(out, METRIC_QUEUE, "trace_log_bytes", NULL, (double)traces);
 }

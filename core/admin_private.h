@@ -37,6 +37,10 @@ void bandits_reset(struct master *m, struct http_exchange *x, const char *name);
 /* admin_ask.c */
 void ask_requests(struct master *m, struct http_exchange *x);
 void ask_cancel(struct master *m, struct http_exchange *x, const char *id);
+void ask_questions(struct master *m, struct http_exchange *x);
+void ask_answer(struct master *m, struct http_exchange *x, const char *id, struct span text,
+                struct span by);
+void ask_expire(struct master *m, struct http_exchange *x, const char *id);
 void ask_drop_all(struct master *m);
 
 #endif

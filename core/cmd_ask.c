@@ -1,5 +1,6 @@
 /* cmd_ask - the command "baton ask": one question through a policy, to the terminal.
  * SPDX-License-Identifier: MIT */
+#include "cmd_person.h"
 #include "commands.h"
 #include "options.h"
 #include "story.h"
@@ -31,19 +32,21 @@ static int read_prompt(int n, char **words, struct buf *prompt, struct err *err)
 }
 
 /* What is asked of whom. 'kind' says what the target must be: "policy" or "model". */
-struct question {
+struct asked {
     const char *kind, *target, *prompt;
-    struct option_list params; /* "NAME=VALUE" */
+    struct option_list params;  /* "NAME=VALUE" */
+    struct option_list answers; /* of a person */
     bool explain;
 };
 
-static int ask(const struct worker_options *o, const struct question *q, struct err *err)
+static int ask(const struct worker_options *o, const struct asked *q, struct err *err)
 {
     struct worker *w = calloc(1, sizeof *w);
     struct ledger ledger = {.cost = 0};
     const char *texts[16 + 4] = {q->kind, q->target, q->prompt};
     const struct worker_job job = {
         .module = "ask", .function = "main", .texts = texts, .ledger = &ledger};
+    struct cmd_person *person = NULL;
     int result = -1;
 
     for (int i = 0; i < q->params.n; i++)
@@ -58,8 +61,11 @@ static int ask(const struct worker_options *o, const struct question *q, struct 
         buf_init(&ledger.notes, NOTES_MAX);
         if (q->explain)
             ledger.story = story_new(w->fx);
-        if (result == 0)
+        if (result == 0 && (person = cmd_person_new(w, &q->answers, err)))
             result = worker_run(w, &job, err);
+        else
+            result = -1;
+        cmd_person_free(person);
         buf_deinit(&ledger.notes);
         story_free(ledger.story);
         worker_deinit(w);
@@ -72,7 +78,7 @@ int cmd_ask(int argc, char **argv)
 {
     struct worker_options o = {.print = stdout, .workflow = true};
     const char *policy = NULL, *model = NULL;
-    struct question q = {.explain = false};
+    struct asked q = {.explain = false};
     const struct option options[] = {
         {"--policy", 'p', "POLICY", OPTION_TEXT, &policy,
          "the policy [auto: the configuration's default]"},
@@ -80,6 +86,9 @@ int cmd_ask(int argc, char **argv)
          "one model instead: \"provider/model\" or an alias"},
         {"--param", 0, "NAME=VALUE", OPTION_LIST, &q.params,
          "a parameter that the policy has opened to callers (may be repeated)"},
+        {"--answer", 0, "TEXT", OPTION_LIST, &q.answers,
+         "the answer to the next question that a policy asks a person (may be repeated) [the "
+         "terminal]"},
         {"--explain", 0, NULL, OPTION_FLAG, &q.explain,
          "show how the answer came about: parameters, decisions, every call"},
         {"--config", 'c', "FILE", OPTION_TEXT, &o.config,

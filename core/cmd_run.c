@@ -1,5 +1,6 @@
 /* cmd_run - the command "baton run": a workflow script, in the same sandbox and on the same runtime
  * as a policy. SPDX-License-Identifier: MIT */
+#include "cmd_person.h"
 #include "commands.h"
 #include "fetch_url.h"
 #include "load.h"
@@ -39,7 +40,18 @@ static int add_script(struct worker *w, const char *path, const char *name, stru
     return result;
 }
 
-static int run(const struct worker_options *o, const char *script, struct err *err)
+static int run_script(struct worker *w, const struct worker_job *job,
+                      const struct option_list *answers, struct err *err)
+{
+    struct cmd_person *person = cmd_person_new(w, answers, err);
+    int result = person ? worker_run(w, job, err) : -1;
+
+    cmd_person_free(person);
+    return result;
+}
+
+static int run(const struct worker_options *o, const char *script,
+               const struct option_list *answers, struct err *err)
 {
     struct worker *w = calloc(1, sizeof *w);
     char name[PATH_MAX + 2];
@@ -54,7 +66,7 @@ static int run(const struct worker_options *o, const char *script, struct err *e
     if (worker_init(w, o, err) == 0) {
         buf_init(&ledger.notes, NOTES_MAX);
         if (worker_load_files(w, err) == 0 && add_script(w, script, name, err) == 0)
-            result = worker_run(w, &job, err);
+            result = run_script(w, &job, answers, err);
         buf_deinit(&ledger.notes);
         worker_deinit(w);
     }
@@ -84,7 +96,8 @@ static int check_hosts(const struct option_list *hosts, struct err *err)
 int cmd_run(int argc, char **argv)
 {
     struct worker_options o = {.print = stdout, .workflow = true};
-    struct option_list readable = {.n = 0}, writable = {.n = 0}, hosts = {.n = 0};
+    struct option_list readable = {.n = 0}, writable = {.n = 0}, hosts = {.n = 0},
+                       answers = {.n = 0};
     const struct option options[] = {
         {"--allow-read", 0, "DIR", OPTION_LIST, &readable,
          "let fs.read open files below DIR (may be repeated)"},
@@ -92,6 +105,8 @@ int cmd_run(int argc, char **argv)
          "let fs.write and fs.append write below DIR"},
         {"--allow-net", 0, "HOST", OPTION_LIST, &hosts,
          "let http.fetch ask HOST: a name, *.name or name:port"},
+        {"--answer", 0, "TEXT", OPTION_LIST, &answers,
+         "the answer to the next human.ask (may be repeated) [the terminal]"},
         {"--config", 'c', "FILE", OPTION_TEXT, &o.config,
          "configuration [baton.lua, if it is there]"},
         {"--policies", 0, "DIR", OPTION_TEXT, &o.policies,
@@ -124,5 +139,5 @@ int cmd_run(int argc, char **argv)
     o.allow_write = writable.values;
     o.allow_net = hosts.values;
     o.args = (const char *const *)argv + 1;
-    return run(&o, argv[1], &err) < 0 ? command_failed("run", &err) : 0;
+    return run(&o, argv[1], &answers, &err) < 0 ? command_failed("run", &err) : 0;
 }

@@ -5,6 +5,8 @@
  *   {"do":"load","serial":7,"config":"baton.lua"} with the sources' and the configuration's descriptors
  *   {"do":"route","base":7,"canary":8,"share":0.05}   {"do":"forget","serial":7}
  *   {"do":"requests","query":1}   {"do":"cancel","query":2,"id":"..."}
+ *   {"do":"questions","query":3}   {"do":"answer","query":4,"id":"q_...","text":"...","by":"..."}
+ *   {"do":"expire","query":5,"id":"q_..."}
  *   {"do":"leave"}: another worker takes the place   {"do":"stop"}: the engine ends   {"do":"cut"}: at once
  * and it tells the master:
  *   {"is":"loaded","serial":7,"policies":["..."]}   {"is":"refused","serial":7,"code":"...","error":"..."}
@@ -255,6 +257,7 @@ static void on_route(struct serving *s, struct span m)
     json_double(json_member(m, "share"), &w->share);
     w->log.level = (enum log_level)front->config.log_level;
     cache_resize(w->cache, front->config.cache_bytes);
+    questions_configure(w->questions, &front->config.human);
     worker_trace_use(&w->trace, &w->log, w->o.trace_log ? w->o.trace_log : front->config.trace_log);
     if (front != old)
         generation_start_timers(front->g);
@@ -305,6 +308,62 @@ static void on_cancel(struct serving *s, struct span m)
     buf_deinit(&text);
 }
 
+/* ---- questions to people ---- */
+
+static void on_questions(struct serving *s, int64_t query)
+{
+    struct buf text;
+
+    buf_init(&text, CHANNEL_TEXT_MAX);
+    buf_printf(&text, "{\"is\":\"answer\",\"query\":%lld,", (long long)query);
+    questions_list(s->w.questions, &text);
+    buf_puts(&text, "}");
+    tell(s, &text);
+    buf_deinit(&text);
+}
+
+static void say_done(struct serving *s, int64_t query, int done, const struct err *refused)
+{
+    struct buf text;
+
+    buf_init(&text, 8 << 10);
+    buf_printf(&text, "{\"is\":\"answer\",\"query\":%lld,\"done\":%d", (long long)query, done);
+    if (refused) {
+        buf_puts(&text, ",\"refused\":");
+        json_write_text(&text, (struct span){refused->message, strlen(refused->message)});
+    }
+    buf_puts(&text, "}");
+    tell(s, &text);
+    buf_deinit(&text);
+}
+
+static void on_person(struct serving *s, struct span m)
+{
+    char id[QUESTION_ID_MAX], by[256];
+    struct span given = json_member(m, "text");
+    struct buf text;
+    struct err err;
+    int done = 0;
+
+    json_member_text(m, "id", id, sizeof id);
+    json_member_text(m, "by", by, sizeof by);
+    buf_init(&text, CHANNEL_TEXT_MAX);
+    if (given.p && json_text(given, &text) == 0)
+        done = questions_answer(s->w.questions, id,
+                                (struct span){text.data ? text.data : "", text.len},
+                                (struct span){by, strlen(by)}, &err);
+    say_done(s, json_member_int(m, "query", 0), done, done < 0 ? &err : NULL);
+    buf_deinit(&text);
+}
+
+static void on_expire(struct serving *s, struct span m)
+{
+    char id[QUESTION_ID_MAX];
+
+    json_member_text(m, "id", id, sizeof id);
+    say_done(s, json_member_int(m, "query", 0), questions_expire(s->w.questions, id), NULL);
+}
+
 /* ---- the end ---- */
 
 /* False: there is nothing to finish. */
@@ -353,6 +412,7 @@ static void cut(struct serving *s)
 
     s->is_cut = true;
     stop(s);
+    questions_end(w->questions, "the engine is stopping");
     request_cancel_all(w, "the engine is stopping");
     if (cut)
         log_write(&w->log, LOG_WARN, "requests were cut off when the engine stopped",
@@ -438,6 +498,7 @@ static void write_slot(struct serving *s)
     s->slot->calls_waiting = transfers_waiting(w->transfers);
     s->slot->log_waiting = (int64_t)w->log.waiting.len;
     s->slot->log_dropped = (int64_t)w->log.lost;
+    s->slot->questions = questions_count(w->questions);
     s->slot->trace_waiting = (int64_t)w->trace.seen.waiting;
     s->slot->trace_dropped = (int64_t)(w->trace.before + w->trace.seen.dropped);
     write_loads(s);
@@ -481,6 +542,12 @@ static void take(struct serving *s, struct channel_message *message)
         on_requests(s, json_member_int(m, "query", 0));
     else if (json_is_text(what, "cancel"))
         on_cancel(s, m);
+    else if (json_is_text(what, "questions"))
+        on_questions(s, json_member_int(m, "query", 0));
+    else if (json_is_text(what, "answer"))
+        on_person(s, m);
+    else if (json_is_text(what, "expire"))
+        on_expire(s, m);
     else if (json_is_text(what, "leave"))
         leave(s);
     else if (json_is_text(what, "stop"))

@@ -17,6 +17,8 @@ int cmd_reload(int argc, char **argv);   /* cmd_admin.c */
 int cmd_policies(int argc, char **argv); /* cmd_admin.c */
 int cmd_use(int argc, char **argv);      /* cmd_admin.c */
 int cmd_bandits(int argc, char **argv);
+int cmd_questions(int argc, char **argv);
+int cmd_answer(int argc, char **argv); /* cmd_questions.c */
 
 /* "baton ask: message" on standard error; returns 1. */
 int command_failed(const char *name, const struct err *err);

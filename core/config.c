@@ -149,6 +149,16 @@ static void take_breaker(lua_State *L, struct health_bounds *b)
     lua_pop(L, 1);
 }
 
+static void take_human(lua_State *L, struct config *c)
+{
+    lua_getfield(L, -1, "human");
+    c->human.open_max = (int)take_int(L, "open", 1000);
+    c->human.url = take_text(L, "webhook");
+    c->human.headers = take_list(L, "headers", &c->human.header_count);
+    c->human_pin_us = take_int(L, "pin_ms", 600000) * 1000;
+    lua_pop(L, 1);
+}
+
 static void take_provider(lua_State *L, struct config *c, size_t answer_max)
 {
     struct provider *p = providers_add(&c->providers);
@@ -237,6 +247,7 @@ static void take_all(lua_State *L, struct config *c)
     lua_pop(L, 1);
     take_limits(L, c);
     take_kv(L, c);
+    take_human(L, c);
     take_canary(L, &c->canary);
     take_breaker(L, &c->breaker);
     take_providers(L, c);
@@ -574,6 +585,8 @@ static void free_list(char **list, size_t n)
 void config_deinit(struct config *c)
 {
     free(c->listen);
+    free((char *)c->human.url);
+    free_list((char **)c->human.headers, c->human.header_count);
     free_list(c->keys, c->key_count);
     if (c->admin_token)
         explicit_bzero(c->admin_token, strlen(c->admin_token));

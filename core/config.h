@@ -14,6 +14,7 @@
 #include "http.h"
 #include "kv.h"
 #include "provider.h"
+#include "questions.h"
 #include "sources.h"
 
 enum {
@@ -35,6 +36,8 @@ struct config {
     size_t waiting_max; /* requests in flight; beyond that 503 */
     int drain_timeout_ms;
     struct canary_bounds canary;
+    struct questions_config human; /* owned */
+    int64_t human_pin_us;          /* questions of policies that were replaced wait no longer */
     struct health_bounds breaker;
     struct providers providers;
     char *facts;        /* JSON: what scripts may know */

@@ -19,6 +19,9 @@
 
 struct effect;
 struct op;
+struct question_form;
+struct question_wait;
+struct questions;
 struct shared;
 
 enum ask_kind { ASK_SLEEP, ASK_CALL };
@@ -120,6 +123,11 @@ struct effect {
     enum health_change (*proved)(struct effect *e, struct health_ticket *ticket);
     bool (*retry)(struct effect *e, const char *model);
     bool (*health)(struct effect *e, const char *model, struct health_view *view);
+    /* People: as in questions.h. */
+    struct questions *questions; /* NULL: nobody can be asked */
+    int (*ask_person)(struct effect *e, struct question_wait *w, const struct question_form *form,
+                      struct err *err);
+    void (*drop_question)(struct effect *e, struct question_wait *w);
 };
 
 #endif

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "effect_state.h"
 
+#include "questions.h"
+
 static int state_kv_get(struct effect *e, struct span key, struct buf *out)
 {
     return kv_get(e->shared->kv, key, e->wall_us(e), out);
@@ -129,10 +131,26 @@ static bool state_health(struct effect *e, const char *model, struct health_view
     return health_look(e->shared->health, model, e->mono_us(e), view);
 }
 
+static int state_ask_person(struct effect *e, struct question_wait *w,
+                            const struct question_form *form, struct err *err)
+{
+    if (!e->questions)
+        return err_set(err, ERR_UNAVAILABLE, "nobody can be asked here");
+    return questions_ask(e->questions, w, form, err);
+}
+
+static void state_drop_question(struct effect *e, struct question_wait *w)
+{
+    (void)e;
+    questions_drop(w);
+}
+
 void effect_state_use(struct effect *e, struct shared *shared, struct cache *cache)
 {
     e->shared = shared;
     e->cache = cache;
+    e->ask_person = state_ask_person;
+    e->drop_question = state_drop_question;
     e->kv_get = state_kv_get;
     e->kv_set = state_kv_set;
     e->kv_incr = state_kv_incr;

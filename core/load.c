@@ -174,8 +174,10 @@ void load_retire(struct load *l)
 {
     if (l->state == LOAD_RETIRED)
         return;
-    if (l->state == LOAD_READY)
+    if (l->state == LOAD_READY) {
         generation_retire(l->g);
+        questions_limit(l->w->questions, (uint64_t)l->serial, l->config.human_pin_us);
+    }
     l->state = LOAD_RETIRED;
     generation_unref(l->g);
 }

@@ -45,6 +45,8 @@ static const struct {
     {"policies", "list the generations of a running engine", cmd_policies},
     {"use", "let a running engine serve with another generation", cmd_use},
     {"bandits", "what the bandits of a running engine have learned", cmd_bandits},
+    {"questions", "list what people are asked by a running engine", cmd_questions},
+    {"answer", "answer a question of a running engine", cmd_answer},
     {"sim", "the simulated providers", cmd_sim},
     {"version", "show the version", cmd_version},
     {"help", "show help, or that of a command", cmd_help},

@@ -22,14 +22,21 @@ int crew_send(struct hand *h, const int *fds, const char *format, ...)
 {
     char text[4096];
     va_list args;
-    struct err err;
 
     va_start(args, format);
     int n = vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (n < 0 || n >= (int)sizeof text)
-        n = err_set(&err, ERR_INTERNAL, "it is too long");
-    else if (channel_send(h->channel, (struct span){text, (size_t)n}, fds, &err) == 0)
+    return crew_send_text(h, fds,
+                          (struct span){n < (int)sizeof text ? text : NULL, n < 0 ? 0 : (size_t)n});
+}
+
+int crew_send_text(struct hand *h, const int *fds, struct span text)
+{
+    struct err err;
+
+    if (!text.p)
+        err_set(&err, ERR_INTERNAL, "it is too long");
+    else if (channel_send(h->channel, text, fds, &err) == 0)
         return 0;
     if (err.code !=
         ERR_UNAVAILABLE) /* else it has ended, and what that means is told when it is reaped */

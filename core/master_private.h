@@ -186,6 +186,7 @@ bool crew_has(const struct hand *h, int64_t serial);
 bool crew_ready(const struct master *m, int64_t serial); /* all workers have loaded it */
 int crew_send(struct hand *h, const int *fds, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+int crew_send_text(struct hand *h, const int *fds, struct span text); /* p NULL: too long */
 void crew_load(struct hand *h, const struct edition *e);
 void crew_route(struct master *m); /* tells all what to serve now */
 void crew_forget(struct master *m, int64_t serial);

@@ -30,6 +30,7 @@ static const luaL_Reg modules[] = {
     {"log", luaopen_baton_log},
     {"measure", luaopen_baton_measure},
     {"nearest", luaopen_baton_nearest},
+    {"person", luaopen_baton_person},
     {"provider", luaopen_baton_provider},
     {"random", luaopen_baton_random},
     {"readonly", luaopen_baton_readonly},

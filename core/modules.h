@@ -31,6 +31,7 @@ int luaopen_baton_terminal(lua_State *L);  /* bind_terminal.c */
 int luaopen_baton_timer(lua_State *L);     /* bind_timer.c */
 int luaopen_baton_health(lua_State *L);    /* bind_health.c */
 int luaopen_baton_http(lua_State *L);      /* bind_http.c */
+int luaopen_baton_person(lua_State *L);    /* bind_human.c */
 int luaopen_baton_provider(lua_State *L);  /* bind_provider.c */
 int luaopen_baton_validator(lua_State *L); /* bind_schema.c */
 

@@ -18,6 +18,7 @@ struct worker_slot {
     _Atomic int64_t resident;      /* bytes of memory */
     _Atomic int64_t heap;          /* bytes of Lua, all generations */
     _Atomic int64_t log_dropped;   /* lines */
+    _Atomic int questions;         /* to people, open */
     _Atomic int64_t trace_waiting; /* bytes of the trace log */
     _Atomic int64_t trace_dropped; /* lines of it */
     _Atomic int64_t cache_bytes, cache_entries, cache_hits, cache_misses;

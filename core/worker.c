@@ -147,6 +147,9 @@ int worker_init(struct worker *w, const struct worker_options *o, struct err *er
         !(w->transfers = transfers_new(w->base, &transfers, err)) ||
         !(w->fx = effect_live_new(w->base, w->transfers, &w->shared, w->cache, err)))
         goto fail;
+    if (!(w->questions = questions_new(w->fx, &w->log, err)))
+        goto fail;
+    w->fx->questions = w->questions;
     if (watchdog_init(&w->rt.dog, err) < 0)
         goto fail;
     w->watched = true;
@@ -202,6 +205,7 @@ void worker_deinit(struct worker *w)
         event_free(w->undertaker);
     if (w->watched)
         watchdog_deinit(&w->rt.dog);
+    questions_free(w->questions);
     if (w->fx)
         w->fx->free(w->fx);
     worker_trace_end(&w->trace);

@@ -6,6 +6,7 @@
 #include "config.h"
 #include "generation.h"
 #include "http.h"
+#include "questions.h"
 #include "shared.h"
 #include "sim.h"
 #include "transfer.h"
@@ -44,6 +45,7 @@ struct worker {
     struct sim *sim; /* the built-in one, when no provider is configured */
     struct transfers *transfers;
     struct effect *fx;
+    struct questions *questions; /* to people */
     struct runtime rt;
     bool watched;       /* the watchdog runs */
     struct list loads;  /* struct load, every one */

@@ -127,6 +127,15 @@ local function header_text(place, value)
    return value
 end
 
+-- Where questions are posted to. Its path or query may be what makes it a secret; scripts never see it.
+local function webhook_url(place, value)
+   is "string"(place, value)
+   if not value:find "^https?://[^/%s?#@]+[^%s#@]*$" then
+      fail(place, "must be an http:// or https:// URL without user or fragment")
+   end
+   return value
+end
+
 -- One key or several. The list is of PROVIDER_KEYS (core/provider.h) at most.
 local function provider_keys(place, value)
    if type(value) ~= "table" then return header_text(place, value) end
@@ -278,6 +287,10 @@ local check_config = record {
       max_bytes = number_in(1024, 64 << 20, "bytes"), timeout = seconds, allow = list_of(host_rule),
       allow_private = is "boolean",
    },
+   human = record {
+      webhook = webhook_url, headers = map_of(header_text), open = number_in(1, 1e6), within = seconds,
+      pin = seconds,
+   },
    kv = record { bytes = number_in(1 << 20, 1 << 30, "bytes") },
    breaker = record {
       failures = number_in(1, 1e6), window = number_in(1, 3600, "seconds"), error_rate = number_in(0.01, 1),
@@ -300,6 +313,19 @@ end
 
 local function keys_of(key)
    return type(key) == "table" and key or { key } -- none: an empty list
+end
+
+-- "name: value" lines.
+local function header_lines(place, given)
+   local lines = {}
+   for header, value in pairs(given or {}) do
+      if not header:find("^[%w!#$%%&'*+.^_`|~-]+$") then
+         fail(place .. "." .. header, "is no name for a header")
+      end
+      lines[#lines + 1] = header .. ": " .. value
+   end
+   if #lines > 16 then fail(place, "must hold at most 16 fields") end
+   return lines
 end
 
 local function provider_of(name, given, common)
@@ -473,6 +499,7 @@ return function(given, env, simulated, read, recorded)
    end
    local chained = type(given.policy) == "table" and given.policy or nil
    local default_policy = chained and table.concat(chained, "+") or given.policy or given.default_policy
+   local human = given.human or {}
    local limits, catalogue = given.limits or {}, catalogue_of(given.catalogue, all, read)
    return {
       listen = given.listen or "127.0.0.1:8080",
@@ -496,6 +523,10 @@ return function(given, env, simulated, read, recorded)
          drain_timeout_ms = limits.drain_timeout and ms(limits.drain_timeout),
       },
       kv = given.kv or {},
+      human = {
+         webhook = human.webhook, headers = header_lines("human.headers", human.headers), open = human.open,
+         pin_ms = human.pin and ms(human.pin),
+      },
       canary = given.canary or {},
       breaker = given.breaker or {},
       providers = providers,
@@ -508,7 +539,8 @@ return function(given, env, simulated, read, recorded)
          policies = given.policies or {}, default_policy = default_policy or "complexity",
          policy_place = given.policy and "policy" or nil, policy_chain = chained, chains = given.chains,
          default_model = given.default_model,
-         kv = given.kv or {}, http = given.http or {}, media = given.media or {},
+         kv = given.kv or {}, human = { within = human.within }, http = given.http or {},
+         media = given.media or {},
       },
    }
 end

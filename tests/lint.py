@@ -21,7 +21,7 @@ RANKS = {
     1: "log trace_log transfer transfer_* resolve sources provider home tls sim_hash shm kv kv_* cache health health_table quantile metrics canary claims zone"
     " archive archive_* channel watch shared sources_* memfd"
     " listen slots bandit bandit_*",
-    2: "effect effect_live effect_oracle effect_state sink call",
+    2: "effect effect_live effect_oracle effect_state questions webhook sink call",
     3: "story admission guard sandbox lua_* generation generation_* threads task modules bind_* request_view answer stream",
     4: "http http_* config door failure load state request request_flight request_private request_sink request_trace worker worker_* master master_* admin admin_* sim sim_play sim_log cmd_* commands main train train_* eval eval_*",
 }

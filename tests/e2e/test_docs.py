@@ -241,7 +241,7 @@ end
 MODULES = (
     "llm task errors models usage policy classify judge consensus schema text json trace log clock random fs "
     "terminal provider retry_after timer blame health hub "
-    "media base64 http reply outgoing refusal count bandit feedback session sums"
+    "media base64 http reply outgoing refusal count bandit feedback session human sums"
 ).split()
 
 
@@ -358,7 +358,7 @@ def test_every_variable_that_registers_a_provider_is_in_the_page():
 def test_every_option_of_every_command_is_in_the_page_and_back():
     page = section(README, "Command line")
     there = set()
-    for command in ("serve", "run", "ask", "check", "models", "train", "eval", "reload", "policies", "use", "bandits", "sim", "version", "help"):
+    for command in ("serve", "run", "ask", "check", "models", "train", "eval", "reload", "policies", "use", "bandits", "questions", "answer", "sim", "version", "help"):
         check(f"`baton {command}" in page, f"baton {command} is not in README.md")
         there |= set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", baton(command, "--help").stdout))
     shown = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", page))

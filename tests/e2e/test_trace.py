@@ -249,7 +249,7 @@ def test_ask_explains():
     for what in (
         r"^Canberra$", r"^-- policy cascade, generation [0-9a-f]{12}$", r"^--   threshold = 0.9 \(set by the caller\)$",
         r"^-- +\d+ ms  call    sim/mini: ok, \d+ tokens in \(0 cached\), 1 out, \$0\.0000\d\d, \d+ ms$",
-        r"^-- +\d+ ms  decide  mini: good enough \(confidence 1\.00\)$",
+        r"^-- +\d+ ms  decide  mini: good enough \(confidence 1\.00\)",
     ):
         check(re.search(what, done.stdout, re.M), (what, done.output))
     failed = baton("ask", "--explain", "-m", "sim/mini:503", "Hi")

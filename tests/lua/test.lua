@@ -172,6 +172,23 @@ function t.follow()
    harness.follow()
 end
 
+-- t.questions() -> what operators see of the questions to people: { total =, items = { { id =, ... } } }.
+function t.questions()
+   return json.decode(harness.questions())
+end
+
+-- t.person(text, by?, id?): answers the oldest question, or that one: 1, 0 (there is none), or a message.
+function t.person(text, by, id)
+   local first = t.questions().items[1]
+   return harness.answer_question(id or first and first.id or "none", text, by)
+end
+
+-- t.end_questions("expire", id) -> boolean | ("limit", seconds): as when their policies are replaced |
+-- ("stop"): as when the engine ends | ("open", n, url?): the configuration's human.open and human.webhook.
+function t.end_questions(how, what, url)
+   return harness.end_questions(how, what, url)
+end
+
 -- t.collect(): collects garbage now.
 function t.collect()
    harness.collect()

@@ -368,10 +368,88 @@ static int h_follow(lua_State *L)
     return 0;
 }
 
+static struct questions *questions_of(lua_State *L)
+{
+    return runner_of(L)->world.fake.effect.questions;
+}
+
+/* harness.questions() -> what operators see, as JSON */
+static int h_questions(lua_State *L)
+{
+    struct buf out;
+
+    buf_init(&out, 1 << 20);
+    buf_puts(&out, "{");
+    questions_list(questions_of(L), &out);
+    buf_puts(&out, "}");
+    lua_pushlstring(L, out.data, out.len);
+    buf_deinit(&out);
+    return 1;
+}
+
+/* harness.answer_question(id, text, by) -> 1, 0 or message */
+static int h_answer_question(lua_State *L)
+{
+    struct span text, by;
+    struct err err;
+
+    text.p = luaL_checklstring(L, 2, &text.n);
+    by.p = luaL_optlstring(L, 3, "", &by.n);
+    int done = questions_answer(questions_of(L), luaL_checkstring(L, 1), text, by, &err);
+    if (done < 0)
+        lua_pushstring(L, err.message);
+    else
+        lua_pushinteger(L, done);
+    return 1;
+}
+
+static void stop_questions(struct world *w)
+{
+    struct err err;
+
+    questions_end(w->fake.effect.questions, "the engine is stopping");
+    questions_free(w->fake.effect.questions);
+    w->fake.effect.questions = questions_new(&w->fake.effect, &w->log, &err);
+}
+
+/* harness.end_questions(how, id, seconds or number, url): see test.lua */
+static int h_end_questions(lua_State *L)
+{
+    struct questions *q = questions_of(L);
+    const char *how = luaL_checkstring(L, 1);
+    char header[] = "x-key: hook-secret";
+    char *headers[] = {header};
+
+    if (strcmp(how, "expire") == 0) {
+        lua_pushboolean(L, questions_expire(q, luaL_checkstring(L, 2)));
+        return 1;
+    }
+    if (strcmp(how, "limit") == 0)
+        questions_limit(q, generation_of(L)->serial, (int64_t)(luaL_checknumber(L, 2) * 1e6));
+    else if (strcmp(how, "open") == 0)
+        questions_configure(q, &(struct questions_config){(int)luaL_checkinteger(L, 2),
+                                                          luaL_optstring(L, 3, NULL), headers, 1});
+    else
+        stop_questions(&runner_of(L)->world);
+    return 0;
+}
+
 static const luaL_Reg harness[] = {
-    {"case", h_case},     {"check", h_check},       {"skip", h_skip},     {"compile", h_compile},
-    {"answer", h_answer}, {"requests", h_requests}, {"forget", h_forget}, {"force", h_force},
-    {"metric", h_metric}, {"collect", h_collect},   {"client", h_client}, {"follow", h_follow},
+    {"case", h_case},
+    {"check", h_check},
+    {"skip", h_skip},
+    {"compile", h_compile},
+    {"answer", h_answer},
+    {"requests", h_requests},
+    {"forget", h_forget},
+    {"force", h_force},
+    {"metric", h_metric},
+    {"collect", h_collect},
+    {"client", h_client},
+    {"follow", h_follow},
+    {"questions", h_questions},
+    {"answer_question", h_answer_question},
+    {"end_questions", h_end_questions},
     {NULL, NULL},
 };
 

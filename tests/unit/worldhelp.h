@@ -6,6 +6,7 @@
 #include "config.h"
 #include "effect_state.h"
 #include "fakehelp.h"
+#include "questions.h"
 #include "task.h"
 
 #include <fcntl.h>
@@ -85,6 +86,7 @@ static inline void world_close(struct world *w)
     sources_deinit(&w->sources);
     config_deinit(&w->config);
     watchdog_deinit(&w->rt.dog);
+    questions_free(w->fake.effect.questions);
     log_deinit(&w->log);
     fake_clear(&w->fake);
     shared_free(&w->shared);
@@ -111,6 +113,8 @@ static inline int world_open(struct world *w, const char *config, struct err *er
     if (shared_new(&w->shared, &sizes, err) < 0 || !(w->cache = cache_new(WORLD_CACHE, err)))
         return -1;
     effect_state_use(&w->fake.effect, &w->shared, w->cache);
+    if (!(w->fake.effect.questions = questions_new(&w->fake.effect, &w->log, err)))
+        return -1;
     if (world_load_config(&w->config, config ? config : world_config(), err) < 0 ||
         sources_read(&w->sources, world_home(), NULL, err) < 0) {
         world_close(w);
