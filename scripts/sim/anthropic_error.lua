@@ -41,7 +41,8 @@ function anthropic_error.json(kind, message)
 end
 
 local function rate_headers(headers, seconds)
-   for _, h in ipairs { { "retry-after", seconds }, { "anthropic-ratelimit-requests-limit", "50" },
+   for _, h in ipairs { { "retry-after", ("%d"):format(math.ceil(tonumber(seconds))) },
+      { "anthropic-ratelimit-requests-limit", "50" },
       { "anthropic-ratelimit-requests-remaining", "0" },
       { "anthropic-ratelimit-requests-reset", "2026-01-01T00:00:00Z" } } do
       headers[#headers + 1] = h

@@ -40,7 +40,8 @@ function ollama_error.fail(what, d)
       status = status, headers = { { "content-type", "application/json; charset=utf-8" } },
       body = ollama_error.json(message) .. "\n",
    }
-   if d.seconds then table.insert(plan.headers, { "retry-after", d.seconds }) end
+   local seconds = tonumber(d.seconds)
+   if seconds then table.insert(plan.headers, { "retry-after", ("%d"):format(math.ceil(seconds)) }) end
    return plan
 end
 

@@ -58,8 +58,9 @@ function openai_error.json(message, kind, param, code)
 end
 
 local function rate_headers(headers, seconds)
-   for _, h in ipairs { { "retry-after", seconds }, { "retry-after-ms",
-      ("%d"):format(tonumber(seconds) * 1000) },
+   local n = tonumber(seconds) -- the header knows whole seconds only
+   for _, h in ipairs { { "retry-after", ("%d"):format(math.ceil(n)) },
+      { "retry-after-ms", ("%d"):format(math.ceil(n * 1000)) },
       { "x-ratelimit-limit-requests", "500" }, { "x-ratelimit-remaining-requests", "0" },
       { "x-ratelimit-reset-requests", seconds .. "s" } } do
       headers[#headers + 1] = h
