@@ -111,6 +111,17 @@ static void refuse(struct running *r, int status, const char *code, const char *
     buf_printf(&r->body, ",\"type\":\"invalid_request_error\",\"code\":\"%s\"}}", code);
 }
 
+/* Does the body ask what was asked when it was recorded? */
+static bool asks(struct span body, struct span prompt)
+{
+    struct buf text;
+
+    buf_init(&text, BODY_MAX);
+    bool found = json_write_text(&text, prompt) == 0 && memmem(body.p, body.n, text.data, text.len);
+    buf_deinit(&text);
+    return found;
+}
+
 static void book(struct oracle *o, int model, const struct outcome *x)
 {
     o->calls.calls++;
@@ -157,6 +168,7 @@ static void answer_call(struct oracle *o, struct running *r, const struct ask_ca
     struct span stream = json_member(body, "stream");
     bool streams = stream.p && json_type(stream) == JSON_TRUE;
     book(o, k, x);
+    o->calls.reworded += !asks(body, o->data->rows[o->row].prompt);
     r->due = o->now + (int64_t)((double)x->latency * 1e6);
     r->headers = streams ? "content-type: text/event-stream\r\n" : r->headers;
     model.p += strcspn(name, "/") + 1;

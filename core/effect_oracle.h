@@ -16,7 +16,8 @@
 
 /* What was asked for in the row. */
 struct oracle_calls {
-    int calls, missing;         /* of models; of models that the data do not have for the row */
+    int calls, missing; /* of models; of models that the data do not have for the row */
+    int reworded; /* calls with another prompt than the recorded one, which got the recorded answer */
     double cost;                /* USD, as recorded */
     bool unpriced;              /* the cost of some call is not known */
     int asked[OUTCOMES_MODELS]; /* how often each was */

@@ -17,6 +17,7 @@ struct eval_pass {
     double calls;                   /* of all rows together */
     long errors;                    /* rows without an answer: quality 0 */
     long missing;                   /* calls of a model that has no outcome in the row */
+    long reworded;                  /* calls with another prompt than the recorded one */
     long unjudged;             /* answers that no recorded one says anything about: quality 0 */
     long scores;               /* rows that told a score; -1: some told different ones */
     char why[ERR_MESSAGE_MAX]; /* the first error; "" */

@@ -294,6 +294,7 @@ static void run_row(struct running *r, size_t row)
     const struct oracle_calls *calls = effect_oracle_calls(r->w->rt.fx);
     out->calls += calls->calls;
     out->missing += calls->missing;
+    out->reworded += calls->reworded;
     out->cost[row] = calls->cost;
     out->strong[row] = calls->asked[r->s->strong] > 0;
     note_score(out, row, &r->ledger.notes);

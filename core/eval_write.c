@@ -108,8 +108,8 @@ static int put_curve(struct buf *b, const struct curve *c)
 static void put_pass(struct buf *b, const struct eval_pass *p, size_t rows)
 {
     put_member(b, "calls", p->calls / (double)rows);
-    buf_printf(b, ",\"errors\":%ld,\"missing\":%ld,\"unjudged\":%ld", p->errors, p->missing,
-               p->unjudged);
+    buf_printf(b, ",\"errors\":%ld,\"missing\":%ld,\"reworded\":%ld,\"unjudged\":%ld", p->errors,
+               p->missing, p->reworded, p->unjudged);
     if (p->why[0]) {
         buf_puts(b, ",");
         put_text(b, "error", p->why);

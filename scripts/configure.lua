@@ -448,9 +448,12 @@ end
 local function with_recorded(given, recorded)
    local own = merged(given, { providers = {}, models = {}, aliases = {}, policies = {} })
    own.catalogue, own.default_model = nil, nil
+   own.breaker = { failures = 1e6, min_calls = 1e6 } -- rows have nothing to do with each other
    for name, facts in pairs(recorded.models) do
       local provider = name:match("^[^/]+")
-      own.models[name] = merged(facts.guessed, (given.models or {})[name] or {}, facts.described)
+      local model = merged(facts.guessed, (given.models or {})[name] or {}, facts.described)
+      model.requests_per_minute, model.tokens_per_minute = nil, nil -- nor do they come at any pace
+      own.models[name] = model
       own.providers[provider] = { base_url = "http://recorded.invalid/" .. provider } -- core/effect_oracle.h
    end
    for name, target in pairs(given.aliases or {}) do

@@ -99,6 +99,10 @@ local function remarks(result)
       if (line.missing or 0) > 0 then
          add("%s: %d calls without a recorded outcome", line.name, line.missing)
       end
+      if (line.reworded or 0) > 0 then
+         add("%s: %d calls with another prompt than the recorded one, which got the recorded answer",
+            line.name, line.reworded)
+      end
       if (line.unjudged or 0) > 0 then
          add("%s: %d answers that are no recorded one (quality 0)", line.name, line.unjudged)
       end

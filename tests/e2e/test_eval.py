@@ -157,6 +157,7 @@ def test_what_goes_wrong_is_counted():
         "gap": policy("gap", 'return llm.chat("oracle/other", req)'),
         "raises": policy("raises", 'if #text.of(req) == 2 then error "on purpose" end\nreturn llm.chat("oracle/weak", req)'),
         "unknown": policy("unknown", 'return llm.chat("oracle/nobody", req)'),
+        "rewords": policy("rewords", 'return llm.chat("oracle/weak", "How do you do?")'),
         "makes_up": policy("makes_up", 'return llm.reply { text = "something" }'),
         "net": policy("net", 'return nil, select(2, require("http").fetch("http://example.com/"))'),
     }
@@ -169,6 +170,8 @@ def test_what_goes_wrong_is_counted():
         equal([lines["raises"][k] for k in ("errors", "missing")], [1, 0])
         check("line 3: " in lines["raises"]["error"] and "on purpose" in lines["raises"]["error"], lines["raises"])
         equal([lines["unknown"][k] for k in ("errors", "missing")], [10, 10])
+        equal([lines["rewords"][k] for k in ("errors", "reworded", "missing", "unjudged")], [0, 10, 0, 0])
+        equal(lines["raises"]["reworded"], 0)
         equal([lines["makes_up"][k] for k in ("errors", "unjudged")], [0, 10])
         equal(lines["net"]["errors"], 10)
 
@@ -227,6 +230,19 @@ def test_time_is_recorded_too():
         check("line 2" in lines["hurry"]["error"], lines["hurry"])
         equal([lines["race"]["errors"], lines["clock"]["errors"]], [0, 0])
         near(lines["race"]["strong_share"]["value"], 0.3)
+
+
+def test_rows_have_nothing_to_do_with_each_other():
+    """A model that always fails is asked in each row, and no rate is reached."""
+    rows = [dict(ROWS[0], **{"latency:weak": 9, "prompt": f"q{i}"}) for i in range(200)]
+    config = 'return { models = { ["oracle/strong"] = { requests_per_minute = 1 } }, providers = { oracle = { base_url = "http://x.invalid" } } }'
+    tries = policy("tries", """
+       local reply, err = llm.chat("oracle/weak", req, { timeout = 1 })
+       assert(err.code == "timeout" and not err.refused, err.message)
+       return llm.chat("oracle/strong", req)""")
+    with Folder(rows, {"tries": tries}, baton=config) as folder:
+        line = folder.json("-p", "tries", "--bootstrap", "0")[0]["tries"]
+        equal([line["errors"], line["calls"]], [0, 2], line.get("error"))
 
 
 def test_configuration_and_description_name_the_models():
@@ -433,6 +449,20 @@ def test_figures_on_public_outcomes_are_those_of_another_calculation():
         check(abs(lines["always strong"]["cost"]["value"] - half) < 1e-9, "cost")
         length = lines["length"]["quality"]
         check(length["low"] < length["value"] < length["high"], length)
+
+
+def test_naughty_prompts_are_prompts():
+    text = (vectors("naughty-strings") / "blns.json").read_text(encoding="utf-8")
+    rows = [{"prompt": s + "?", "score:weak": 1, "score:strong": 1, "answer:weak": s, "answer:strong": s + "!"}
+            for s in json.loads(text) if s.strip()]  # fmt: skip
+    with Folder() as folder:
+        Path(folder.path, "n.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        args = ("-p", "length", "-p", "complexity", "-p", "cascade", "-p", "ensemble", "--weak", "weak", "--strong", "strong")
+        lines, result = folder.json(*args, "--bootstrap", "0", data="n.jsonl")
+        check(result["data"]["rows"] > 400, result["data"]["rows"])
+        for name in ("length", "complexity", "cascade"):
+            equal([lines[name][k] for k in ("errors", "reworded", "unjudged")], [0, 0, 0], name)
+            near(lines[name]["quality"]["value"], 1, name)
 
 
 def test_many_models_and_ten_thousand_rows_take_seconds():
