@@ -32,6 +32,7 @@ local function run(req, p)
    if winner then
       local reply, how = settle(req, p, winner, replies, agreement)
       trace.decide { model = reply.name, reason = how, confidence = agreement }
+      reply.confidence = agreement
       return reply
    end
    for i = 1, p.n do err = err or failures[i] end

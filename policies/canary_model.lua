@@ -24,6 +24,19 @@ local function share_of(side, what)
    return (kv.get(("canary_model:%s:%s"):format(side, what)) or 0) / calls, calls
 end
 
+local WHAT = { "failed", "poor", "seconds", "usd" }
+
+-- Both in one line of the log: shares, and means of a request.
+local function compare(p)
+   local line = { new_model = p.new, old_model = p.old }
+   for _, side in ipairs { "new", "old" } do
+      for _, what in ipairs(WHAT) do
+         line[side .. "_" .. what], line[side .. "_calls"] = share_of(side, what)
+      end
+   end
+   log.info("models compared", line)
+end
+
 -- Does the new model fail more often than the old one, by a margin and over enough calls?
 local function is_worse(p)
    local new, calls = share_of("new", "failed")
@@ -31,16 +44,17 @@ local function is_worse(p)
 end
 
 -- One answer, and what it says of its model. A stream's end is not waited for.
-local function measured(side, target, req)
+local function measured(side, target, req, p)
    local begun = clock.monotonic()
    local reply, err = ask.once(target, req)
    if err and policy.hopeless(err) then return nil, err end -- says nothing of the model
-   count(side, "calls")
+   local calls = count(side, "calls")
    local poor = reply and llm.is_reply(reply) and judge.quality(req, reply) < 0.5
    if not reply then count(side, "failed") end
    if poor then count(side, "poor") end
    count(side, "seconds", clock.monotonic() - begun)
    if reply and llm.is_reply(reply) then count(side, "usd", reply.cost + 0.0) end
+   if side == "new" and calls % p.report == 0 then compare(p) end
    return reply, err
 end
 
@@ -50,12 +64,12 @@ local function run(req, p)
          log.warn("the new model fails more often: left alone", { model = p.new })
       else
          trace.decide { model = p.new, reason = "canary" }
-         local reply, err = measured("new", p.new, req)
+         local reply, err = measured("new", p.new, req, p)
          if reply or policy.hopeless(err) then return reply, err end
       end
    end
    trace.decide { model = p.old, reason = "stable" }
-   local reply, err = measured("old", p.old, req)
+   local reply, err = measured("old", p.old, req, p)
    if reply or policy.hopeless(err) then return reply, err end
    local old = models.resolve(p.old)
    if not old then return nil, err end
@@ -71,6 +85,7 @@ return policy.define {
       share = 0.05,   -- of the requests (0..1) that the new model gets
       min_calls = 20, -- of the new model, before it is judged
       margin = 0.05,  -- by which its share of failures may be higher
+      report = 100,   -- calls of the new model between two lines of the log that compare
    },
    run = run,
 }

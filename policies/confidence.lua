@@ -34,6 +34,7 @@ local function run(req, p)
       if reply then
          local sure, source = sure_of(req, reply, p)
          trace.decide { model = reply.name, confidence = sure, reason = source }
+         reply.confidence = sure
          if sure >= p.threshold then return reply end
          if not best or sure > best_sure then best, best_sure = reply, sure end
       elseif err and policy.hopeless(err) then

@@ -29,6 +29,7 @@ local function run(req, p)
    for _ in pairs(replies) do answered = answered + 1 end
    if winner and agreement >= p.threshold and answered * 2 > #list then
       trace.decide { model = winner.name, reason = "consensus", confidence = agreement }
+      winner.confidence = agreement
       return winner
    end
    local err = first_error(list, failures)

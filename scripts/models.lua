@@ -143,6 +143,11 @@ function models.find(selector)
    return ranking.orders[selector.prefer](found, latency_of)
 end
 
+-- models.is_selector(value) -> boolean: a table that says at least one thing a selector may.
+function models.is_selector(value)
+   return type(value) == "table" and next(value) ~= nil and not selector_fault(value)
+end
+
 -- models.all() -> every entry of any mode, cheapest first.
 function models.all()
    return table.move(entries, 1, #entries, 1, {})

@@ -77,7 +77,7 @@ end
 
 -- policy.params(def, overrides) -> the parameters a run gets: def.params under those of the configuration.
 -- Every policy may have 'deadline'. Raises on a name the policy does not know, and on a value of another type
--- than its default.
+-- than its default; but the name of a model may take the place of a selector.
 function policy.params(def, overrides)
    local merged = {}
    for name, value in pairs(def.params) do merged[name] = value end
@@ -86,7 +86,8 @@ function policy.params(def, overrides)
       local default = def.params[name]
       if default == nil then default = OF_ALL[name] end
       if default == nil then error(place .. ": the policy has no such parameter", 0) end
-      if type(default) ~= type(value) then
+      local names_model = type(value) == "string" and require("models").is_selector(default)
+      if type(default) ~= type(value) and not names_model then
          error(("%s: must be a %s, not a %s"):format(place, type(default), type(value)), 0)
       end
       merged[name] = value

@@ -3,7 +3,9 @@
 SPDX-License-Identifier: MIT
 """
 
+import tempfile
 import time
+from pathlib import Path
 
 import harness
 from base import check, equal, slow
@@ -169,6 +171,37 @@ def test_a_guardrail_guards_the_rest_of_its_chain():
             begin = time.monotonic()
             answered(g.chat("auto", PROMPTS[0], stream=stream), stream, "chain")
             check(time.monotonic() - begin < 5 * slow(), "the cap was not kept")
+
+
+WRONG_CHAINS = {
+    'policy = { "direct", "cascade" }': "'direct' never passes a request on",
+    'policy = { "privacy", "none" }': "policy: there is no policy 'none'",
+    "policy = {}": "policy: must name at least one policy",
+    'policy = "none"': "policy: there is no policy 'none'",
+    'policy = "cascade", default_policy = "direct"': "not with both",
+    'chains = { x = "direct" }': "chains.x: must be a table",
+    'chains = { x = { 1 } }': "chains.x.1: must be a string",
+    'chains = { cascade = { "direct" } }': "chains.cascade: there is a policy of that name",
+}
+
+
+def test_chains_that_cannot_be_meant_are_refused():
+    with tempfile.TemporaryDirectory(prefix="baton-chains-") as folder:
+        for members, why in WRONG_CHAINS.items():
+            Path(folder, "baton.lua").write_text("return { %s }\n" % members, encoding="utf-8")
+            done = harness.baton("check", "baton.lua", cwd=folder)
+            check(done.returncode != 0 and why in done.output, f"{members}: {done.output}")
+            check("baton.lua:1: " in done.output, f"{members}: no line: {done.output}")
+
+
+def test_a_consensus_waits_for_nobody_who_can_change_nothing():
+    slow_model = "p/pro:latency=20000"
+    policies = {"consensus": {"models": ["p/mini", "p/base", slow_model], "arbiter": "p/math"}}
+    with gateway({"pro": ":latency=20000"}, policies=policies) as g:
+        for prompt in PROMPTS:
+            begin = time.monotonic()
+            answered(g.chat("consensus", prompt), False, prompt)
+            check(time.monotonic() - begin < 10 * slow(), "it waited for the slow model")
 
 
 def test_a_chain_in_which_everybody_passes_says_so():

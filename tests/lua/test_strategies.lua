@@ -448,7 +448,15 @@ t.case("canary_model", function()
    is("stream q/expert, stream p/standard", "standard", "canary_model", all_but "q/expert", EASY, new)
    is("stream q/expert, stream p/standard", "standard", "canary_model", all_but "q/expert", EASY, new)
    is("stream p/standard", "standard", "canary_model", ALL, EASY, new) -- two of three failed: left alone
-   t.equal(kv.get "canary_model:new:calls", 3)
+   local lines = 0
+   local log = { info = function(_, fields)
+      lines = lines + 1
+      t.equal({ fields.new_calls, fields.new_failed }, { 4, 0.5 })
+   end, warn = function() end }
+   run("canary_model", ALL, EASY, { new = "q/expert", share = 1, min_calls = 9, report = 4 }, nil,
+      { log = log })
+   t.equal(lines, 1)
+   t.equal(kv.get "canary_model:new:calls", 4)
    t.equal(kv.get "canary_model:new:failed", 2)
    t.equal(kv.get "canary_model:old:failed", nil)
    is("stream p/standard, stream q/standard, stream q/expert", "unavailable", "canary_model", {}, EASY,
