@@ -39,7 +39,7 @@ ROWS = [
     (STRONGEST, "sim/pro", False),
     *((name, name, False) for name in (
         "complexity", "task", "tiers", "intent", "balanced", "local_first", "fallback", "guardrail", "hedged",
-        "cascade", "confidence", "ensemble", "consensus", "best_of_n", "cross_check", "panel")),
+        "cascade", "confidence", "agreement", "ensemble", "consensus", "best_of_n", "cross_check", "panel")),
     ("chain (documents)", "chain", True),
 ]
 
