@@ -133,7 +133,8 @@ struct linucb *bandit_linear(struct bandits *b, const struct cell *c, int arm)
 
 static void copy_name(char *to, struct span from)
 {
-    memcpy(to, from.p, from.n);
+    if (from.n)
+        memcpy(to, from.p, from.n);
     to[from.n] = 0;
 }
 
@@ -321,7 +322,8 @@ static uint64_t cell_hash_of(const struct bandits *b, const struct entry *e, str
     char bytes[BANDIT_BUCKET_MAX + 1];
 
     bytes[0] = (char)bandit_index(b, e);
-    memcpy(bytes + 1, bucket.p, bucket.n);
+    if (bucket.n)
+        memcpy(bytes + 1, bucket.p, bucket.n);
     return bandit_hash(b, (struct span){bytes, bucket.n + 1});
 }
 

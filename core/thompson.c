@@ -12,7 +12,8 @@
 
 enum { POINTS = 512, POINTS_EACH = 64 };
 
-#define SPREAD 10.0 /* standard deviations to each side */
+#define SPREAD  10.0  /* standard deviations to each side */
+#define NOTHING -40.0 /* e to the power of that is not worth the work */
 
 /* The first terms of the digamma and trigamma functions' series; exact to a percent or two for x >= 1. */
 static double digamma(double x)
@@ -45,20 +46,32 @@ static int add_points(const struct beta *arm, int each, double *u, int n)
     return to;
 }
 
-/* Its distribution function at the points, from 0 at the first to 1 at the last. */
-static void distribution(const struct beta *arm, const double *u, int n, double *out)
+/* The points: u = ln(x / (1 - x)), and ln x there. */
+struct points {
+    int n;
+    double u[POINTS], log_x[POINTS];
+};
+
+static void set_logs(struct points *p)
+{
+    for (int k = 0; k < p->n; k++)
+        p->log_x[k] = p->u[k] < 0 ? p->u[k] - log1p(exp(p->u[k])) : -log1p(exp(-p->u[k]));
+}
+
+/* The arm's distribution function at the points, from 0 at the first to 1 at the last. */
+static void distribution(const struct beta *arm, const struct points *p, double *out)
 {
     double sum = arm->a + arm->b;
     double peak = arm->a * log(arm->a / sum) + arm->b * log(arm->b / sum), before = 0;
 
-    for (int k = 0; k < n; k++) {
-        double log_x = u[k] < 0 ? u[k] - log1p(exp(u[k])) : -log1p(exp(-u[k]));
-        double f = exp(arm->a * log_x + arm->b * (log_x - u[k]) - peak);
-        out[k] = k ? out[k - 1] + (u[k] - u[k - 1]) * (f + before) / 2 : 0;
+    for (int k = 0; k < p->n; k++) {
+        double log_f = arm->a * p->log_x[k] + arm->b * (p->log_x[k] - p->u[k]) - peak;
+        double f = log_f > NOTHING ? exp(log_f) : 0;
+        out[k] = k ? out[k - 1] + (p->u[k] - p->u[k - 1]) * (f + before) / 2 : 0;
         before = f;
     }
-    for (int k = 0; k < n; k++)
-        out[k] /= out[n - 1];
+    for (int k = 0; k < p->n; k++)
+        out[k] /= out[p->n - 1];
 }
 
 /* What the step to point k adds to each share: the product over the others in the middle of the step. */
@@ -78,16 +91,18 @@ static void add_step(double (*F)[POINTS], int n, int k, double *share)
 
 void thompson_shares(const struct beta *arms, int n, double *share)
 {
-    double u[POINTS], F[THOMPSON_ARMS][POINTS], sum = 0;
-    int each = POINTS / n < POINTS_EACH ? POINTS / n : POINTS_EACH, points = 0;
+    int each = POINTS / n < POINTS_EACH ? POINTS / n : POINTS_EACH;
+    double F[THOMPSON_ARMS][POINTS], sum = 0;
+    struct points p = {.n = 0};
 
     for (int i = 0; i < n; i++) {
-        points = add_points(&arms[i], each, u, points);
+        p.n = add_points(&arms[i], each, p.u, p.n);
         share[i] = 0;
     }
+    set_logs(&p);
     for (int i = 0; i < n; i++)
-        distribution(&arms[i], u, points, F[i]);
-    for (int k = 1; k < points; k++)
+        distribution(&arms[i], &p, F[i]);
+    for (int k = 1; k < p.n; k++)
         add_step(F, n, k, share);
     for (int i = 0; i < n; i++)
         sum += share[i];

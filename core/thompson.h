@@ -15,7 +15,7 @@ struct beta {
 };
 
 /* share[i]: the probability that arm i's draw is the largest, within about 0.005. 1 to THOMPSON_ARMS arms; each share is at
- * least 0, their sum is 1. About n * n * 0.5 microseconds, at least 5. */
+ * least 0, their sum is 1. Some 6 microseconds for two arms, 50 for 8, 250 for 32. */
 void thompson_shares(const struct beta *arms, int n, double *share);
 
 #endif

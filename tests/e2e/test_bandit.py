@@ -177,7 +177,7 @@ def test_scripts_hear_of_feedback():
         equal(json.loads(ask(gateway, "?", "hear")[0]), [1, "good", arm])
         _, trace = ask(gateway)
         equal(give(gateway, {"trace": trace, "score": 1, "comment": "fail"}).status, 200)
-        check(gateway.log(message="a handler of feedback failed"), gateway.stderr)
+        eventually(lambda: gateway.log(message="a handler of feedback failed"), "the fault is told")
 
 
 # ---- one truth ----------------------------------------------------------------------------------
@@ -390,3 +390,46 @@ def test_an_arm_that_fails_is_learned_of_and_another_one_answers():
             check(arms["raw/broken"].get("score", 0) == 0, arms)
             wrong = gateway.request(body=json.dumps({"model": "bandit", "messages": []}).encode())
             check(400 <= wrong.status < 600, wrong.status)
+
+
+def test_the_policy_learns_from_a_judge_and_by_features():
+    def play(x):
+        x.reply(completion("Certainly: 42." if x.json()["model"] == "good" else "I'm sorry, but I cannot help."))
+
+    params = {
+        "arms": ["raw/good", "raw/bad"], "by": "complexity", "method": "linucb", "learn_from": "judge", "worth": 0,
+    }
+    with folder() as state, Provider(play) as upstream:
+        text = "return " + lua({
+            "providers": {"raw": provider(upstream.base_url)},
+            "policies": {"bandit": params},
+            "state": state,
+        })
+        with Gateway(text, workers=1) as gateway:
+            good = 0
+            for i in range(60):
+                answer = gateway.chat("bandit", "What is six times seven?", stream=i % 2 == 0)
+                equal(answer.status, 200, answer.body)
+                good += i >= 30 and b"42" in answer.body
+            check(good >= 25, good)
+            one = gateway.ask_admin("GET", "/admin/bandits/bandit").json()["bandits"][0]
+            equal(one["features"], ["length", "terms", "ambiguity", "steps", "logic"])
+            equal([b["bucket"] for b in one["buckets"]], ["simple"])
+            equal(one["buckets"][0]["learned"], 60)
+            arms = {a["arm"]: a for a in one["buckets"][0]["arms"]}
+            equal(set(arms["raw/good"]["weights"]), {"(constant)", *one["features"]})
+            check(arms["raw/good"]["score"] > 0.9 > 0.3 > arms["raw/bad"].get("score", 0), arms)
+
+
+def test_a_parameter_of_the_policy_that_is_wrong_is_named():
+    for params, word in (
+        ({"by": "mood"}, "policies.bandit.by"),
+        ({"learn_from": "the moon"}, "policies.bandit.learn_from"),
+        ({"method": "greedy"}, "method must be"),
+        ({"discount": 2}, "discount: must be a number from 0.5 to 1"),
+    ):
+        text = settings(policies={"bandit": params}, state="none")
+        with Gateway(text, workers=1) as gateway:
+            answer = gateway.chat("bandit", "Hello")
+            equal(answer.status, 500, answer.body)
+            check(word in answer.json()["error"]["message"], answer.body)
