@@ -236,13 +236,11 @@ static void drop_cell(struct bandits *b, struct cell *c)
 
 void bandit_drop(struct bandits *b, struct entry *e)
 {
-    int owner = bandit_index(b, e) + 1;
-
     __atomic_store_n(&e->hash, 0, __ATOMIC_RELEASE);
     e->serial = ++b->serials; /* its decisions are nobody's */
-    for (struct cell *c = b->cells; c < b->cells + BANDIT_CELLS; c++)
-        if (c->owner == owner)
-            drop_cell(b, c);
+    for (int i = 0; i < BANDIT_CELLS; i++)
+        if (bandit_owns(b, e, i))
+            drop_cell(b, &b->cells[i]);
     bandit_note_change(b);
 }
 
@@ -272,11 +270,11 @@ static int worst_arm(const struct entry *e, uint32_t taken)
 
 static void forget_arm(struct bandits *b, const struct entry *e, int arm)
 {
-    for (struct cell *c = b->cells; c < b->cells + BANDIT_CELLS; c++)
-        if (c->owner == bandit_index(b, e) + 1) {
-            memset(&c->arms[arm], 0, sizeof c->arms[arm]);
+    for (int i = 0; i < BANDIT_CELLS; i++)
+        if (bandit_owns(b, e, i)) {
+            memset(&b->cells[i].arms[arm], 0, sizeof b->cells[i].arms[arm]);
             if (e->method == BANDIT_LINUCB)
-                memset(bandit_linear(b, c, arm), 0, sizeof(struct linucb));
+                memset(bandit_linear(b, &b->cells[i], arm), 0, sizeof(struct linucb));
         }
 }
 
@@ -330,14 +328,14 @@ static uint64_t cell_hash_of(const struct bandits *b, const struct entry *e, str
 /* How many cells it has; where there is a free one (-1: none). */
 static int count_cells(const struct bandits *b, const struct entry *e, int *place)
 {
-    int n = 0, owner = bandit_index(b, e) + 1;
+    int n = 0;
 
     *place = -1;
     for (int i = BANDIT_CELLS - 1; i >= 0; i--) {
         if (!b->cell_hash[i])
             *place = i;
         else
-            n += b->cells[i].owner == owner;
+            n += bandit_owns(b, e, i);
     }
     return n;
 }

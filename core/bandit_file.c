@@ -83,8 +83,9 @@ static void put_arm(struct bandits *b, const struct entry *e, const struct cell 
 
 static void put_cells(struct bandits *b, const struct entry *e, struct buf *out)
 {
-    for (const struct cell *c = b->cells; c < b->cells + BANDIT_CELLS; c++) {
-        if (c->owner != bandit_index(b, e) + 1)
+    for (int place = 0; place < BANDIT_CELLS; place++) {
+        const struct cell *c = &b->cells[place];
+        if (!bandit_owns(b, e, place))
             continue;
         put_text(out, c->bucket);
         put_int(out, c->tick, 8);
@@ -101,7 +102,7 @@ static void put_entry(struct bandits *b, struct entry *e, struct buf *out)
     for (int i = 0; i < BANDIT_ARMS; i++)
         arms += e->arms[i].hash != 0;
     for (int i = 0; i < BANDIT_CELLS; i++)
-        cells += b->cells[i].owner == bandit_index(b, e) + 1;
+        cells += bandit_owns(b, e, i);
     put_text(out, e->name);
     put_int(out, e->method, 1);
     put_int(out, e->frozen, 1);

@@ -113,6 +113,13 @@ static inline struct span span_of(const char *text)
     return (struct span){text, __builtin_strlen(text)};
 }
 
+/* Is that cell a bucket of this bandit's? Looks at cells that are in use only: memory is taken from the system as it is
+ * touched. */
+static inline bool bandit_owns(const struct bandits *b, const struct entry *e, int cell)
+{
+    return b->cell_hash[cell] && b->cells[cell].owner == e - b->entries + 1;
+}
+
 /* bandit_choose.c: an observation of that arm; x with its leading 1, of LinUCB only. */
 void bandit_observe(struct bandits *b, const struct entry *e, struct cell *c, int arm,
                     const double *x, double discount, double score, double reward);

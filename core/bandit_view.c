@@ -135,10 +135,12 @@ static bool copy_entry(struct bandits *b, int i, struct span name, struct copy *
 
 static bool copy_cell(struct bandits *b, int i, int entry, struct copy *c)
 {
-    if (b->cells[i].owner != entry + 1) /* a glance; the look is under the lock */
+    const struct entry *e = &b->entries[entry];
+
+    if (!bandit_owns(b, e, i)) /* a glance; the look is under the lock */
         return false;
     bandit_lock(b);
-    bool wanted = b->cells[i].owner == entry + 1 && b->entries[entry].serial == c->entry.serial;
+    bool wanted = bandit_owns(b, e, i) && e->serial == c->entry.serial;
     if (wanted)
         c->cell = b->cells[i];
     if (wanted && c->entry.method == BANDIT_LINUCB)
