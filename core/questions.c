@@ -250,6 +250,17 @@ static void tell_webhook(struct question *one)
     buf_deinit(&body);
 }
 
+/* What is asked stands in no log. */
+static void note_asked(const struct question *one)
+{
+    struct span trace = json_member(buf_span(&one->shown), "trace");
+    struct log_field fields[] = {log_text("question", one->id), log_number("within_s", one->within),
+                                 log_json("trace", trace)};
+
+    if (one->all->log)
+        log_write(one->all->log, LOG_INFO, "a person is asked", fields, trace.p ? 3 : 2);
+}
+
 static int set_timer(struct question *one, int64_t us, struct err *err)
 {
     struct effect *fx = one->all->fx;
@@ -303,6 +314,7 @@ int questions_ask(struct questions *q, struct question_wait *w, const struct que
     if (q->person && q->person->ask && q->person->ask(q->person, one->id, form->shown, err) < 0)
         goto fail;
     w->question = one;
+    note_asked(one);
     tell_webhook(one);
     return 0;
 fail:

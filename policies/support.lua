@@ -4,6 +4,7 @@
 local ask = require "_ask"
 local classify = require "classify"
 local config = require "config"
+local human = require "human"
 local llm = require "llm"
 local log = require "log"
 local policy = require "policy"
@@ -21,8 +22,6 @@ local TERMS = {
 -- Compiled once, when the file is loaded; the configuration's are in place of these.
 local keywords = classify.keywords((config.policies.support or {}).terms or TERMS)
 
-local has_human, human = pcall(require, "human")
-
 local function topic_of(req, p)
    if ask.hint(req, p.member) == "escalated" then return "person" end
    local _, sums = keywords:score(text.of(req))
@@ -32,7 +31,6 @@ end
 
 -- What a person answers | nil: nobody did in time.
 local function ask_person(req, p)
-   if not has_human then return nil end
    local answer, err = human.ask { question = text.clip(text.of(req), 4000), within = p.within }
    if not answer then
       log.warn("nobody answered", { code = err and err.code })
