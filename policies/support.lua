@@ -32,11 +32,9 @@ end
 -- What a person answers | nil: nobody did in time.
 local function ask_person(req, p)
    local answer, err = human.ask { question = text.clip(text.of(req), 4000), within = p.within }
-   if not answer then
-      log.warn("nobody answered", { code = err and err.code })
-      return nil
-   end
-   return llm.reply { text = type(answer) == "table" and answer.text or tostring(answer), name = "human" }
+   if answer then return llm.reply { text = answer, name = "human" } end
+   log.warn("no person answered", { code = err.code })
+   return nil
 end
 
 local function run(req, p)

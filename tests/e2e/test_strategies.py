@@ -4,11 +4,12 @@ SPDX-License-Identifier: MIT
 """
 
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 import harness
-from base import check, equal, slow
+from base import check, equal, eventually, slow
 from client import Stream
 from harness import Gateway, config, provider, stage
 from test_failures import outcome
@@ -120,6 +121,23 @@ def test_callers_set_what_is_open_and_hint():
         equal(answer.status, 400, repr(answer))
         answer = g.chat("privacy", PROMPTS[0], headers={"x-baton-param-data": "Restricted"})
         check(model_of(answer) in ("mini", "base"), "restricted data left")
+
+
+def test_an_escalated_ticket_goes_to_a_person():
+    with gateway(policies={"support": {"within": 60}}) as g:
+        said = []
+        asking = threading.Thread(
+            target=lambda: said.append(g.chat("support", "Let me speak to a human, please.", timeout=60))
+        )
+        asking.start()
+        found = eventually(lambda: g.ask_admin("GET", "/admin/questions").json()["questions"], "a question")
+        equal(found[0]["question"], "Let me speak to a human, please.")
+        equal(g.ask_admin("POST", f"/admin/questions/{found[0]['id']}", {"answer": "Ada here."}).status, 200)
+        asking.join(30 * slow())
+        equal((said[0].status, said[0].text()), (200, "Ada here."), repr(said[0]))
+    with gateway(policies={"support": {"within": 0.2}}) as g:
+        equal(model_of(g.chat("support", "A supervisor, now!")), "pro")  # nobody was there
+        equal(model_of(g.chat("support", "How?", metadata={"ticket": "escalated"})), "pro")
 
 
 def test_a_hard_cap_on_time_is_kept_by_a_faster_model():

@@ -53,7 +53,9 @@ local function world(answers, more)
       reply = function(fields) return fields end,
       is_reply = function() return true end,
    }
-   local modules = { llm = llm, models = models, log = { info = function() end, warn = function() end },
+   local nobody = { ask = function() return nil, { code = "timeout" } end }
+   local modules = { llm = llm, models = models, human = nobody, log = { info = function() end,
+      warn = function() end },
       trace = { decide = function(d) w.decisions[#w.decisions + 1] = d end } }
    t.with(modules, function()
       modules["consensus.asking"] = t.load "scripts/consensus/asking.lua"
