@@ -29,7 +29,11 @@ local REPORTS = {
 -- "confidence = 0.7"); the last time that it does. A number above 1 is one of 100.
 function certainty.of_text(s)
    if type(s) ~= "string" then return nil end
-   local tail = s:sub(-2000):lower():gsub("%s+", " ")
+   local tail = s:sub(-2000):lower()
+   if not (tail:find("conf", 1, true) or tail:find("sure", 1, true) or tail:find("certain", 1, true)) then
+      return nil -- most answers; the patterns would look at every byte
+   end
+   tail = tail:gsub("%s+", " ")
    for _, pattern in ipairs(REPORTS) do
       local value, percent
       for number, sign in tail:gmatch(pattern) do value, percent = tonumber(number), sign == "%" end

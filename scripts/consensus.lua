@@ -113,11 +113,11 @@ end
 local function group_all(replies, opts)
    local by = opts.by or "auto"
    if by == "auto" then by = keys.kind(replies) end
-   local groups, total = {}, 0
+   local groups, total, known = {}, 0, {}
    for _, k in ipairs(sorted_keys(replies)) do
       local reply = replies[k]
       local weight = weight_of(reply, k, opts.weight)
-      local key = keys.of(reply, by, opts.fields)
+      local key = keys.of(reply, by, opts.fields, known)
       total = total + weight
       if key ~= nil then
          local group = find_group(groups, key, by, opts.similar or SIMILAR)

@@ -37,8 +37,8 @@ function deadline.set(seconds)
    return tasks.left()
 end
 
--- deadline.run(definition, req, p, next?) -> what the policy's run returns. Its parameter 'deadline' is seconds
--- for all that it does, also for a stream that it returns: then nil, err with the code timeout.
+-- deadline.run(definition, req, p, next?) -> what the policy's run returns. Its parameter 'deadline' is
+-- seconds for all that it does, also for a stream that it returns: then nil, err with the code timeout.
 function deadline.run(definition, req, p, next)
    if not p.deadline then return definition.run(req, p, next) end
    return tasks.within(p.deadline, function()

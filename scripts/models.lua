@@ -105,9 +105,9 @@ local function is_callable(entry)
 end
 
 local function fits(entry, selector)
+   if selector.tier and entry.tier ~= selector.tier then return false end -- first: it leaves few
    local mode = selector.mode or has(selector.needs, "embeddings") and "embedding" or "chat"
    if (entry.mode or "chat") ~= mode or not is_callable(entry) then return false end
-   if selector.tier and entry.tier ~= selector.tier then return false end
    if selector.where and (entry.where or "cloud") ~= selector.where then return false end
    if selector.provider and entry.provider ~= selector.provider then return false end
    if selector.not_provider and entry.provider == selector.not_provider then return false end

@@ -27,12 +27,13 @@ end
 function Reply.__index(self, name)
    local view = view_of(self)
    if name == "text" then return text_of(view.message) end
-   self.shown = true -- a table of it is out, and may be changed
+   local value = view[name]
    if name == "tool_calls" then
-      local calls = view.message.tool_calls
-      return type(calls) == "table" and calls or nil
+      value = view.message.tool_calls
+      if type(value) ~= "table" then return nil end
    end
-   return view[name]
+   if type(value) == "table" then self.shown = true end -- it is out, and may be changed
+   return value
 end
 
 function Reply.__newindex(self, name, value)

@@ -65,11 +65,9 @@ function text.words(s)
    return out
 end
 
--- The words between single blanks, with a blank at both ends: a phrase is in a text when
--- text.spaced(s):find(" the phrase ", 1, true) finds it.
-function text.spaced(s)
-   return " " .. table.concat(text.words(s), " ") .. " "
-end
+-- text.spaced(s) -> the words between single blanks, with a blank at both ends; how many they are; are they
+-- ASCII? A phrase is in a text when text.spaced(s):find(" the phrase ", 1, true) finds it.
+text.spaced = measure.spaced
 
 -- Does a text that went through text.spaced hold the phrase?
 function text.has(spaced, phrase)
@@ -85,9 +83,11 @@ function text.normalise(s)
    s = s:lower():gsub("(%d),%f[%d]", "%1"):gsub("[^%w%.%%%-\128-\255]+", " ")
    local out = {}
    for word in s:gmatch("%S+") do
-      word = word:sub(1, -word:reverse():match("^[%.%-]*()")) -- "[%.%-]+$" would be quadratic
-      if not word:find("^%-?%.?%d[%d%.]*%%?$") then word = word:gsub("[%.%%%-]+", " ") end
-      word = text.trim(word)
+      if word:find("[%.%%%-]") then
+         word = word:sub(1, -word:reverse():match("^[%.%-]*()")) -- "[%.%-]+$" would be quadratic
+         if not word:find("^%-?%.?%d[%d%.]*%%?$") then word = word:gsub("[%.%%%-]+", " ") end
+         word = text.trim(word)
+      end
       if word ~= "" and not ARTICLES[word] then out[#out + 1] = word end
    end
    return table.concat(out, " ")

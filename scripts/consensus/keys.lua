@@ -7,6 +7,7 @@ local text = require "text"
 local keys = {}
 
 local SHORT <const> = 6 -- words up to which a number in a text is what the text is about
+local SHORT_BYTES <const> = 1000 -- beyond, nobody counts them
 
 -- keys.said(reply) -> its text; replies may be plain strings.
 function keys.said(reply)
@@ -29,10 +30,21 @@ local CHOICES = {
    "^%s*%**%(?([A-J])[%)%.:]",
 }
 
+-- Is any of these words in it? Most answers have none, and patterns would look at every byte.
+local function has_any(s, words)
+   for _, word in ipairs(words) do
+      if s:find(word, 1, true) then return true end
+   end
+   return false
+end
+
+local CHOOSING <const> = { "nswer", "\\boxed", "ption", "hoice" }
+local ANCHORED <const> = 6 -- from here on the patterns look at the beginning only
+
 -- keys.choice(s) -> "A" … "J" | nil: the letter a multiple-choice answer decides for.
 function keys.choice(s)
-   for _, pattern in ipairs(CHOICES) do
-      local letter = s:match(pattern)
+   for i = has_any(s, CHOOSING) and 1 or ANCHORED, #CHOICES do
+      local letter = s:match(CHOICES[i])
       if letter then return letter:upper() end
    end
    return nil
@@ -46,6 +58,8 @@ local MARKED = { -- "####" is GSM8K's mark, \boxed that of MATH
    "[Aa]nswer%s+is:?%s*%**%$?(" .. NUMBER .. ")",
    "[Aa]nswer:?%s*%**%s*%$?(" .. NUMBER .. ")",
 }
+
+local MARKS <const> = { "####", "\\boxed", "nswer" }
 
 local function written(n)
    local whole = math.tointeger(n)
@@ -65,7 +79,8 @@ end
 -- keys.number(s) -> "1234.5" | nil, marked: the number an answer ends in, written in one way, and whether it
 -- was announced as the answer rather than just the last number in the text.
 function keys.number(s)
-   for _, pattern in ipairs(MARKED) do
+   if not s:find("%d") then return nil, false end
+   for _, pattern in ipairs(has_any(s, MARKS) and MARKED or {}) do
       local digits = s:match(pattern)
       if digits then return canonical_digits(digits), true end
    end
@@ -168,25 +183,38 @@ function keys.is_kind(name)
    return KEYS[name] ~= nil
 end
 
--- keys.of(reply, by, fields?) -> key | nil: what it decides for; by: a kind, or function(reply) -> key | nil.
-function keys.of(reply, by, fields)
+local OF_TEXT <const> = { choice = true, number = true, text = true } -- what else a reply has does not matter
+
+-- keys.of(reply, by, fields?, known?) -> key | nil: what it decides for; by: a kind, or function(reply) ->
+-- key | nil. known: a table that keeps what was found, for the next reply that says the same.
+function keys.of(reply, by, fields, known)
    if type(by) == "function" then return by(reply) end
-   local key = KEYS[by](reply, fields)
+   local said = known and OF_TEXT[by] and keys.said(reply)
+   local key = said and known[said]
+   if key == nil then key = KEYS[by](reply, fields) or "" end
+   if said then known[said] = key end
    return key ~= "" and key or nil
+end
+
+local function looks_of(s)
+   local number, marked = keys.number(s)
+   return { json = looks_like_json(s), choice = keys.choice(s) ~= nil,
+      number = number ~= nil and (marked or #s <= SHORT_BYTES and #text.words(s) <= SHORT) }
 end
 
 -- keys.kind(replies) -> what more than half of the answers clearly are: "tools", "json", "choice" or
 -- "number", else "text".
 function keys.kind(replies)
-   local all, tools, objects, choices, numbers = 0, 0, 0, 0, 0
+   local all, tools, objects, choices, numbers, seen = 0, 0, 0, 0, 0, {}
    for _, reply in pairs(replies) do
       local s = keys.said(reply)
-      local number, marked = keys.number(s)
+      local looks = seen[s] or looks_of(s)
+      seen[s] = looks
       all = all + 1
       if keys.calls(reply) then tools = tools + 1 end
-      if looks_like_json(s) and keys.value(reply) then objects = objects + 1 end
-      if keys.choice(s) then choices = choices + 1 end
-      if number and (marked or #text.words(s) <= SHORT) then numbers = numbers + 1 end
+      if looks.json and keys.value(reply) then objects = objects + 1 end
+      if looks.choice then choices = choices + 1 end
+      if looks.number then numbers = numbers + 1 end
    end
    if tools * 2 > all then return "tools" end
    if objects * 2 > all then return "json" end

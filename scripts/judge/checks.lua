@@ -6,6 +6,7 @@ local certainty = require "certainty"
 local consensus_keys = require "consensus.keys"
 local json = require "json"
 local language = require "judge.language"
+local scan = require "scan"
 local schema = require "schema"
 local text = require "text"
 
@@ -41,16 +42,35 @@ local HEDGES = {
    "i could be wrong",
 }
 
+local JSON_WORDS = { "as json", "in json", "valid json", "json object", "json array", "json only",
+   "only json" }
+
+-- One pass over an answer tells whether it holds any of the phrases of these lists; most hold none.
+local function any_of(...)
+   local all = {}
+   for _, phrases in ipairs { ... } do table.move(phrases, 1, #phrases, #all + 1, all) end
+   local matcher = scan.keywords(all, false)
+   return function(spaced) return #matcher:find(spaced) > 0 end
+end
+
+local says_any = any_of(REFUSALS, IGNORANCE, HEDGES)
+
+-- With a blank at both ends, as they stand in a text that went through text.spaced.
+for _, phrases in ipairs { REFUSALS, IGNORANCE, HEDGES } do
+   for i, phrase in ipairs(phrases) do phrases[i] = " " .. phrase .. " " end
+end
+
 local function count(spaced, phrases)
    local n = 0
    for _, phrase in ipairs(phrases) do
-      if text.has(spaced, phrase) then n = n + 1 end
+      if spaced:find(phrase, 1, true) then n = n + 1 end
    end
    return n
 end
 
 -- Curly apostrophes are apostrophes.
 local function plain(s)
+   if not s:find("\226\128\153", 1, true) then return s end
    return (s:gsub("\226\128\153", "'"))
 end
 
@@ -61,23 +81,24 @@ local function is_refusal(s)
 end
 
 -- Runs of five words that come again, by all of them; or one line over and over.
-local function is_repetitive(s)
+local function is_repetitive(s, count_of_words)
+   if count_of_words < 40 then return false end
    local words = text.words(s:sub(1, 20000))
+   if #words < 40 then return false end
    local seen, again = {}, 0
    for i = 1, #words - 4 do
       local run = table.concat(words, " ", i, i + 4)
       if seen[run] then again = again + 1 end
       seen[run] = true
    end
-   return #words >= 40 and again / (#words - 4) > 0.5
+   return again / (#words - 4) > 0.5
 end
 
-local function asks_json(req, question)
+local function asks_json(req, asks)
    local format = type(req) ~= "string" and req.response_format or nil
    if format and (format.type == "json_object" or format.type == "json_schema") then return "strict" end
-   local asks = text.spaced(question)
-   for _, phrase in ipairs { "as json", "in json", "valid json", "json object", "json array", "json only",
-   "only json" } do
+   if not asks:find("json", 1, true) then return nil end
+   for _, phrase in ipairs(JSON_WORDS) do
       if text.has(asks, phrase) then return "somewhere" end
    end
    return nil
@@ -106,24 +127,38 @@ local function has_number(s)
 end
 
 local function has_options(question)
-   return question:find("\n[ \t]*%(?A[%.%):]") ~= nil and question:find("\n[ \t]*%(?B[%.%):]") ~= nil
+   return question:find("\n", 1, true) ~= nil and question:find("\n[ \t]*%(?A[%.%):]") ~= nil
+      and question:find("\n[ \t]*%(?B[%.%):]") ~= nil
+end
+
+local function asks_for_one(asks, what)
+   return asks:find(" " .. what .. " ", 1, true) and (text.has(asks, "one " .. what)
+      or text.has(asks, "single " .. what))
 end
 
 -- Does the answer's form miss the question's: a yes or no, one of the options, a number, one word?
-local function is_off_form(question, s)
-   local asks, says = text.spaced(question), text.spaced(s)
+local function is_off_form(question, asks, s, says)
    if text.has(asks, "yes or no") then return not (text.has(says, "yes") or text.has(says, "no")) end
    if has_options(question) then return not (consensus_keys.choice(s) or s:find("%f[%w][A-J]%f[%W]")) end
-   if text.has(asks, "one word") or text.has(asks, "single word") then return #text.words(s) > 3 end
-   if text.has(asks, "one sentence") or text.has(asks,
-   "single sentence") then return text.sentences(s) > 2 end
+   if asks_for_one(asks, "word") then return #text.words(s) > 3 end
+   if asks_for_one(asks, "sentence") then return text.sentences(s) > 2 end
    if asks:find("^ how many ") or asks:find("^ how much ") or asks:find("^ calculate ") then
       return not has_number(s)
    end
    return false
 end
 
-local function is_echo(question, s)
+local ARTICLES = { a = true, an = true, the = true }
+
+-- The first word of a text that went through text.spaced which text.normalise keeps.
+local function opening(spaced)
+   for word in spaced:gmatch("[^ ']+") do
+      if not ARTICLES[word] then return word end
+   end
+end
+
+local function is_echo(question, asks, s, says)
+   if opening(asks) ~= opening(says) then return false end -- most answers
    local a = text.normalise(s)
    return #a > 20 and a == text.normalise(question)
 end
@@ -171,23 +206,25 @@ end
 local function text_faults(req, s, wanted, add)
    local question, says = plain(text.of(req)), plain(s)
    wanted = schema_of(req, wanted)
-   local how = asks_json(req, question) or wanted ~= nil and "somewhere" or nil
-   if is_refusal(says) then
+   local asks, spaced, words = text.spaced(question), text.spaced(says)
+   local hints = says_any(spaced)
+   local how = asks_json(req, asks) or wanted ~= nil and "somewhere" or nil
+   if hints and is_refusal(says) then
       add "refusal"
    elseif how then
       form_of_json(how, s, wanted, add)
    else
-      local spaced = text.spaced(says)
-      if is_off_form(question, says) then add "off_form" end
-      if count(spaced, IGNORANCE) > 0 then
+      if is_off_form(question, asks, says, spaced) then add "off_form" end
+      local hedges = hints and count(spaced, HEDGES) or 0
+      if hints and count(spaced, IGNORANCE) > 0 then
          add "ignorance"
-      elseif count(spaced, HEDGES) > 1 or (count(spaced, HEDGES) == 1 and #text.words(says) < 40) then
+      elseif hedges > 1 or hedges == 1 and words < 40 then
          add "hedging"
       end
-      if is_echo(question, says) then add "echo" end
+      if is_echo(question, asks, says, spaced) then add "echo" end
       if language.misses(question, says) then add "language" end
    end
-   if is_repetitive(says) then add "repetition" end
+   if is_repetitive(says, words) then add "repetition" end
 end
 
 -- checks.faults(req, reply, opts, add): calls add(reason) for each fault, in the order in which they are

@@ -7,9 +7,9 @@ SPDX-License-Identifier: MIT
              [--json FILE]
 
 Rows are named like whole-1k-64 (kind, size of the request, connections); --only takes parts of such
-names, or of those of the other parts (production.py, translation.py): growth, workers, reload, again,
-neighbours, memory, translation. Each round measures every target once for every row, so that a change of the machine's mood
-meets all of them; the table shows medians. The target runs alone on core 0; load (wrk) and upstream
+names, or of those of the other parts (production.py, translation.py, verbs.py): growth, workers,
+reload, again, neighbours, memory, translation, verbs. Each round measures every target once for every
+row, so that a change of the machine's mood meets all of them; the table shows medians. The target runs alone on core 0; load (wrk) and upstream
 (nginx) share core 1. CPU is the run time of the target's whole process tree (of Baton a master and
 one worker) over the requests that ended. Where there is a bound, the output says whether it held;
 nothing fails. Read the ratios, not the absolute numbers of a shared machine.
@@ -28,6 +28,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 import production  # noqa: E402
 import translation  # noqa: E402
+import verbs  # noqa: E402
 from client import request  # noqa: E402
 from harness import many_descriptors  # noqa: E402
 from stand import (  # noqa: E402
@@ -195,7 +196,7 @@ def main():
             growth(targets["baton"], folder, a.growth)
         os.sched_setaffinity(0, everywhere)
         pin(upstream.pid, *everywhere)
-        for name, section in {**production.SECTIONS, **translation.SECTIONS}.items():
+        for name, section in {**production.SECTIONS, **translation.SECTIONS, **verbs.SECTIONS}.items():
             if "baton" in a.targets and wanted(name, a.only):
                 section(upstream, folder, a)
     if "baton" in a.targets and wanted("memory", a.only):

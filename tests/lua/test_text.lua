@@ -57,3 +57,20 @@ t.case("trim, sentences, tokens, clip", function()
    t.equal(text.clip("äöü", 3), "ä…")
    t.equal(text.clip("abcdef", 3), "abc…")
 end)
+
+t.case("spaced: the words between single blanks, on any bytes", function()
+   local function slow(s) return " " .. table.concat(text.words(s), " ") .. " " end
+   local random = require "random"
+   local pieces = { "a", "B7", "don't", "'", "''", " ", "\n", ".", "-", "é", "\255", "\0", "dogs'",
+      "'tis", "x''y" }
+   for _ = 1, 2000 do
+      local parts = {}
+      for i = 1, random.integer(0, 12) do parts[i] = pieces[random.integer(1, #pieces)] end
+      local s = table.concat(parts)
+      local spaced, words, ascii = text.spaced(s)
+      t.equal({ spaced, words }, { slow(s), #text.words(s) })
+      t.equal(ascii, not spaced:find("[\128-\255]"))
+   end
+   t.equal({ text.spaced "" }, { "  ", 0, true })
+   t.equal(select("#", text.spaced "x"), 3)
+end)
