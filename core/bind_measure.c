@@ -204,14 +204,13 @@ static const char *copy_word(const char *p, const char *end, char **to)
     return p;
 }
 
-/* measure.spaced(text) -> " its words in lower case ", between single blanks; how many; are they ASCII? A word: ASCII letters, digits,
+/* measure.spaced(text) -> " its words in lower case ", between single blanks; how many. A word: ASCII letters, digits,
  * bytes beyond ASCII, and apostrophes after its first. */
 static int l_spaced(lua_State *L)
 {
     struct span s = check_text(L, 1, STEPS_WORDS, "text.spaced");
     const char *p = s.p, *end = s.p + s.n;
     lua_Integer words = 0;
-    char beyond = 0;
     luaL_Buffer out;
     char *begun = luaL_buffinitsize(L, &out, s.n + 2), *to = begun;
 
@@ -227,12 +226,9 @@ static int l_spaced(lua_State *L)
     }
     if (words == 0)
         *to++ = ' ';
-    for (const char *c = begun; c < to; c++)
-        beyond |= *c;
     luaL_pushresultsize(&out, (size_t)(to - begun));
     lua_pushinteger(L, words);
-    lua_pushboolean(L, !(beyond & 0x80));
-    return 3;
+    return 2;
 }
 
 int luaopen_baton_measure(lua_State *L)
