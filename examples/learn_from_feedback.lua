@@ -82,7 +82,7 @@ local function shares(answers, kind)
    return table.concat(shown, "  ")
 end
 
-local HEAD = { "round", "who answers facts", "who answers sums", "right", "USD" }
+local HEAD = { "round", "answers facts", "who answers sums", "right", "USD" }
 
 print(("%-5s  %-31s  %-31s  %5s  %s"):format(table.unpack(HEAD)))
 for round = 1, ROUNDS do

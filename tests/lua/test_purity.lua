@@ -4,8 +4,8 @@ local t = require "test"
 local json = require "json"
 local config = require "config"
 
-local REQUEST <const> = [[{"model":"m","stream":true,"max_tokens":100,"temperature":0.5,"stop":["x"],"user":"u",
-   "metadata":{"a":"b"},"reasoning_effort":"high",
+local REQUEST <const> = [[{"model":"m","stream":true,"max_tokens":100,"temperature":0.5,
+   "stop":["x"],"user":"u","metadata":{"a":"b"},"reasoning_effort":"high",
    "response_format":{"type":"json_schema","json_schema":{"name":"s","schema":
       {"type":"object","properties":{"a":{"type":["string","null"]}},"required":["a"]}}},
    "tools":[{"type":"function","cache_control":{"type":"ephemeral"},"function":

@@ -87,8 +87,8 @@ local function test_the_time_to_wait()
    end
    equal(help.header(plan_of("azure", "429=7"), "retry-after-ms"), "7000")
    equal(help.header(plan_of("openai", "429=0.25"), "retry-after-ms"), "250")
-   for _, format in ipairs { "openai", "anthropic", "ollama" } do
-      equal(help.header(plan_of(format, "429=1.5"), "retry-after"), "2") -- the header knows whole seconds only
+   for _, format in ipairs { "openai", "anthropic", "ollama" } do -- the header knows whole seconds only
+      equal(help.header(plan_of(format, "429=1.5"), "retry-after"), "2")
    end
    check(help.header(plan_of("anthropic", "429"), "anthropic-ratelimit-requests-reset"), "no header")
 end
