@@ -65,8 +65,8 @@ function text.words(s)
    return out
 end
 
--- text.spaced(s) -> the words between single blanks, with a blank at both ends; how many they are. A phrase is
--- in a text when text.spaced(s):find(" the phrase ", 1, true) finds it.
+-- text.spaced(s) -> the words between single blanks, with a blank at both ends; how many they are. A phrase
+-- is in a text when text.spaced(s):find(" the phrase ", 1, true) finds it.
 text.spaced = measure.spaced
 
 -- Does a text that went through text.spaced hold the phrase?
