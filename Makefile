@@ -129,6 +129,11 @@ lint:                          ## layout, ranks, banned functions, warnings of c
 format:                        ## lay the C files out
 	@clang-format-14 -i core/*.c core/*.h tests/unit/*.[ch] tests/fuzz/*.c
 
+eval:                          ## routing and intents on public outcomes (VECTORS), cross-validated
+	@$(MAKE) all
+	@BATON=$(B)/baton python3 tests/eval/routing.py $(EVAL)
+	@test ! -f tests/eval/intents.py || python3 tests/eval/intents.py --build $(B)
+
 bench:                         ## what a request costs beside nginx, a check beside ajv, each in one run
 	@sh tests/deps.sh $(DEPS) $(DEPS_BENCH)
 	@$(MAKE) all
@@ -148,5 +153,5 @@ clean:                         ## remove everything built
 help:                          ## this list
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 18
 
-.PHONY: all deps demo test units test-unit test-e2e debug asan fuzz fuzz-regress fuzzers lint format bench install \
+.PHONY: all deps demo test units test-unit test-e2e debug asan fuzz fuzz-regress fuzzers lint format bench eval install \
         clean help

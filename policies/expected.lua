@@ -4,6 +4,8 @@
 --
 -- The classifier has a head for each model, with its quality: "--label MODEL" where that is 0 or 1, "--number
 -- MODEL" where it is a share (RouterBench, Hu et al. 2024, arXiv 2403.12031, calls this a predictive router).
+-- With few outcomes it is better to learn the kind of task instead ("--label task") and to give the mean
+-- quality of each model at each kind: 'qualities'.
 local ask = require "_ask"
 local classify = require "classify"
 local llm = require "llm"
@@ -29,10 +31,24 @@ local function price(head, target, req, p)
    return (#req.text / 4 * (known.input or 0) + p.answer * (known.output or 0)) / 1e6
 end
 
--- The heads from the best on: { head, target, worth }.
+-- The expected quality of each model, by its name: what the classifier says, or the means of the labels that
+-- the request may have, as likely as these are.
+local function qualities(req, p)
+   local model = classifier(p.model)
+   if next(p.qualities) == nil then return model:values(req) end
+   local out = {}
+   for label, likely in pairs(model:scores(req)) do
+      for name, quality in pairs(p.qualities[label] or {}) do
+         out[name] = (out[name] or 0) + likely * quality
+      end
+   end
+   return out
+end
+
+-- The models from the best on: { target, quality, worth }.
 local function ranked(req, p)
    local out = {}
-   for head, quality in pairs(classifier(p.model):values(req)) do
+   for head, quality in pairs(qualities(req, p)) do
       local target = p.targets[head] or head
       out[#out + 1] = { head = head, target = target, quality = quality,
          worth = quality - p.price_weight * price(head, target, req, p) }
@@ -67,6 +83,7 @@ return policy.define {
       model = "",        -- a classifier with a head for each model; "": 'otherwise' answers
       otherwise = { tier = "standard" },
       targets = {},      -- head = target, where the head is not the model's name
+      qualities = {},    -- label = { model = mean quality }: the classifier tells labels, not qualities
       price_weight = 0,  -- quality (0..1) that a USD of a request is worth; 0: the best, whatever it costs
       prices = {},       -- head = USD a request, where the catalogue does not say
       answer = 300,      -- tokens an answer is taken to have

@@ -20,6 +20,7 @@ local function world(answers, said)
       return said.values
    end
    function model.label() return said.label, said.confidence end
+   function model.scores() return said.scores end
    local modules = {
       llm = {
          chat = function(target) return call("chat", target) end,
@@ -215,6 +216,12 @@ t.case("expected: the best for its price", function()
    t.equal(err.code, "unavailable")
    _, err = run("expected", {}, { model = "m" }, { values = {} })
    t.equal(err.code, "no_candidate")
+   local means = { law = { dear = 0.9, cheap = 0.1 }, code = { dear = 0.5, cheap = 0.6 } }
+   local by_label = { model = "m", qualities = means }
+   _, _, calls = run("expected", answers, by_label, { scores = { law = 0.5, code = 0.5 } })
+   t.equal(calls, "stream dear")
+   _, _, calls = run("expected", answers, by_label, { scores = { law = 0.05, code = 0.95 } })
+   t.equal(calls, "stream cheap") -- 0.575 against 0.52
    _, _, calls = run("expected", { standard = "s" })
    t.equal(calls, "stream standard")
 end)
