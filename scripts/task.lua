@@ -93,4 +93,31 @@ function task.quorum(n, functions, same)
    return no_quorum(n, functions, failed, most, results)
 end
 
+-- ---- map ----
+
+-- task.map(list, limit, f) -> results, errors. Calls f(item, position) for each item of the list, in its
+-- order, at most 'limit' (1 to 256) of them at a time; the list may be of any length. results[i] is what f
+-- returned for list[i]; where that is nil, errors[i] is its second value. An error that f raises stops the
+-- others and is raised here. Yields.
+function task.map(list, limit, f)
+   if type(list) ~= "table" then errors.raise("task.map: a list is needed, not a " .. type(list)) end
+   if math.type(limit) ~= "integer" or limit < 1 or limit > CHILDREN_MAX then
+      errors.raise "task.map: the limit must be an integer, 1 to 256"
+   end
+   if type(f) ~= "function" then errors.raise("task.map: a function is needed, not a " .. type(f)) end
+   local results, failed, taken, n = {}, {}, 0, #list
+   local function work()
+      while taken < n do
+         taken = taken + 1
+         local i = taken
+         local value, err = f(list[i], i)
+         if value == nil then failed[i] = err else results[i] = value end
+      end
+   end
+   local workers = {}
+   for w = 1, math.min(limit, n) do workers[w] = work end
+   tasks.all(workers)
+   return results, failed
+end
+
 return task

@@ -241,7 +241,7 @@ end
 MODULES = (
     "llm task errors models usage policy classify judge consensus schema text json trace log clock random fs "
     "terminal provider retry_after timer blame health hub "
-    "media base64 http reply outgoing refusal count bandit feedback session human sums"
+    "media base64 http reply outgoing refusal count bandit feedback session human sums progress"
 ).split()
 
 

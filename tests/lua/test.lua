@@ -79,7 +79,7 @@ function t.load(path, ...)
    local chunk = harness.compile(path, function(name)
       if modules[name] ~= nil then return modules[name] end
       return require(name)
-   end)
+   end, modules.print)
    return chunk(...)
 end
 

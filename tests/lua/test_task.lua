@@ -378,3 +378,51 @@ t.case("a stream that nobody takes is cancelled when its task fails", function()
    end })
    t.equal(t.requests()[1].cancelled, true)
 end)
+
+t.case("map: in order, at most so many at a time, results by place", function()
+   local running, most, order = 0, 0, {}
+   local seconds, results, errors = timed(task.map, { 3, 1, 2, 1, 0 }, 2, function(n, at)
+      order[at] = n
+      running = running + 1
+      most = math.max(most, running)
+      task.sleep(n)
+      running = running - 1
+      if n == 2 then return nil, "why" end
+      return n > 0 and n * 10
+   end)
+   t.equal({ most, seconds }, { 2, 4 })
+   t.equal(order, { 3, 1, 2, 1, 0 })
+   t.equal(results, { 30, 10, [4] = 10, [5] = false })
+   t.equal(errors, { [3] = "why" })
+end)
+
+t.case("map: a longer list than there may be children, and an empty one", function()
+   local list = {}
+   for i = 1, 1000 do list[i] = i end
+   local seconds, results = timed(task.map, list, 256, function(n) return task.sleep(1) and n end)
+   t.equal(seconds, 4)
+   t.equal(results, list)
+   t.equal({ task.map({}, 3, error) }, { {}, {} })
+end)
+
+t.case("map: an error stops the others", function()
+   local begun = 0
+   local seconds = timed(function()
+      t.raises(function()
+         task.map({ 1, 2, 3, 4 }, 2, function(n)
+            begun = begun + 1
+            task.sleep(n)
+            error("no more", 0)
+         end)
+      end, "no more")
+   end)
+   t.equal({ begun, seconds }, { 2, 1 })
+end)
+
+t.case("map: wrong use raises", function()
+   t.raises(function() task.map("abc", 1, print) end, "a list is needed")
+   t.raises(function() task.map({ 1 }, 0, print) end, "limit must be an integer, 1 to 256")
+   t.raises(function() task.map({ 1 }, 257, print) end, "limit must be an integer, 1 to 256")
+   t.raises(function() task.map({ 1 }, 1.5, print) end, "limit must be an integer, 1 to 256")
+   t.raises(function() task.map({ 1 }, 1) end, "a function is needed")
+end)

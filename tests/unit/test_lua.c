@@ -77,8 +77,8 @@ static int h_skip(lua_State *L)
     return 0;
 }
 
-/* harness.compile(path, require) -> function: a file of the repository with a require of its own.
- */
+/* harness.compile(path, require, print?) -> function: a file of the repository with a require, and
+ * a print, of its own. */
 static int h_compile(lua_State *L)
 {
     struct runner *r = runner_of(L);
@@ -88,6 +88,7 @@ static int h_compile(lua_State *L)
     struct buf text;
 
     luaL_checktype(L, 2, LUA_TFUNCTION);
+    lua_settop(L, 3);
     snprintf(full, sizeof full, "%s/%s", world_home(), path);
     buf_init(&text, COMPILE_MAX);
     int status = fake_read_file(&r->world.fake.effect, full, &text, &err);
@@ -98,16 +99,18 @@ static int h_compile(lua_State *L)
     buf_deinit(&text);
     if (status != LUA_OK)
         return lua_error(L);
-    lua_createtable(L, 0, 1); /* globals: 'require' over those of the sandbox */
+    lua_createtable(L, 0, 2); /* globals: these over those of the sandbox */
     lua_pushvalue(L, 2);
     lua_setfield(L, -2, "require");
+    lua_pushvalue(L, 3);
+    lua_setfield(L, -2, "print");
     lua_createtable(L, 0, 2);
-    lua_getupvalue(L, 3, 1);
+    lua_getupvalue(L, 4, 1);
     lua_pushvalue(L, -1);
     lua_setfield(L, -3, "__newindex");
     lua_setfield(L, -2, "__index");
     lua_setmetatable(L, -2);
-    lua_setupvalue(L, 3, 1);
+    lua_setupvalue(L, 4, 1);
     return 1;
 }
 
