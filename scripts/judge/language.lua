@@ -25,12 +25,21 @@ local function names_a_language(question)
    return false
 end
 
--- language.misses(question, answer) -> boolean. Code is in English words whatever the language around it.
-function language.misses(question, answer)
+-- Are both surely in a language, and not the same?
+local function differ(question, answer)
    local asked, sure = classify.language(question)
    if asked == "und" or sure < SURE then return false end
    local said, certain = classify.language(answer)
-   if said == "und" or said == asked or certain < SURE then return false end
+   return said ~= "und" and said ~= asked and certain >= SURE
+end
+
+local GLANCE <const> = 200 -- bytes of each, which tell most answers
+
+-- language.misses(question, answer) -> boolean. All of both is read only where their beginnings differ. Code is
+-- in English words whatever the language around it.
+function language.misses(question, answer)
+   if not differ(text.clip(question, GLANCE), text.clip(answer, GLANCE)) then return false end
+   if (#question > GLANCE or #answer > GLANCE) and not differ(question, answer) then return false end
    return not names_a_language(question) and classify.task(question) ~= "code"
 end
 
