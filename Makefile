@@ -129,10 +129,10 @@ lint:                          ## layout, ranks, banned functions, warnings of c
 format:                        ## lay the C files out
 	@clang-format-14 -i core/*.c core/*.h tests/unit/*.[ch] tests/fuzz/*.c
 
-eval:                          ## routing and intents on public outcomes (VECTORS), cross-validated
+eval:                          ## routing and intents on public outcomes (VECTORS), cross-validated; EVAL="--only NAME": a part
 	@$(MAKE) all
 	@BATON=$(B)/baton python3 tests/eval/routing.py $(EVAL)
-	@test ! -f tests/eval/intents.py || python3 tests/eval/intents.py --build $(B)
+	@test -n "$(EVAL)" || python3 tests/eval/intents.py --build $(B)
 
 bench:                         ## what a request costs beside nginx, a check beside ajv, each in one run
 	@sh tests/deps.sh $(DEPS) $(DEPS_BENCH)
