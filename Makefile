@@ -132,7 +132,7 @@ format:                        ## lay the C files out
 eval:                          ## routing and intents on public outcomes (VECTORS), cross-validated; EVAL="--only NAME": a part
 	@$(MAKE) all
 	@BATON=$(B)/baton python3 tests/eval/routing.py $(EVAL)
-	@test -n "$(EVAL)" || python3 tests/eval/intents.py --build $(B)
+	@test -n '$(EVAL)' || python3 tests/eval/intents.py --build $(B)
 
 bench:                         ## what a request costs beside nginx, a check beside ajv, each in one run
 	@sh tests/deps.sh $(DEPS) $(DEPS_BENCH)
