@@ -3,7 +3,7 @@
 --
 --    baton run examples/record_outcomes.lua > outcomes.jsonl
 --    baton run --allow-read examples examples/record_outcomes.lua examples/workload.jsonl > outcomes.jsonl
---    baton eval outcomes.jsonl -d examples/outcomes.lua -p complexity -p cascade
+--    baton eval outcomes.jsonl -d examples/outcomes.data.lua -p complexity -p cascade
 --
 -- examples/outcomes.jsonl was made so, with the models of the simulator. A line of the file names a prompt
 -- and how a right answer is told: { "prompt":, "check": { "type": "contains", "all": [...], "any": [...] } |

@@ -374,7 +374,8 @@ def run(text, *arguments, options=()):
 
 
 def test_examples_run_without_any_configuration():
-    examples = sorted(p for p in ROOT.glob("examples/*.lua") if not p.name.endswith("baton.lua"))
+    # "production.baton.lua", "outcomes.data.lua": what is no workflow says so in its name
+    examples = sorted(p for p in ROOT.glob("examples/*.lua") if "." not in p.stem)
     check(len(examples) >= 6, f"{len(examples)} examples")
     with folder() as d:
         for path in examples:

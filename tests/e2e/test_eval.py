@@ -403,7 +403,7 @@ def test_the_example_can_be_recorded_and_evaluated():
     equal(without_time(fresh), without_time(kept))
     with Folder() as folder:
         data = ROOT / "examples/outcomes.jsonl"
-        lines, _ = folder.json("-d", ROOT / "examples/outcomes.lua", "-p", "cascade", "-p", "sim/pro", data=data)
+        lines, _ = folder.json("-d", ROOT / "examples/outcomes.data.lua", "-p", "cascade", "-p", "sim/pro", data=data)
         check(lines["cascade"]["sweep"]["exact"], lines["cascade"]["sweep"])
         check(lines["cascade"]["apgr"]["value"] > 0.6, lines["cascade"]["apgr"])  # broken answers can be told
         equal(values(lines["sim/pro"], "quality"), values(lines["always strong"], "quality"))
