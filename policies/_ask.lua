@@ -10,6 +10,9 @@ local ask = {}
 
 local TRIES <const> = 2 -- other models that are asked
 
+-- ask.by: what a parameter 'by' may be (consensus.majority), for 'limits'.
+ask.by = { one_of = { "auto", "choice", "number", "text", "json", "tools" } }
+
 -- ask.selector(target, req) -> the target; a selector with what the request needs (policy.needs).
 function ask.selector(target, req)
    if type(target) ~= "table" or target.model then return target end

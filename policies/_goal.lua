@@ -15,6 +15,9 @@ goal.params = {
    timeout = 120,    -- seconds a model has for the whole answer
 }
 
+goal.limits = { selector = { of = "selector" }, min_quality = policy.share, timeout = policy.seconds,
+   tries = { min = 1, max = 10, integer = true } }
+
 -- The models that fit, best first; those that are not to be called now or too slow come last.
 local function candidates(prefer, req, p)
    local selector = { prefer = prefer, needs = policy.needs(req) }

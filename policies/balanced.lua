@@ -7,6 +7,7 @@ return policy.define {
    name = "balanced",
    about = "Asks the model nearest to the best, the cheapest and the fastest at once.",
    params = goal.params,
-   open = { min_quality = { min = 0, max = 1 } },
+   limits = goal.limits,
+   open = { "min_quality" },
    run = goal.run "balanced",
 }

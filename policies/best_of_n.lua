@@ -53,6 +53,10 @@ return policy.define {
       otherwise = { tier = "standard" }, -- when the model fails
       timeout = 30,                      -- seconds for a sample
    },
-   open = { n = { min = 1, max = 20, integer = true } },
+   limits = {
+      n = { min = 1, max = 20, integer = true }, temperature = { min = 0, max = 2 }, by = ask.by,
+      agreement = policy.share, timeout = policy.seconds,
+   },
+   open = { "n" },
    run = run,
 }

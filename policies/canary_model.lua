@@ -87,5 +87,9 @@ return policy.define {
       margin = 0.05,  -- by which its share of failures may be higher
       report = 100,   -- calls of the new model between two lines of the log that compare
    },
+   limits = {
+      share = policy.share, min_calls = { min = 1, integer = true }, margin = policy.share,
+      report = { min = 1, integer = true },
+   },
    run = run,
 }

@@ -58,6 +58,7 @@ return policy.define {
       ladder = { "fast", "expert" }, -- tiers, names of models or selectors, cheapest first
       threshold = 0.8,               -- judge.quality (0..1) from which an answer is taken
    },
-   open = { threshold = { min = 0, max = 1 } },
+   limits = { ladder = { of = "targets", least = 1 }, threshold = policy.share },
+   open = { "threshold" },
    run = run,
 }

@@ -39,7 +39,8 @@ return policy.define {
       standard_from = 0.1, -- score (classify.complexity, 0..1) from which the standard tier answers
       expert_from = 0.3,   -- and the expert tier
    },
-   open = { standard_from = { min = 0, max = 1 }, expert_from = { min = 0, max = 1 } },
+   limits = { standard_from = policy.share, expert_from = policy.share },
+   open = { "standard_from", "expert_from" },
    run = run,
    checks = function()
       assert(classify.complexity("Hello there!") < 0.1, "a greeting is for the fast tier")

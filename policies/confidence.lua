@@ -56,6 +56,10 @@ return policy.define {
       ask = true,      -- ask the model how sure it is, where it gives no probabilities: one call more
       timeout = 30,    -- seconds for each call but the last
    },
-   open = { threshold = { min = 0, max = 1 } },
+   limits = {
+      ladder = { of = "targets", least = 1 }, threshold = policy.share, quality = policy.share,
+      timeout = policy.seconds,
+   },
+   open = { "threshold" },
    run = run,
 }

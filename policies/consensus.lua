@@ -57,6 +57,12 @@ return policy.define {
       experts = {},      -- targets by the client's hint "domain", in place of it
       timeout = 30,      -- seconds a member has
    },
-   open = { threshold = { min = 0, max = 1 }, domain = { type = "string", max_length = 64 } },
+   limits = {
+      models = { of = "targets" }, selector = { of = "selector" },
+      size = { min = 1, max = 20, integer = true },
+      threshold = policy.share, by = ask.by, unknown = policy.share, experts = { of = "targets" },
+      timeout = policy.seconds,
+   },
+   open = { threshold = true, domain = { type = "string", max_length = 64 } },
    run = run,
 }

@@ -7,6 +7,7 @@ return policy.define {
    name = "cost",
    about = "Asks the cheapest model that fits; the next cheapest when it fails.",
    params = goal.params,
-   open = { min_quality = { min = 0, max = 1 } },
+   limits = goal.limits,
+   open = { "min_quality" },
    run = goal.run "cost",
 }

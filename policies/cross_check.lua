@@ -36,6 +36,7 @@ return policy.define {
       strict = false,                -- also when the checker is not sure, or fails
       timeout = 60,                  -- seconds for each call but the last
    },
+   limits = { timeout = policy.seconds },
    open = { "strict" },
    run = run,
 }

@@ -1,6 +1,7 @@
 -- Choose this when a wrong answer costs more than three calls: several models answer at once, the majority
 -- wins.
 -- SPDX-License-Identifier: MIT
+local ask = require "_ask"
 local consensus = require "consensus"
 local errors = require "errors"
 local llm = require "llm"
@@ -72,6 +73,11 @@ return policy.define {
       arbiter = "expert",   -- the tier that decides otherwise
       timeout = 30,         -- seconds a member has
    },
-   open = { agreement = { min = 0, max = 1 } },
+   limits = {
+      models = { of = "targets" }, selector = { of = "selector" },
+      size = { min = 1, max = 20, integer = true }, by = ask.by,
+      agreement = policy.share, timeout = policy.seconds,
+   },
+   open = { "agreement" },
    run = run,
 }

@@ -19,5 +19,9 @@ return policy.define {
       tries = 2,      -- other models that are asked
       ttft = 30,      -- seconds to the first byte of an answer
    },
+   limits = {
+      fallback = { of = "targets" }, retries = { min = 0, max = 10, integer = true },
+      tries = { min = 0, max = 10, integer = true }, ttft = policy.seconds,
+   },
    run = run,
 }

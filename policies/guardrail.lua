@@ -31,6 +31,7 @@ return policy.define {
       model = { tier = "standard" },      -- a target, where the policy stands alone
       faster = { prefer = "latency" },    -- a target: who answers in the time that is left
    },
+   limits = { patience = policy.seconds, cap = policy.seconds },
    open = { patience = { min = 0.1, max = 600 }, cap = { min = 0.1, max = 600 } },
    run = run,
    checks = function()

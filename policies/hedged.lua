@@ -38,5 +38,9 @@ return policy.define {
       otherwise = 5,    -- seconds, while nothing is known of it
       share = 0.1,      -- of the requests that may be hedged
    },
+   limits = {
+      after = { one_of = { "p50", "p95", "p99" } }, otherwise = { min = 0, max = 86400 },
+      share = policy.share,
+   },
    run = run,
 }

@@ -72,5 +72,9 @@ return policy.define {
          creative = { tier = "standard" }, qa = { tier = "standard" },
       },
    },
+   limits = {
+      timeout = policy.seconds, cache = { min = 0, max = 2592000 }, confidence = policy.share,
+      routes = { of = "targets" },
+   },
    run = run,
 }

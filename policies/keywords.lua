@@ -63,6 +63,7 @@ return policy.define {
       pii = true,                        -- look for personal data
       otherwise = { tier = "standard" }, -- no term, or the category's model fails
    },
+   limits = { routes = { of = "targets" } },
    open = { domain = { type = "string", max_length = 64 } },
    run = run,
    checks = function()

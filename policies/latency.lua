@@ -7,6 +7,7 @@ return policy.define {
    name = "latency",
    about = "Asks the model with the lowest measured latency; the next when it fails.",
    params = goal.params,
-   open = { min_quality = { min = 0, max = 1 } },
+   limits = goal.limits,
+   open = { "min_quality" },
    run = goal.run "latency",
 }

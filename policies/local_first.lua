@@ -46,7 +46,8 @@ return policy.define {
       check = true,                 -- judge local answers; then they are sent whole
       threshold = 0.7,              -- judge.quality (0..1) of a local answer that is good enough
    },
-   open = { hard_from = { min = 0, max = 1 }, threshold = { min = 0, max = 1 } },
+   limits = { hard_from = policy.share, threshold = policy.share },
+   open = { "hard_from", "threshold" },
    run = run,
    checks = function()
       assert(classify.complexity("Hello there!") < 0.1, "a greeting stays at home")

@@ -49,5 +49,9 @@ return policy.define {
       aggregator = { tier = "expert" }, -- a target
       timeout = 60,     -- seconds a proposer has
    },
+   limits = {
+      proposers = { of = "targets" }, selector = { of = "selector" },
+      size = { min = 1, max = 20, integer = true }, timeout = policy.seconds,
+   },
    run = run,
 }

@@ -12,7 +12,7 @@ local function label_of(req, p)
    local label = ask.hint(req, p.label)
    if type(label) ~= "string" then return nil end
    for _, closed in ipairs(p.closed) do
-      if label:lower() == closed then return "labelled " .. closed end
+      if label:lower() == tostring(closed):lower() then return "labelled " .. closed end
    end
    return nil
 end
@@ -60,6 +60,10 @@ return policy.define {
       media_is_private = true,      -- what cannot be searched stays, too
       prefer = "quality",           -- which local model
       otherwise = { tier = "standard" }, -- a target, where the policy stands alone
+   },
+   limits = {
+      kinds = { of = classify.pii_kinds }, score = policy.share,
+      prefer = { one_of = { "balanced", "cost", "latency", "quality" } },
    },
    open = { data = { type = "string", max_length = 64 } },
    run = run,

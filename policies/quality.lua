@@ -7,6 +7,7 @@ return policy.define {
    name = "quality",
    about = "Asks the best model that fits; the next best when it fails.",
    params = goal.params,
-   open = { min_quality = { min = 0, max = 1 } },
+   limits = goal.limits,
+   open = { "min_quality" },
    run = goal.run "quality",
 }

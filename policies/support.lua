@@ -57,6 +57,7 @@ return policy.define {
       member = "ticket",            -- the client's hint (req.context): "escalated" goes to a person
       within = 30,                  -- seconds a person has
    },
+   limits = { within = { min = 0.001, max = 604800 } },
    open = { ticket = { type = "string", max_length = 64 } },
    run = run,
    checks = function()

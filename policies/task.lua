@@ -43,6 +43,7 @@ return policy.define {
          extraction = { tier = "fast" },
       },
    },
+   limits = { confidence = policy.share, routes = { of = "targets" } },
    run = run,
    checks = function()
       assert(classify.task("Write a Python function that reverses a string.") == "code")

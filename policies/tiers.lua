@@ -41,7 +41,8 @@ return policy.define {
       confidence = 0.4,   -- of classify.task (0..1) from which a specialist is asked
       expert_from = 0.3,  -- classify.complexity (0..1) from which the expert is
    },
-   open = { expert_from = { min = 0, max = 1 } },
+   limits = { specialists = { of = "targets" }, confidence = policy.share, expert_from = policy.share },
+   open = { "expert_from" },
    run = run,
    checks = function()
       assert(classify.task "Write a Python function that reverses a string." == "code")

@@ -7,6 +7,7 @@
 
 local errors = require "errors"
 local json = require "json"
+local limits = require "limits"
 local provider = require "provider"
 local readonly = require "readonly"
 
@@ -24,41 +25,10 @@ local nothing = {}
 
 -- ---- what a policy opens ----
 
-local KINDS <const> = { number = true, string = true, boolean = true, table = true }
-local SPEC <const> = {
-   type = "string", min = "number", max = "number", integer = "boolean", one_of = "table",
-   max_length = "number",
-}
-
-local function check_spec(place, spec)
-   if spec == true then return {} end
-   if type(spec) ~= "table" then
-      errors.raise(place .. " must be true or a table such as { min = 0, max = 1 }")
-   end
-   for key, value in pairs(spec) do
-      local wanted = SPEC[key]
-      if not wanted then
-         errors.raise(("%s: unknown field '%s' (known: integer, max, max_length, min, one_of, type)"):format(
-            place, tostring(key)))
-      end
-      if type(value) ~= wanted then errors.raise(("%s.%s must be a %s"):format(place, key, wanted)) end
-   end
-   if spec.type and not KINDS[spec.type] then
-      errors.raise(place .. ".type must be \"number\", \"string\", \"boolean\" or \"table\"")
-   end
-   return spec
-end
-
-local function kind_of(default, spec)
-   if default ~= nil then return type(default) end
-   return spec.type or spec.one_of and type(spec.one_of[1])
-      or (spec.min or spec.max or spec.integer) and "number" or "string"
-end
-
--- caller.opened(name, open, params) -> { [parameter] = { type =, min =, max =, integer =, one_of =,
--- max_length = } }: what 'open' of the policy 'name' says, checked. open: a list of names, or by name true
--- or such limits. Raises on what is wrong with it.
-function caller.opened(name, open, params)
+-- caller.opened(name, open, params, own) -> { [parameter] = limits (limits.lua) }: what 'open' of the policy
+-- 'name' says, checked. open: a list of names, or by name true or limits, which come before those that the
+-- policy itself has for the parameter ('own', by name). Raises on what is wrong with it.
+function caller.opened(name, open, params, own)
    local opened, plain = {}, {}
    for key, value in pairs(open) do
       local by_place = math.type(key) == "integer"
@@ -67,15 +37,10 @@ function caller.opened(name, open, params)
       if type(parameter) ~= "string" or not parameter:find "^%a[%w_]*$" or #parameter > NAME_MAX then
          errors.raise(place .. ": a name has letters, digits and '_', a letter first")
       end
-      local copy = {}
-      for field, limit in pairs(check_spec(place, spec)) do copy[field] = limit end
-      copy.type = kind_of(params[parameter], copy)
-      if not KINDS[copy.type] then
-         errors.raise(("%s: a %s cannot be set from outside"):format(place, copy.type))
-      end
-      if spec ~= true and spec.type and spec.type ~= copy.type then
-         errors.raise(("%s.type is '%s', but the default is a %s"):format(place, spec.type, copy.type))
-      end
+      local spec_of_both = {}
+      for field, limit in pairs(own[parameter] or nothing) do spec_of_both[field] = limit end
+      for field, limit in pairs(limits.check(place, spec)) do spec_of_both[field] = limit end
+      local copy = limits.of(place, spec_of_both, params[parameter])
       local folded = parameter:lower()
       if plain[folded] and plain[folded] ~= parameter then
          errors.raise(("%s: header fields cannot tell it from '%s'"):format(place, plain[folded]))
@@ -86,25 +51,6 @@ function caller.opened(name, open, params)
 end
 
 -- ---- one value ----
-
-local function describe(spec)
-   if spec.one_of then
-      local names = {}
-      for position, choice in ipairs(spec.one_of) do names[position] = tostring(choice) end
-      return "must be one of " .. table.concat(names, ", ")
-   end
-   if spec.type == "number" then
-      local what = spec.integer and "a whole number" or "a number"
-      if spec.min and spec.max then return ("must be %s from %s to %s"):format(what, spec.min, spec.max) end
-      if spec.min then return ("must be %s, at least %s"):format(what, spec.min) end
-      if spec.max then return ("must be %s, at most %s"):format(what, spec.max) end
-      return "must be " .. what
-   end
-   if spec.type == "boolean" then return "must be true or false" end
-   if spec.type == "table" then return "must be a list (a,b,c) or JSON" end
-   if spec.max_length then return ("must be a text of at most %d bytes"):format(spec.max_length) end
-   return "must be a text"
-end
 
 local function list_of(text)
    local list = {}
@@ -130,41 +76,17 @@ local readers = {
    end,
 }
 
-local function is_one_of(value, choices)
-   for _, choice in ipairs(choices) do
-      if value == choice then return true end
-   end
-   return false
-end
-
-local function fits(value, spec)
-   if value == nil or type(value) ~= spec.type then return false end
-   if spec.one_of then return is_one_of(value, spec.one_of) end
-   if spec.type == "number" then
-      if value ~= value or value == math.huge or value == -math.huge then return false end
-      if spec.integer and not math.tointeger(value) then return false end
-      return not (spec.min and value < spec.min) and not (spec.max and value > spec.max)
-   end
-   return not (spec.max_length and type(value) == "string" and #value > spec.max_length)
-end
-
 local function wrong(place, message)
    return errors.new { code = "bad_request", param = place, type = "invalid_request_error",
       message = ("%s: %s"):format(place, message) }
-end
-
-local function shown(given)
-   local text = type(given) == "table" and "a table" or ("'%s'"):format(tostring(given))
-   return #text > 60 and text:sub(1, 57) .. "...'" or text
 end
 
 -- What was given as the value that the parameter needs | nil, err.
 local function convert(spec, given, place)
    local value = given
    if type(given) == "string" and spec.type ~= "string" then value = readers[spec.type](given) end
-   if spec.type == "number" and spec.integer and fits(value, spec) then return math.tointeger(value) end
-   if fits(value, spec) then return value end
-   return nil, wrong(place, ("%s, not %s"):format(describe(spec), shown(given)))
+   if not limits.fits(value, spec) then return nil, wrong(place, limits.complaint(spec, given)) end
+   return spec.integer and math.tointeger(value) or value
 end
 
 -- ---- where it stands ----

@@ -148,6 +148,9 @@ function models.is_selector(value)
    return type(value) == "table" and next(value) ~= nil and not selector_fault(value)
 end
 
+-- models.selector_fault(selector) -> what is wrong with it, in words | nil.
+models.selector_fault = selector_fault
+
 -- models.all() -> every entry of any mode, cheapest first.
 function models.all()
    return table.move(entries, 1, #entries, 1, {})

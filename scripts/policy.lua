@@ -2,6 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local caller = require "caller"
 local errors = require "errors"
+local limits = require "limits"
 local readonly = require "readonly"
 local retrying = require "retrying"
 
@@ -9,8 +10,7 @@ local policy = {}
 
 local FIELDS = {
    name = "string", about = "string", params = "table", run = "function", checks = "function or table",
-   open = "table",
-   passes = "boolean",
+   open = "table", limits = "table", passes = "boolean",
 }
 
 local function known()
@@ -44,22 +44,42 @@ local function check(def)
    end
 end
 
+-- policy.share, policy.seconds: limits that many parameters have: 0 to 1; above 0, at most a day.
+policy.share, policy.seconds = limits.share, limits.seconds
+
+-- What 'limits' of a definition says, checked; the defaults must keep to it.
+local function limited(def)
+   local own = {}
+   for name, spec in pairs(def.limits or {}) do
+      local place, default = ("policy '%s': limits.%s"):format(def.name, tostring(name)), def.params[name]
+      if default == nil then errors.raise(place .. ": the policy has no such parameter") end
+      own[name] = limits.of(place, spec, default)
+      if type(own[name].of) ~= "string" and not limits.fits(default, own[name]) then
+         errors.raise(("%s: the default %s"):format(place, limits.complaint(own[name], default)))
+      end
+   end
+   return own
+end
+
 -- policy.define{ name =, run =, params =, checks =, about = } -> the same table
 --   name    how requests call it ("cascade" or "baton/cascade"): letters, digits, '.', '_', '-'
 --   run     function(req, p, next) -> reply or stream | policy.pass | nil, err; p are the params as
 --           configured; next(req?) runs what comes after it in a chain, nil where nothing does
 --   passes  true: it may return policy.pass or call next
 --   params  default values by name; the configuration's policies.NAME overrides them
---   open    parameters that callers may set: a list of names, or by name true or limits
---           ({ min = 0, max = 1 }, { one_of = { "a", "b" } }, { type =, integer =, max_length = }); of one
---           that is not in params p.NAME is nil unless a caller says it
+--   limits  what parameters may be, by name: { min =, max =, integer = } of numbers, { max_length = },
+--           { one_of = { "a", "b" } }, of tables { least =, of = "targets", "selector" or a list of values };
+--           they hold for the configuration and for callers
+--   open    parameters that callers may set: a list of names, or by name true or limits; of one that is not
+--           in params p.NAME is nil unless a caller says it
 --   checks  a function, or functions by name, run when the policy is loaded; they raise on what is wrong
 --   about   one sentence for listings
 -- Raises on an unknown field, a wrong type, a missing name or run.
 function policy.define(def)
    check(def)
    if not def.params then def.params = {} end
-   if def.open then def.open = caller.opened(def.name, def.open, def.params) end
+   def.limits = limited(def)
+   if def.open then def.open = caller.opened(def.name, def.open, def.params, def.limits) end
    return def
 end
 
@@ -75,9 +95,28 @@ local function check_deadline(def, merged)
    return merged
 end
 
+-- What is wrong with a configured value, or nil: another type than the default's (but the name of a model
+-- may take the place of a selector), beyond the limits, no selector.
+local function fault(def, name, default, value)
+   local models = require "models"
+   local selects = models.is_selector(default)
+   if selects and type(value) == "string" then return value == "" and "must name a model" or nil end
+   if type(default) ~= type(value) then
+      return ("must be a %s, not a %s"):format(type(default), type(value))
+   end
+   if selects then
+      if next(value) == nil then return "must name a model or say which models fit" end
+      return models.selector_fault(value)
+   end
+   local spec = (def.limits or {})[name]
+   if spec and not limits.fits(value, spec) then return limits.complaint(spec, value) end
+   return nil
+end
+
 -- policy.params(def, overrides) -> the parameters a run gets: def.params under those of the configuration.
--- Every policy may have 'deadline'. Raises on a name the policy does not know, and on a value of another type
--- than its default; but the name of a model may take the place of a selector.
+-- Every policy may have 'deadline'. Raises on a name the policy does not know, on a value of another type
+-- than its default, and on one beyond the policy's limits; but the name of a model may take the place of a
+-- selector.
 function policy.params(def, overrides)
    local merged = {}
    for name, value in pairs(def.params) do merged[name] = value end
@@ -86,10 +125,8 @@ function policy.params(def, overrides)
       local default = def.params[name]
       if default == nil then default = OF_ALL[name] end
       if default == nil then error(place .. ": the policy has no such parameter", 0) end
-      local names_model = type(value) == "string" and require("models").is_selector(default)
-      if type(default) ~= type(value) and not names_model then
-         error(("%s: must be a %s, not a %s"):format(place, type(default), type(value)), 0)
-      end
+      local wrong = fault(def, name, default, value)
+      if wrong then error(("%s: %s"):format(place, wrong), 0) end
       merged[name] = value
    end
    return check_deadline(def, merged)

@@ -226,6 +226,9 @@ t.case("privacy", function()
       otherwise = { tier = "expert" } })
    local labelled = request(EASY, { metadata = { data = "Confidential" } })
    is("stream p/standard", "standard", "privacy", ALL, labelled, { otherwise = { tier = "expert" } })
+   labelled.metadata.data = "top secret"
+   is("stream p/standard", "standard", "privacy", ALL, labelled, { closed = { "Top Secret" },
+      otherwise = { tier = "expert" } })
    labelled.metadata.data = "public"
    is("stream q/expert", "expert", "privacy", ALL, labelled, { otherwise = { tier = "expert" } })
    local earlier = request(EASY, { messages = { { role = "user", content = mail }, { role = "user",
