@@ -268,7 +268,7 @@ def test_every_module_has_a_place_in_the_api_page():
     page = read(SCRIPTS)
     internal = {
         "adopt", "ask", "caller", "calling", "careful", "catalog", "certainty", "composing", "configure", "deadline", "embed",
-        "evaluate", "explain", "features", "hedging", "importing", "listing", "loading", "ranking", "rescue",
+        "evaluate", "explain", "features", "hedging", "importing", "limits", "listing", "loading", "ranking", "rescue",
         "retrying", "serve", "strict", "structured",
     }
     for path in (ROOT / "scripts").glob("*.lua"):
