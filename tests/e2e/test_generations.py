@@ -285,8 +285,9 @@ def hash_of(folders, texts):
     """The hash of a generation, as core/sources.c makes it, up to and from the file "mine"."""
     files = {}
     for folder in folders:
-        for path in (ROOT / folder).rglob("*.lua"):
-            files[str(path.relative_to(ROOT))] = path.read_bytes()
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in (".lua", ".model"):
+                files[str(path.relative_to(ROOT))] = path.read_bytes()
     entry = lambda name: b"%s %d\n" % (name.encode(), len(files[name])) + files[name]  # noqa: E731
     before = b"".join(entry(name) for name in sorted(files) if name < "policies/mine.lua")
     after = b"".join(entry(name) for name in sorted(files) if name > "policies/mine.lua")
