@@ -3,6 +3,7 @@
 #include "schema_private.h"
 
 #include "schema_uri.h"
+#include "text_char.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -304,6 +305,23 @@ static int take_id(struct schema_compiler *c, struct schema_node *node, uint32_t
     return named ? add_anchor(c, node, value, fragment) : 0;
 }
 
+/* The name at a place: a letter or '_', then also digits and "-._" (2019-09: and ':'). */
+static int anchor_at(struct schema_compiler *c, struct schema_node *node, uint32_t place,
+                     struct span *name)
+{
+    const char *more = node->resource->draft == SCHEMA_2019_09 ? "-._:" : "-._";
+
+    if (text_at(c, node->doc, place, name) < 0)
+        return -1;
+    bool good = name->n && (text_is_letter((unsigned char)name->p[0]) || name->p[0] == '_');
+    for (size_t i = 1; good && i < name->n; i++)
+        good = text_is_alnum((unsigned char)name->p[i]) || (name->p[i] && strchr(more, name->p[i]));
+    if (good)
+        return 0;
+    return schema_fail(c, node->doc, place,
+                       "must be a name: a letter or '_', then letters, digits and any of %s", more);
+}
+
 static int take_names(struct schema_compiler *c, struct schema_node *node)
 {
     const struct tape *t = &node->doc->tape;
@@ -312,11 +330,11 @@ static int take_names(struct schema_compiler *c, struct schema_node *node)
     bool old = node->resource->draft == SCHEMA_7;
 
     if (!old && (value = tape_member(t, node->place, "$anchor"))) {
-        if (text_at(c, node->doc, value, &name) < 0 || add_anchor(c, node, value, name) < 0)
+        if (anchor_at(c, node, value, &name) < 0 || add_anchor(c, node, value, name) < 0)
             return -1;
     }
     if (!old && (value = tape_member(t, node->place, "$dynamicAnchor"))) {
-        if (text_at(c, node->doc, value, &name) < 0 || add_anchor(c, node, value, name) < 0 ||
+        if (anchor_at(c, node, value, &name) < 0 || add_anchor(c, node, value, name) < 0 ||
             add_dynamic(c, node, name) < 0)
             return -1;
     }
@@ -329,15 +347,16 @@ static int take_names(struct schema_compiler *c, struct schema_node *node)
 }
 
 static int walk_children(struct schema_compiler *c, struct schema_node *node, uint32_t value,
-                         bool map)
+                         const struct keyword *k)
 {
     const struct tape *t = &node->doc->tape;
     uint32_t key, at, end = t->places[value].next;
 
-    if (map) {
+    if (k->shape == SHAPE_MAP) {
+        bool names = strcmp(k->name, "dependencies") == 0;
         for (uint32_t i = value + 1; tape_next(t, &i, end, &key, &at);) {
-            if (t->places[at].type == JSON_ARRAY)
-                continue; /* names, of "dependencies" */
+            if (names && t->places[at].type == JSON_ARRAY)
+                continue;
             if (!walk(c, node->doc, at, node->resource))
                 return -1;
         }
@@ -363,7 +382,7 @@ static int walk_keyword(struct schema_compiler *c, struct schema_node *node, uin
     if (type != (map ? JSON_OBJECT : JSON_ARRAY))
         return schema_fail(c, node->doc, value,
                            map ? "must be an object of schemas" : "must be an array of schemas");
-    return walk_children(c, node, value, map);
+    return walk_children(c, node, value, k);
 }
 
 static struct schema_node *walk(struct schema_compiler *c, struct schema_doc *doc, uint32_t place,

@@ -147,7 +147,7 @@ struct regex *schema_pattern(struct schema_compiler *c, struct schema_node *node
 /* ---- any value ---- */
 
 static int type_bit(struct schema_compiler *c, struct schema_node *node, uint32_t value,
-                    unsigned *bits)
+                    unsigned *bits, unsigned *seen)
 {
     static const struct {
         const char *name;
@@ -162,7 +162,10 @@ static int type_bit(struct schema_compiler *c, struct schema_node *node, uint32_
         return -1;
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         if (span_is(text, types[i].name)) {
+            if (*seen >> i & 1)
+                return schema_fail(c, node->doc, value, "'%s' is there twice", types[i].name);
             *bits |= types[i].bits;
+            *seen |= 1u << i;
             return 0;
         }
     }
@@ -173,17 +176,17 @@ static int type_bit(struct schema_compiler *c, struct schema_node *node, uint32_
 static int rule_type(struct schema_compiler *c, struct schema_node *node, uint32_t value)
 {
     const struct place *v = schema_place(node, value);
-    unsigned bits = 0;
+    unsigned bits = 0, seen = 0;
 
     if (v->type == JSON_STRING) {
-        if (type_bit(c, node, value, &bits) < 0)
+        if (type_bit(c, node, value, &bits, &seen) < 0)
             return -1;
     } else {
         if (v->type != JSON_ARRAY || v->n == 0)
             return schema_fail(c, node->doc, value,
                                "must be the name of a type, or a list of such");
         for (uint32_t i = value + 1; i < v->next; i = schema_place(node, i)->next)
-            if (type_bit(c, node, i, &bits) < 0)
+            if (type_bit(c, node, i, &bits, &seen) < 0)
                 return -1;
     }
     node->types = (uint8_t)bits;
@@ -489,6 +492,38 @@ static int rule_additional_items(struct schema_compiler *c, struct schema_node *
     return 0;
 }
 
+/* ---- notes: nothing is checked by them ---- */
+
+static int note_text(struct schema_compiler *c, struct schema_node *node, uint32_t value)
+{
+    return schema_text(c, node, value).p ? 0 : -1;
+}
+
+static int note_flag(struct schema_compiler *c, struct schema_node *node, uint32_t value)
+{
+    bool flag;
+    return read_flag(c, node, value, &flag);
+}
+
+static int note_list(struct schema_compiler *c, struct schema_node *node, uint32_t value)
+{
+    if (schema_place(node, value)->type != JSON_ARRAY)
+        return schema_fail(c, node->doc, value, "must be an array");
+    return 0;
+}
+
+static int note_vocabulary(struct schema_compiler *c, struct schema_node *node, uint32_t value)
+{
+    uint32_t key, flag, end = schema_place(node, value)->next;
+
+    if (schema_place(node, value)->type != JSON_OBJECT)
+        return schema_fail(c, node->doc, value, "must be an object");
+    for (uint32_t i = value + 1; tape_next(&node->doc->tape, &i, end, &key, &flag);)
+        if (note_flag(c, node, flag) < 0)
+            return -1;
+    return 0;
+}
+
 /* ---- the keywords ---- */
 
 enum {
@@ -546,6 +581,16 @@ static const struct keyword keywords[] = {
     {"unevaluatedProperties", SHAPE_SCHEMA, NEW | MID, VOCAB_UNEVALUATED, rule_more_members},
     {"format", SHAPE_NONE, EVERY, VOCAB_CORE, rule_format},
     {"contentSchema", SHAPE_SCHEMA, NEW | MID, VOCAB_CORE, NULL},
+    {"contentEncoding", SHAPE_NONE, EVERY, VOCAB_CORE, note_text},
+    {"contentMediaType", SHAPE_NONE, EVERY, VOCAB_CORE, note_text},
+    {"title", SHAPE_NONE, EVERY, VOCAB_CORE, note_text},
+    {"description", SHAPE_NONE, EVERY, VOCAB_CORE, note_text},
+    {"$comment", SHAPE_NONE, EVERY, VOCAB_CORE, note_text},
+    {"readOnly", SHAPE_NONE, EVERY, VOCAB_CORE, note_flag},
+    {"writeOnly", SHAPE_NONE, EVERY, VOCAB_CORE, note_flag},
+    {"deprecated", SHAPE_NONE, NEW | MID, VOCAB_CORE, note_flag},
+    {"examples", SHAPE_NONE, EVERY, VOCAB_CORE, note_list},
+    {"$vocabulary", SHAPE_NONE, NEW | MID, VOCAB_CORE, note_vocabulary},
 };
 
 enum { KEYWORDS = sizeof keywords / sizeof *keywords, KEYWORD_MAX = 24 };

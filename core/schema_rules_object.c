@@ -74,7 +74,10 @@ int rule_required(struct schema_compiler *c, struct schema_node *node, uint32_t 
         struct schema_property *p = text.p ? property(c, node, text) : NULL;
         if (!p)
             return -1;
-        node->object->required += !p->required;
+        if (p->required)
+            return schema_fail(c, node->doc, i, "'%.*s' is there twice",
+                               (int)(text.n < 60 ? text.n : 60), text.p);
+        node->object->required++;
         p->required = true;
     }
     return 0;
