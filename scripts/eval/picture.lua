@@ -121,26 +121,34 @@ local function add_point(out, line, at_of, colour)
 end
 
 local function add_model(out, model, x, y, is_end)
-   if x < LEFT or x > RIGHT or y < TOP or y > BOTTOM then return end
+   if x < LEFT or x > RIGHT or y < TOP or y > BOTTOM then return false end
    local form = '<circle cx="%.1f" cy="%.1f" r="%s" fill="%s" stroke="#444"><title>%s: %.3f</title></circle>'
    out[#out + 1] = form:format(x, y, is_end and "4" or "2.5", is_end and "#444" or "#fff", escape(model.name),
       model.quality)
+   return true
 end
 
--- Small dots; the weak and the strong model larger ones.
+-- add_models(…) -> were there others than the weak and the strong one? Those have small, empty dots.
 local function add_models(out, result, at_of)
-   local data = result.data
+   local data, others = result.data, false
    for _, model in ipairs(data.models) do
       local cost, is_strong = number(model.cost), model.name == data.strong
       local is_end = is_strong or model.name == data.weak
       if number(model.quality) and (cost or is_end) then
          local x, y = at_of { cost = cost or 0, quality = model.quality, share = is_strong and 1 or 0 }
-         add_model(out, model, x, y, is_end)
+         others = add_model(out, model, x, y, is_end) and not is_end or others
       end
    end
+   return others
 end
 
-local function add_legend(out, entries)
+local function add_dot(out, y, radius, fill, text)
+   local form = '<circle cx="%d" cy="%d" r="%s" fill="%s" stroke="#444"/>'
+   out[#out + 1] = form:format(RIGHT + 34, y, radius, fill)
+   out[#out + 1] = ('<text x="%d" y="%d">%s</text>'):format(RIGHT + 56, y + 4, text)
+end
+
+local function add_legend(out, entries, others)
    for i, entry in ipairs(entries) do
       local y = TOP + 10 + (i - 1) * 22
       out[#out + 1] = ('<line x1="%d" y1="%d" x2="%d" y2="%d" %s/>'):format(RIGHT + 20, y, RIGHT + 48, y,
@@ -148,8 +156,8 @@ local function add_legend(out, entries)
       out[#out + 1] = ('<text x="%d" y="%d">%s</text>'):format(RIGHT + 56, y + 4, escape(entry.text))
    end
    local y = TOP + 10 + #entries * 22
-   out[#out + 1] = ('<circle cx="%d" cy="%d" r="4" fill="#444"/>'):format(RIGHT + 34, y)
-   out[#out + 1] = ('<text x="%d" y="%d">weak, strong model</text>'):format(RIGHT + 56, y + 4)
+   add_dot(out, y, "4", "#444", "weak, strong model")
+   if others then add_dot(out, y + 22, "2.5", "#fff", "other models") end
 end
 
 local function short(text)
@@ -200,8 +208,8 @@ function picture.svg(result)
       ('<rect width="%d" height="%d" fill="#fff"/>'):format(WIDTH, HEIGHT),
    }
    add_axes(out, x, y, costs and "USD for 1000 rows" or "share of rows with the strong model")
-   add_models(out, result, at_of)
-   add_legend(out, add_lines(out, result, at_of))
+   local others = add_models(out, result, at_of)
+   add_legend(out, add_lines(out, result, at_of), others)
    out[#out + 1] = "</svg>\n"
    return table.concat(out, "\n")
 end

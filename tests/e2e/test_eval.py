@@ -332,6 +332,15 @@ def test_the_picture_and_the_page_are_well_formed():
         check("<b>" not in text, "a name that is markup")
 
 
+def test_the_legend_says_what_each_dot_is():
+    with Folder([{**row, "score:third": 1, "cost:third": 2} for row in ROWS]) as folder:
+        folder.run("-p", "length", "--weak", "weak", "--strong", "strong", "--svg", "p.svg")
+        check("other models" in Path(folder.path, "p.svg").read_text(), "a third model")
+    with Folder() as folder:
+        folder.run("-p", "length", "--svg", "p.svg")
+        check("other models" not in Path(folder.path, "p.svg").read_text(), "none but the two")
+
+
 def test_without_costs_the_share_is_the_cost():
     rows = [{k: v for k, v in row.items() if not k.startswith("cost")} for row in ROWS]
     with Folder(rows) as folder:
