@@ -142,7 +142,7 @@ local function obey(c, q, around)
       instruction = c.system
       task = tasks.detect(instruction)
    end
-   return tasks.obey(task, c.user:sub(1, READ), c.key, instruction, merit(c, q))
+   return tasks.obey(task, c.user:sub(1, READ), c.key, instruction, merit(c, q), c.model.skill)
 end
 
 -- The answer in words, and whether it is right (nil: nobody can say).

@@ -34,9 +34,12 @@ local function resolve(root, ref)
    return type(at) == "table" and at or {}
 end
 
--- The choice that the text names; otherwise one by chance.
+-- The choice that the answer is or that the text names; otherwise one by chance.
 local function choose(list, c, path)
    local text = c.text:lower()
+   for _, v in ipairs(list) do
+      if v == c.answer then return v end
+   end
    for _, v in ipairs(list) do
       if type(v) == "string" and #v > 2 and text:find(v:lower(), 1, true) then return v end
    end
@@ -98,7 +101,20 @@ local function make_number(s, c, path, whole)
    return n
 end
 
-local function make_list(s, c, path)
+-- A list of texts whose name is a kind of fact holds those of the text.
+local KINDS = { names = "names", people = "names", dates = "dates", numbers = "numbers", amounts = "numbers",
+   emails = "emails" }
+
+local function list_of_facts(s, c, name)
+   local kind = type(s.items) == "table" and s.items.type == "string" and KINDS[name]
+   local found = kind and facts.of(c.text)[kind]
+   if not found or #found < (tonumber(s.minItems) or 0) then return nil end
+   return json.array(table.move(found, 1, math.min(#found, tonumber(s.maxItems) or #found), 1, {}))
+end
+
+local function make_list(s, c, path, name)
+   local known = list_of_facts(s, c, name)
+   if known then return known end
    local n = math.max(tonumber(s.minItems) or 1, 1)
    if tonumber(s.maxItems) then n = math.min(n, s.maxItems) end
    local list, prefix = {}, given(s.prefixItems) and s.prefixItems or {}

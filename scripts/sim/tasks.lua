@@ -80,7 +80,7 @@ local function classify(text, key, instruction)
          if about:find(word:sub(1, 6), 1, true) then return label end
       end
    end
-   return dice.pick(list, key, "label")
+   return dice.pick(list, key, about, "label")
 end
 
 -- The upper end of the asked range: 1, 5, 10 or 100.
@@ -112,10 +112,17 @@ local function report(text)
    return table.concat(out, "\n\n")
 end
 
-local function translate(text, _, instruction)
+-- "[German] …" stands for German, and is read back by who translates it into English. Now and then a model
+-- loses the last sentence of several, the seldomer the more skill (0..1) it has.
+local function translate(text, key, instruction, _, skill)
    local language = instruction:match("[Ii]nto (%u%l+)") or instruction:match(" to (%u%l+)")
       or instruction:match("(%u%l+) translation") or "translated"
-   return "[" .. language .. "] " .. material(text)
+   local said = material(text)
+   local foreign = said:match("^%[%u%l+%] (.*)$")
+   if foreign then return language == "English" and foreign or "[" .. language .. "] " .. foreign end
+   local all_but_last = said:match("^(.+[.!?])%s+[^.!?]+[.!?]$")
+   local lost = all_but_last and skill and dice.unit(key, said, "translate") > skill
+   return "[" .. language .. "] " .. (lost and all_but_last or said)
 end
 
 local FACTS = { { "names", "Name" }, { "dates", "Date" }, { "numbers", "Number" }, { "emails", "Address" } }
@@ -171,10 +178,11 @@ function tasks.detect(instruction)
 end
 
 -- Obeys the first instruction that makes sense. 'merit' (0..1) is what a judge thinks of the judged answer,
--- nil where it cannot know. Returns the answer and the kind of task, or nil.
-function tasks.obey(found, text, key, instruction, merit)
+-- nil where it cannot know; 'skill': how well the model does each kind of work (sim/models.lua), nil: well.
+-- Returns the answer and the kind of task, or nil.
+function tasks.obey(found, text, key, instruction, merit, skill)
    for _, task in ipairs(found) do
-      local answer = task.run(text, key, instruction, merit)
+      local answer = task.run(text, key, instruction, merit, skill and skill[task.kind])
       if answer then return answer, task.kind end
    end
 end
