@@ -60,20 +60,52 @@ local function list_of(...)
    return table.concat(names, ", ")
 end
 
--- Options of the caller, with those of 'more' allowed besides.
-local function checked(opts, more)
+local function number_in(low, high)
+   return function(value) return type(value) == "number" and value >= low and value <= high end
+end
+
+local function is(...)
+   local types = { ... }
+   return function(value)
+      for _, name in ipairs(types) do
+         if type(value) == name then return true end
+      end
+      return false
+   end
+end
+
+-- What options must be, in words and as functions.
+local MUST = {
+   by = { 'a function, "auto", "choice", "number", "text", "json" or "tools"', function(by)
+      return type(by) == "function" or by == "auto" or keys.is_kind(by)
+   end },
+   fields = { "a list of names", is "table" }, weight = { "a function", is "function" },
+   similar = { "a number from 0 to 1", number_in(0, 1) },
+   threshold = { "a number from 0 to 1", number_in(0, 1) },
+   least = { "a whole number, at least 1", function(n)
+      return type(n) == "number" and math.tointeger(n) and n >= 1
+   end },
+   most = { "a number above 0", number_in(1e-9, 1e9) },
+   unknown = { "a number, at least 0", number_in(0, 1e9) },
+   weights = { "a table of numbers by key or model", is "table" },
+   expert = { "a key or a model", is("string", "number") }, domain = { "a text", is "string" },
+   experts = { "a table of keys or models by domain", is "table" },
+}
+
+-- Options of the caller, with those of 'more' allowed besides; 'all': the replies or functions.
+local function checked(all, opts, more)
+   if type(all) ~= "table" then
+      errors.raise("consensus: a table of replies or functions is needed, not a " .. type(all))
+   end
    opts = opts or {}
-   for name in pairs(opts) do
+   if type(opts) ~= "table" then errors.raise("consensus: the options are a table, not a " .. type(opts)) end
+   for name, value in pairs(opts) do
       if not KNOWN[name] and not more[name] then
          errors.raise(("unknown option '%s' (known: %s)"):format(tostring(name), list_of(KNOWN, more)))
       end
-   end
-   if opts.by and type(opts.by) ~= "function" and opts.by ~= "auto" and not keys.is_kind(opts.by) then
-      errors.raise("option 'by' is a function, \"auto\", \"choice\", \"number\", \"text\", \"json\" or "
-         .. "\"tools\"")
-   end
-   if opts.threshold and not (type(opts.threshold) == "number" and opts.threshold >= 0) then
-      errors.raise("option 'threshold' is a number from 0 to 1")
+      if not MUST[name][2](value) then
+         errors.raise(("consensus: option '%s' is %s"):format(name, MUST[name][1]))
+      end
    end
    return opts
 end
@@ -151,7 +183,7 @@ end
 -- Plurality is enough: look at agreement before you trust it. Voting over answers is "self-consistency" when
 -- one model is asked often (Wang et al. 2022, arXiv 2203.11171).
 function consensus.majority(replies, opts)
-   local groups, total = group_all(replies, checked(opts, {}))
+   local groups, total = group_all(replies, checked(replies, opts, {}))
    if #groups == 0 or total <= 0 then return nil, 0, groups end
    return groups[1].replies[1], groups[1].weight / total, groups
 end
@@ -186,7 +218,7 @@ local WEIGHTED = { weights = true, unknown = true }
 -- as its confidence (certainty.of: its own, by log probabilities, or as it says; opts.unknown, 0.5, where
 -- it has none), times opts.weights[key or "provider/model"] (1).
 function consensus.weighted(replies, opts)
-   opts = checked(opts, WEIGHTED)
+   opts = checked(replies, opts, WEIGHTED)
    local plain = copy_without(opts, WEIGHTED)
    plain.weight = plain.weight or confidence_weight(opts)
    return consensus.majority(replies, plain)
@@ -219,7 +251,10 @@ local EXPERT = { expert = true, experts = true, domain = true, threshold = true 
 -- agreement is the share of those who say what the winner says. The expert counts only when it said
 -- something that can be compared.
 function consensus.expert(replies, opts)
-   opts = checked(opts, EXPERT)
+   opts = checked(replies, opts, EXPERT)
+   if opts.expert == nil and opts.experts == nil then
+      errors.raise "consensus.expert: option 'expert' or 'experts' is missing"
+   end
    local plain = copy_without(opts, EXPERT)
    local winner, agreement, groups = consensus.majority(replies, plain)
    local of_domain = opts.domain and opts.experts and opts.experts[opts.domain]
@@ -271,7 +306,7 @@ end
 --   opts.fields  the members that count; all when left out
 --   agreement    the least of the shares; shares: { [member] = 0..1 }, of the answers that hold an object
 function consensus.fields(replies, opts)
-   opts = checked(opts, {})
+   opts = checked(replies, opts, {})
    local objects = {}
    for _, key in ipairs(sorted_keys(replies)) do
       local value = keys.value(replies[key])
@@ -312,7 +347,7 @@ end
 -- whatever they say, or cannot be reached any more. A member that fails has no vote. The winner is the
 -- majority's: look whether the agreement reaches the threshold, and how many answered. Yields.
 function consensus.quorum(functions, opts)
-   opts = checked(opts, QUORUM)
+   opts = checked(functions, opts, QUORUM)
    local plain = copy_without(opts, QUORUM)
    if opts.weights or opts.unknown then plain.weight = confidence_weight(opts) end
    local threshold, open = opts.threshold or THRESHOLD, 0

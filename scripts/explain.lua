@@ -11,8 +11,14 @@ local CANDIDATES_MAX <const> = 16
 
 -- ---- selectors ----
 
-local function why_not(entry)
-   if models.is_ready(entry) then return "costs more" end
+-- By what a selector prefers: what the one that was taken is, and what the others are.
+local WORDS <const> = {
+   cost = { "the cheapest", "costs more" }, quality = { "the best", "not as good" },
+   latency = { "the fastest", "slower" }, balanced = { "the best balanced", "less balanced" },
+}
+
+local function why_not(entry, slow, words)
+   if models.is_ready(entry) then return slow[entry.name] and "too slow lately" or words[2] end
    local view = health.look(entry.name)
    if view.forced == "open" then return "an operator has switched it off" end
    if view.benched then return "its provider asked to wait" end
@@ -23,15 +29,18 @@ end
 -- explain.selection(selector, entry): notes that 'entry' was taken, and why the other models that fit were
 -- not. For those who want to know (trace.detailed).
 function explain.selection(selector, entry)
-   local candidates = json.array {}
+   local candidates, words, slow = json.array {}, WORDS[selector.prefer or "cost"], {}
+   local _, passed = models.pick(selector)
+   for _, other in ipairs(passed) do slow[other.model] = other.reason == "slow" end
    for _, other in ipairs(models.find(selector)) do
       if other.name ~= entry.name and #candidates < CANDIDATES_MAX then
-         candidates[#candidates + 1] = { model = other.name, why = why_not(other) }
+         candidates[#candidates + 1] = { model = other.name, why = why_not(other, slow, words) }
       end
    end
-   local ready = models.is_ready(entry)
-   trace.decide { model = entry.name, selector = selector, candidates = candidates,
-      reason = ready and "the cheapest that fits and is ready" or "none that fits is ready: the cheapest" }
+   local reason = words[1] .. " that fits and is ready"
+   if not models.is_ready(entry) then reason = "none that fits is ready: " .. words[1] end
+   if slow[entry.name] then reason = "none that is ready is fast enough: " .. words[1] end
+   trace.decide { model = entry.name, selector = selector, candidates = candidates, reason = reason }
 end
 
 -- ---- for a person ----

@@ -96,8 +96,38 @@ t.case("weights and own keys", function()
    t.equal(agreement, 0.6)
    winner = consensus.majority(replies("aa", "b", "cc"), { by = function(r) return #r.text end })
    t.equal(winner.model, "m1")
-   t.raises(function() consensus.majority({}, { key = 1 }) end, "unknown option 'key'")
-   t.raises(function() consensus.majority({}, { by = "sound" }) end, "option 'by'")
+   t.raises(function() consensus.majority({}, { key = 1 }) end,
+      "unknown option 'key'")
+   t.raises(function() consensus.majority({}, { by = "sound" }) end,
+      "option 'by'")
+   t.raises(function() consensus.majority "text" end,
+      "a table of replies or functions is needed, not a string")
+   t.raises(function() consensus.quorum(5) end,
+      "a table of replies or functions is needed, not a number")
+   t.raises(function() consensus.majority({}, "text") end,
+      "the options are a table")
+   t.raises(function() consensus.majority({}, { similar = "much" }) end,
+      "option 'similar' is a number from 0")
+   t.raises(function() consensus.majority({}, { weight = 2 }) end,
+      "option 'weight' is a function")
+   t.raises(function() consensus.weighted({}, { unknown = -1 }) end,
+      "option 'unknown' is a number, at least 0")
+   t.raises(function() consensus.weighted({}, { weights = 1 }) end,
+      "option 'weights' is a table")
+   t.raises(function() consensus.quorum({}, { threshold = 3 }) end,
+      "option 'threshold' is a number from 0 to 1")
+   t.raises(function() consensus.quorum({}, { threshold = 0 / 0 }) end,
+      "option 'threshold' is a number")
+   t.raises(function() consensus.quorum({}, { least = 1.5 }) end,
+      "option 'least' is a whole number")
+   t.raises(function() consensus.quorum({}, { least = "2" }) end,
+      "option 'least' is a whole number")
+   t.raises(function() consensus.quorum({}, { most = 0 }) end,
+      "option 'most' is a number above 0")
+   t.raises(function() consensus.expert({ "a", "b" }, {}) end,
+      "option 'expert' or 'experts' is missing")
+   t.raises(function() consensus.expert({}, { expert = true }) end,
+      "option 'expert' is a key or a model")
 end)
 
 -- ---- JSON and tool calls ----

@@ -66,6 +66,35 @@ t.case("attempts: an answer, with what it cost", function()
    t.equal({ record.calls, record.cost_usd }, { 1, 0.002 })
 end)
 
+t.case("decisions: a selector's word for what it prefers", function()
+   t.follow()
+   local words = { cost = { "the cheapest", "costs more" }, quality = { "the best", "not as good" },
+      latency = { "the fastest", "slower" }, balanced = { "the best balanced", "less balanced" } }
+   local n = 0
+   for prefer, word in pairs(words) do
+      t.reply(200, t.completion "x")
+      llm.chat({ prefer = prefer }, "Hi")
+      n = n + 1
+      local decision = trace.record().decisions[n]
+      t.equal({ decision.reason, decision.candidates[1].why },
+         { word[1] .. " that fits and is ready", word[2] })
+   end
+end)
+
+t.case("decisions: those that were too slow are called so", function()
+   t.follow()
+   t.reply(200, t.completion "x", nil, 3)
+   llm.chat("sim/mini", "Hi") -- the cheapest took 3 seconds
+   t.reply(200, t.completion "x")
+   llm.chat({ max_latency = 1 }, "Hi")
+   local decision = trace.record().decisions[1]
+   t.ok(decision.model ~= "sim/mini", decision.model)
+   t.equal(decision.candidates[1], { model = "sim/mini", why = "too slow lately" })
+   t.reply(200, t.completion "x")
+   llm.chat({ max_latency = 1, tier = "fast" }, "Hi")
+   t.equal(trace.record().decisions[2].reason, "none that is ready is fast enough: the cheapest")
+end)
+
 t.case("attempts: retries, each with its status", function()
    t.follow()
    t.reply(429, { error = { message = "slow down" } }, "retry-after: 2\r\n")
