@@ -14,11 +14,16 @@
 #include "task.h"
 
 #include <lauxlib.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { OPEN_MAX = 64, HEADERS_MAX = 32, BODY_MAX = 256 << 20, HEAD_MAX = 64 << 10 };
+
+#define SECONDS_MIN 0.001
+#define SECONDS_MAX 86400.0
+#define NUMBER_MAX  1e12
 
 /* ---- making a request ---- */
 
@@ -52,7 +57,7 @@ static int ms_field(lua_State *L, const char *name, int otherwise)
         return otherwise;
     }
     lua_Number seconds = lua_tonumber(L, -1);
-    if (!(seconds > 0 && seconds <= 86400))
+    if (!(seconds > 0 && seconds <= SECONDS_MAX))
         lua_place_error(L, "provider.call: %s must be seconds above 0, at most 86400", name);
     lua_pop(L, 1);
     int ms = (int)(seconds * 1000);
@@ -153,15 +158,18 @@ static struct call_bounds read_bounds(lua_State *L)
 {
     static const char *const names[] = {"min_rate", "window", "max_tokens", "max_cost",
                                         "first_content"};
+    static const double most[] = {NUMBER_MAX, SECONDS_MAX, NUMBER_MAX, NUMBER_MAX, SECONDS_MAX};
     double values[5] = {0};
 
     if (lua_getfield(L, 1, "bounds") == LUA_TTABLE)
         for (int i = 0; i < 5; i++) {
             lua_getfield(L, -1, names[i]);
-            values[i] = fmax(lua_tonumber(L, -1), 0); /* of NaN, too */
+            values[i] = fmin(fmax(lua_tonumber(L, -1), 0), most[i]); /* of NaN, too */
             lua_pop(L, 1);
         }
     lua_pop(L, 1);
+    if (values[1] > 0) /* a window without length would never let the loop go on */
+        values[1] = fmax(values[1], SECONDS_MIN);
     return (struct call_bounds){values[0], values[1], values[2], values[3], values[4]};
 }
 
@@ -269,7 +277,7 @@ static int keep_deadline(const struct generation *g, const struct task *t, struc
     if (left_ms <= 0)
         return err_set(err, ERR_TIMEOUT, "the deadline has passed: no call is made");
     if (!ask->total_ms || ask->total_ms > left_ms)
-        ask->total_ms = (int)left_ms;
+        ask->total_ms = left_ms < INT_MAX ? (int)left_ms : INT_MAX;
     return 0;
 }
 
@@ -303,15 +311,18 @@ static int start(lua_State *L, struct box *box, const struct provider *p, const 
     lua_getfield(L, 1, "choices");
     int choices = lua_isinteger(L, -1) ? (int)lua_tointeger(L, -1) : 1;
     lua_pop(L, 1);
+    struct call_bounds bounds = read_bounds(L);
     make_body(
         L,
         box); /* last: nothing that is large waits for the collector when something above raises */
     ask.body = buf_take(&box->body, &ask.body_len);
     box->sent = ask.body_len;
-    struct call_bounds bounds = read_bounds(L);
     if (call_start(&box->call, g->rt->fx, &ask, wire, stream, choices, err) < 0)
         return -1;
-    return call_bound(&box->call, &bounds, err);
+    if (call_bound(&box->call, &bounds, err) == 0)
+        return 0;
+    call_deinit(&box->call);
+    return -1;
 }
 
 /* Not to be called now: nil, err with 'retry_after' and 'refused', the reason in a word. */
@@ -436,7 +447,7 @@ static int l_call(lua_State *L)
     box->provider = p;
     box->prices =
         (struct box_prices){number_field(L, "input_price"), number_field(L, "output_price"),
-                            (size_t)number_field(L, "context")};
+                            (size_t)fmin(number_field(L, "context"), NUMBER_MAX)};
     box->pending.inherited = true;
     task_add_pending(t, &box->pending, box_abort);
     if (story)

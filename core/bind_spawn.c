@@ -14,7 +14,7 @@
 
 #define HANDLE "baton.task"
 
-enum { SPAWNED_MAX = 256 };
+enum { SPAWNED_MAX = 256, FIRST_MAX = 1024 };
 enum { VALUE = 1, WHY = 2 }; /* user values of a handle: what the child returned */
 
 struct handle {
@@ -278,13 +278,25 @@ static int after_first(lua_State *L, int status, lua_KContext ctx)
     return 1;
 }
 
-/* task.first(handles, seconds?) -> position | nil. Which of the list ended first; waits for one while all run, at most
- * so many seconds. Yields. */
+/* The list at index 1 becomes one that no script changes while its tasks are waited for. */
+static void own_list(lua_State *L, lua_Integer n)
+{
+    lua_createtable(L, (int)n, 0);
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_rawgeti(L, 1, i);
+        lua_rawseti(L, -2, i);
+    }
+    lua_replace(L, 1);
+}
+
+/* task.first(handles, seconds?) -> position | nil. Which of the list, of at most 1024, ended first; waits for one while
+ * all run, at most so many seconds. Yields. */
 int task_first(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_Integer n = (lua_Integer)lua_rawlen(L, 1);
     luaL_argcheck(L, n > 0, 1, "no task to wait for");
+    luaL_argcheck(L, n <= FIRST_MAX, 1, "more than 1024 tasks");
     int64_t us = lua_isnoneornil(L, 2) ? -1 : check_seconds(L, 2);
     lua_settop(L, 1);
     lua_Integer found = find_first(L, n);
@@ -295,6 +307,7 @@ int task_first(lua_State *L)
     check_can_wait(L);
     for (lua_Integer i = 1; i <= n; i++)
         check_owner(L, handle_at(L, i));
+    own_list(L, n);
     struct watch *w = push_watch(L, us);
     set_waiters(L, n, w->task);
     return task_wait(L, (lua_KContext)n, after_first);

@@ -15,6 +15,8 @@
 
 enum { CHILDREN_MAX = 256, DEPTH_MAX = 16 };
 
+#define MOMENT_MAX 1e12 /* seconds */
+
 struct child {
     struct group *group;
     int slot; /* the key's place in the sequence of keys */
@@ -391,7 +393,9 @@ static int l_deadline(lua_State *L)
     struct task *t = task_of(L);
     int64_t before = t->deadline_us;
 
-    t->deadline_us = lua_isnoneornil(L, 1) ? 0 : (int64_t)(luaL_checknumber(L, 1) * 1e6);
+    lua_Number at = luaL_optnumber(L, 1, 0);
+    luaL_argcheck(L, at >= -MOMENT_MAX && at <= MOMENT_MAX, 1, "no moment of the clock");
+    t->deadline_us = (int64_t)(at * 1e6);
     if (!before)
         return 0;
     lua_pushnumber(L, (lua_Number)before / 1e6);

@@ -9,8 +9,8 @@
 
 static void settle(struct outcomes *o, struct span *s)
 {
-    if (s->p)
-        s->p = o->store.data + ((uintptr_t)s->p - 1);
+    if (s->p) /* the store has nothing when all texts are empty */
+        s->p = o->store.data ? o->store.data + ((uintptr_t)s->p - 1) : "";
 }
 
 /* A cost that was not recorded, from what the plan says. */

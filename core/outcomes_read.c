@@ -173,6 +173,8 @@ static int read_plan(struct reading *r, struct span plan)
         if (add_model(r, value) < 0)
             return -1;
     }
+    if (r->o->count == 0)
+        return err_set(r->err, ERR_BAD_REQUEST, "%s: no model is asked for", r->file);
     list = json_member(plan, "where");
     it = (struct json_iter){0};
     while (list.p && json_next(list, &it, &key, &value))

@@ -132,12 +132,16 @@ static void measure_input(struct vectors *v, int input)
     out->scale = rest > 1e-12 * squares ? (float)(1 / sqrt(rest)) : 0;
 }
 
-static struct feature_node *put_inputs(const struct vectors *v, const float *row, int first,
+static struct feature_node *put_inputs(const struct vectors *v, size_t row, int first,
                                        struct feature_node *out)
 {
-    for (int i = 0; i < v->d->input_count; i++)
-        *out++ = (struct feature_node){
-            first + i, v->input_share * (double)linear_input_value(&v->inputs[i], row[i])};
+    const int all = v->d->input_count;
+
+    for (int i = 0; i < all; i++) {
+        float x = v->d->inputs[row * (size_t)all + (size_t)i];
+        *out++ = (struct feature_node){first + i, v->input_share *
+                                                      (double)linear_input_value(&v->inputs[i], x)};
+    }
     return out;
 }
 
@@ -145,7 +149,6 @@ static struct feature_node *put_inputs(const struct vectors *v, const float *row
 static struct feature_node *put_vector(struct vectors *v, const struct tally *t, size_t row,
                                        struct feature_node *out)
 {
-    const int inputs = v->d->input_count;
     double squares = 0;
 
     for (size_t i = 0; i < t->n; i++) {
@@ -157,8 +160,8 @@ static struct feature_node *put_vector(struct vectors *v, const struct tally *t,
         out[i] = (struct feature_node){(int)b + 1, t->times[b] * v->counts[b] / sqrt(squares)};
     }
     qsort(out, t->n, sizeof *out, by_index);
-    out = put_inputs(v, v->d->inputs + row * (size_t)inputs, (int)t->room + 1, out + t->n);
-    *out++ = (struct feature_node){(int)t->room + inputs + 1, 1};
+    out = put_inputs(v, row, (int)t->room + 1, out + t->n);
+    *out++ = (struct feature_node){(int)t->room + v->d->input_count + 1, 1};
     *out++ = (struct feature_node){-1, 0};
     return out;
 }

@@ -277,6 +277,31 @@ t.case("a path cannot lead a key to another host", function()
    t.equal(#t.requests(), 0)
 end)
 
+t.case("provider.call: numbers that no timer and no counter holds", function()
+   local most = {
+      window = 1e300, first_content = math.huge, min_rate = 1e-300, max_tokens = math.huge, max_cost = 0 / 0,
+   }
+   for _, bounds in ipairs { most, { window = 1e-300, min_rate = 1e-9 } } do
+      t.stream { t.delta { content = "It." }, t.delta({}, "stop") }
+      local call, status = provider.call { provider = "sim", path = "/chat/completions", stream = true,
+         wire = codec.wire, body = "{}", context = math.huge, input_price = 1, output_price = 1,
+         bounds = bounds }
+      t.equal(status, 200)
+      while call:next() do end
+      call:close()
+   end
+end)
+
+t.case("provider.call: bounds that raise leave nothing behind", function()
+   local bounds = setmetatable({}, { __index = function() error("no bounds", 0) end })
+   for _ = 1, 3 do
+      t.raises(function()
+         provider.call { provider = "sim", path = "/", body = ("x"):rep(5000), wire = codec.wire,
+            bounds = bounds }
+      end, "no bounds")
+   end
+end)
+
 t.case("provider.call reads a plain table only", function()
    local asked = setmetatable({}, { __index = function() return "sim" end })
    t.raises(function() provider.call(asked) end, "without metatable")

@@ -199,6 +199,36 @@ t.case("first: in the order of their ends", function()
    t.equal((timed(task.sleep, 9)), 9) -- its timer is gone
 end)
 
+t.case("first: a list that changes meanwhile", function()
+   local list = { task.spawn(after(3, "a")), task.spawn(after(5, "b")) }
+   local a, b = list[1], list[2]
+   task.spawn(function() list[1], list[2] = nil, "no task" end)
+   t.equal(task.first(list, 60), 1)
+   t.equal(a:join(), "a")
+   list = { b }
+   task.spawn(function()
+      task.sleep(1)
+      list[1] = task.spawn(after(1, "another's"))
+      task.sleep(4)
+   end)
+   t.equal((timed(task.first, list, 60)), 2)
+   t.equal((timed(task.sleep, 9)), 9) -- neither a timer nor a child of before ends it
+end)
+
+t.case("first: a list that is too long", function()
+   local handle, list = task.spawn(after(1)), {}
+   for i = 1, 1025 do list[i] = handle end
+   t.raises(function() task.first(list) end, "more than 1024")
+end)
+
+t.case("tasks.deadline: a moment that no clock shows", function()
+   local tasks = require "tasks"
+   for _, at in ipairs { 0 / 0, math.huge, -math.huge, 1e300 } do
+      t.raises(function() tasks.deadline(at) end, "no moment")
+   end
+   t.equal(tasks.left(), nil)
+end)
+
 -- ---- quorum ----
 
 t.case("quorum: ends with the n-th result, the rest is stopped", function()

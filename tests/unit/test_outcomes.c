@@ -61,6 +61,36 @@ static void test_csv(void)
     outcomes_deinit(&o);
 }
 
+/* More rows than there is room for at first. */
+static void test_no_models(void)
+{
+    struct outcomes o;
+    struct err err;
+    struct buf csv;
+
+    buf_init(&csv, 1 << 20);
+    buf_puts(&csv, "prompt\n");
+    for (int i = 0; i < 600; i++)
+        buf_printf(&csv, "prompt %d\n", i);
+    CHECK_INT(outcomes_read(&o, buf_span(&csv), "f.csv", false,
+                            text("{\"prompt\":\"prompt\",\"models\":[]}"), &err),
+              -1);
+    CHECK_STR(err.message, "f.csv: no model is asked for");
+    buf_deinit(&csv);
+}
+
+static void test_empty_texts(void)
+{
+    struct outcomes o;
+    struct err err;
+
+    CHECK_INT(outcomes_read(&o, text("{\"prompt\":\"\",\"g\":1}"), "f", true, text(PLAN), &err), 0);
+    CHECK_INT(o.n, 1);
+    CHECK(o.rows[0].prompt.p && !o.rows[0].reference.p);
+    CHECK_BYTES(o.rows[0].prompt.p, o.rows[0].prompt.n, "");
+    outcomes_deinit(&o);
+}
+
 static void test_jsonl(void)
 {
     struct outcomes o;
@@ -221,6 +251,8 @@ static void test_gunzip(void)
 int main(void)
 {
     test_csv();
+    test_no_models();
+    test_empty_texts();
     test_jsonl();
     test_where();
     test_refused();
