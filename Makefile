@@ -1,5 +1,7 @@
 # Baton. 'make help' lists the targets.
+ifeq ($(MAKELEVEL),0) # a make that another one calls shares its jobs
 MAKEFLAGS += --no-print-directory -j$(shell nproc)
+endif
 VERSION   := 0.1.0
 B         ?= build
 PREFIX    ?= /usr/local
