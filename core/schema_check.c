@@ -266,14 +266,14 @@ static inline bool type_fits(const struct run *r, const struct schema_node *node
     if (node->types >> type & 1)
         return true;
     return type == JSON_NUMBER && node->types & TYPE_INTEGER &&
-           number_is_integer((struct span){r->t->text + v->at, v->n});
+           (v->open || number_is_integer((struct span){r->t->text + v->at, v->n}));
 }
 
 static bool by_type(struct run *r, const struct schema_node *node, uint32_t at, struct seen *seen)
 {
     switch (r->t->places[at].type) {
     case JSON_NUMBER:
-        return !node->number || run_number(r, node, at);
+        return !node->number || r->t->places[at].open || run_number(r, node, at);
     case JSON_STRING:
     case TAPE_KEY:
         return !node->string || run_string(r, node, at);

@@ -201,6 +201,14 @@ static int add_scalar(struct tape_reader *r, struct span token, enum json_type t
     return 0;
 }
 
+static int add_cut(struct tape_reader *r, struct span token, enum json_type type)
+{
+    if (add_scalar(r, token, type) < 0)
+        return -1;
+    r->t->places[r->t->n - 1].open = true;
+    return 0;
+}
+
 static int add_key(struct tape_reader *r)
 {
     struct span token = r->in.token;
@@ -330,18 +338,22 @@ static bool begins_string(struct tape_reader *r, const char *p, const char *end)
     return true;
 }
 
-static bool begins_word(const char *p, const char *end)
+/* What the beginning of a word or of a number will be; -1: of neither. */
+static int begins_word(const char *p, const char *end)
 {
-    static const char *const words[] = {"true", "false", "null"};
+    static const struct {
+        const char *text;
+        enum json_type type;
+    } words[] = {{"true", JSON_TRUE}, {"false", JSON_FALSE}, {"null", JSON_NULL}};
     size_t n = (size_t)(end - p);
 
     for (size_t i = 0; i < 3; i++)
-        if (n < strlen(words[i]) && memcmp(p, words[i], n) == 0)
-            return true;
+        if (n < strlen(words[i].text) && memcmp(p, words[i].text, n) == 0)
+            return words[i].type;
     for (const char *q = p; q < end; q++)
         if (!json_is_digit(*q) && !(*q && strchr("+-.eE", *q)))
-            return false;
-    return n && (*p == '-' || json_is_digit(*p));
+            return -1;
+    return n && (*p == '-' || json_is_digit(*p)) ? JSON_NUMBER : -1;
 }
 
 /* A whole key, and nothing behind it. */
@@ -366,13 +378,12 @@ static int take_rest(struct tape_reader *r, size_t before)
         return 0;
     if (*p == '"' && object && !key_last)
         return begins_string(r, p, end) || ends_with_key(p, end) ? 0 : -1;
-    if (*p == '"' && begins_string(r, p, end)) {
-        if (add_scalar(r, r->in.token, JSON_STRING) < 0)
-            return -1;
-        r->t->places[r->t->n - 1].open = true;
-        return 0;
-    }
-    return begins_word(p, end) ? 0 : -1;
+    if (object && !key_last)
+        return -1;
+    if (*p == '"' && begins_string(r, p, end))
+        return add_cut(r, r->in.token, JSON_STRING);
+    int type = begins_word(p, end);
+    return type < 0 ? -1 : add_cut(r, (struct span){p, (size_t)(end - p)}, (enum json_type)type);
 }
 
 /* A key without its value counts for nothing; what is open is marked. */
@@ -388,7 +399,7 @@ static int close_cut(struct tape_reader *r)
     return 0;
 }
 
-/* A number at the very end may go on: its value is not known yet. */
+/* A number at the very end may go on: no more than its kind is known yet. */
 static bool is_unsure(const struct tape_reader *r)
 {
     return r->in.type == JSON_NUMBER && r->in.at == r->t->size;
@@ -400,7 +411,7 @@ static int step(struct tape_reader *r, bool beginning)
 
     switch (json_read(&r->in)) {
     case JSON_T_VALUE:
-        return beginning && is_unsure(r) ? 0 : add_scalar(r, r->in.token, r->in.type);
+        return (beginning && is_unsure(r) ? add_cut : add_scalar)(r, r->in.token, r->in.type);
     case JSON_T_KEY:
         return add_key(r);
     case JSON_T_OPEN_ARRAY:

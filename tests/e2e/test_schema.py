@@ -28,7 +28,9 @@ for line in assert(fs.read(arg[1])):gmatch "[^\\n]+" do
       local text = json.encode(value)
       local ok = v:check_json(text, { all = true })
       assert(v:check(value) == ok, "decoded and raw differ: " .. line)
-      assert(not ok or v:check_beginning(text:sub(1, #text // 2)), "a beginning was refused: " .. line)
+      for n = 0, ok and #text or -1 do
+         assert(v:check_beginning(text:sub(1, n)), "a beginning was refused: " .. line)
+      end
       out = out .. (ok and "1" or "0")
    end
    print(out)

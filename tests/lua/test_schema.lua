@@ -165,14 +165,18 @@ end)
 t.case("the beginning of an answer shows when nothing can save it", function()
    local v = schema.compile { type = "object", required = { "kind", "n" }, additionalProperties = false,
       properties = { kind = { enum = { "cat", "dog" } }, n = { type = "integer", maximum = 10 },
-         list = { type = "array", maxItems = 2, items = { type = "string", maxLength = 3 } } } }
+         list = { type = "array", maxItems = 2, items = { type = "string", maxLength = 3 } },
+         sure = { type = "boolean" }, much = { multipleOf = 10, ["not"] = { minimum = 5 } } } }
    for _, begun in ipairs { "", " ", "{", '{"', '{"ki', '{"kind"', '{"kind":',
       '{"kind": "d', '{"kind": "dog", ', '{"n": 1',
-      '{"n": -', '{"list": ["abc", "x', '{"kind":"dog","n":10}' } do
+      '{"n": -', '{"n": 1.', '{"n": 1.5', '{"n": 1E', '{"sure": t', '{"sure": fals', '{"much": 7',
+      '{"list": ["abc", "x', '{"kind":"dog","n":10}' } do
       local ok, errs = v:check_beginning(begun)
       t.ok(ok, begun .. ": " .. tostring(errs))
    end
-   for _, begun in ipairs { "[", "x",
+   for _, begun in ipairs { "[", "x", "1", "t", "{t", "{1", '{"kind":"dog", n', '{"kind": 1', '{"kind": n',
+      '{"n": t', '{"n": fal', '{"sure": 0', '{"sure": n', '{"sure": tu', '{"list": -', '{"list": [1',
+      '{"list": ["a",null', '{"list": ["a","b",t',
       '{"kind": "b', '{"kind": 1,', '{"other": 1,', '{"n": 11,', '{"list": ["abcd',
       '{"list": ["a","b","c', '{"kind":"dog"}', '{"n" 1', '{} x' } do
       t.equal(v:check_beginning(begun), nil)
