@@ -52,17 +52,17 @@ end
 
 local nightly = timer.at(TIME, night, { tz = PLACE, name = "nightly" })
 
-local done = false
+local ended, fault
 timer.after(0, function()
-   night()
-   done = true
+   ended, fault = pcall(night)
 end, { name = "at once" })
 
-local waited = task.within(300, function()
-   while not done do task.sleep(0.05) end
+local in_time = task.within(300, function()
+   while ended == nil do task.sleep(0.05) end
    return true
 end)
-if not waited then error("the turn failed or took more than five minutes; the log says why", 0) end
+if not in_time then error("the turn took more than five minutes", 0) end
+if not ended then error(fault, 0) end
 
 if arg[1] == "--stay" then
    print(("The next turn: %s in %s. Control-C ends it."):format(TIME, PLACE))

@@ -7,11 +7,14 @@ import json
 import re
 import struct
 import tempfile
+import threading
+import time
 import zlib
 from pathlib import Path
 
 from base import ROOT, check, equal
-from harness import Sim, baton, clean_env
+from harness import Sim, baton, clean_env, config, provider
+from upstream import Provider, completion
 
 
 def folder():
@@ -137,6 +140,41 @@ def test_a_review_of_code_runs_the_tools_that_the_model_calls():
         example("code_review", "b.py", options=readable(d), cwd=d, status=1)
 
 
+def tool_call(number, name, arguments):
+    return {"id": f"call_{number}", "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+CALLS = (("read_lines", '{"first": 2, "last": 3}'), ("delete_file", "{}"), ("read_lines", '{"first": 0, "last": 1}'),
+         ("read_lines", "no JSON"), ("read_lines", '{"first": 99, "last": 99}'))
+
+
+def test_a_review_of_code_answers_every_call_and_ends_after_its_turns():
+    def play(exchange):
+        body = exchange.json()
+        if body.get("tool_choice") == "none":
+            exchange.reply(completion("Line 3 starts at 0."))
+            return
+        name, arguments = CALLS[min(len(exchanges), len(CALLS) - 1)]
+        exchanges.append(body)
+        answer = completion("")
+        answer["choices"][0]["message"]["tool_calls"] = [tool_call(len(exchanges), name, arguments)]
+        answer["choices"][0]["finish_reason"] = "tool_calls"
+        exchange.reply(answer)
+
+    exchanges = []
+    with folder() as d, Provider(play) as upstream:
+        Path(d, "baton.lua").write_text(config({"raw": provider(upstream.base_url)},
+            models={"raw/echo": {"tier": "standard", "capabilities": ["tools"]}}))
+        done = example("code_review", cwd=d)
+    equal(len(exchanges), 7)  # the eighth turn is without tools
+    has(done, "Line 3 starts at 0.", "-- 8 calls of the model")
+    results = [m["content"] for m in exchanges[-1]["messages"] if m["role"] == "tool"]
+    equal(results[0], "2:    local sum = 0\n3:    for i = 0, #items do sum = sum + items[i].price end")
+    check(results[1] == "error: there is no tool of this name", results[1])
+    check(results[2].startswith("error: ") and results[3].startswith("error: "), results)
+    equal(results[4], "the file has 11 lines")
+
+
 def test_tickets_about_money_wait_for_a_person():
     done = example("support_desk")
     has(done, "[money] I was charged twice", "waiting: nobody decided (unavailable)", "-- 2 answered, 0 refused, 2 waiting")
@@ -192,6 +230,26 @@ def test_a_batch_goes_on_where_it_stopped():
         done = batch(d, "in.jsonl", "out.jsonl")
         has(done, "20 of 20 are done already", "-- 0 answers, 0 failures")
         equal(len(answers(d)), 20)
+
+
+def test_a_batch_asks_as_many_at_a_time_as_it_was_told():
+    running, most, lock = 0, 0, threading.Lock()
+
+    def play(exchange):
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.05)
+        with lock:
+            running -= 1
+        exchange.reply(completion("ok"))
+
+    with folder() as d, Provider(play) as upstream:
+        Path(d, "baton.lua").write_text(config({"raw": provider(upstream.base_url)}))
+        Path(d, "in.jsonl").write_text('{"prompt": "a"}\n' * 12)
+        batch(d, "in.jsonl", "out.jsonl", "--concurrency", "3", "--model", "raw/echo")
+        equal((most, len(answers(d))), (3, 12))
 
 
 def test_a_batch_lists_its_failures_and_ends_with_1():
