@@ -351,7 +351,7 @@ local function test_simple_instructions_are_obeyed()
    equal(message(nil, { messages = messages }).content, "negative")
 end
 
--- "[French] …" stands for French, and is read back by who translates it into English; at times its end is lost.
+-- "[French] …" stands for French; who translates it into English reads it back; at times its end is lost.
 local function test_translations_there_and_back()
    equal(message("Translate into French:\n\nGood day").content, "[French] Good day")
    equal(message("Translate into English:\n\n[French] Good day").content, "Good day")
