@@ -142,6 +142,25 @@ end
 
 -- ---- one target ----
 
+local function is_listed(code, opts)
+   for _, listed in ipairs(opts.fallback_on or {}) do
+      if listed == code then return true end
+   end
+   return false
+end
+
+-- An answer that a filter has cut is an error where the options want another model then, and there is one.
+-- result | nil, err
+local function unless_filtered(result, opts, plan)
+   local wanted = plan.following and is_listed("content_filter", opts)
+   if not wanted then return result end
+   local reason = result.finish_reason
+   if rescue.is_stream(result) then reason = plan.guarded and result:ends_with() end
+   if reason ~= "content_filter" then return result end
+   return nil, errors.new { code = "content_filter", provider = result.provider, model = result.model,
+      message = ("provider '%s': a filter has cut the answer"):format(result.provider) }
+end
+
 -- What is tried again, and again: the model, until it answers or retries are over. Yields.
 local function of_one(ask, entry, req, opts, plan)
    local ends = moment_for(opts, plan.following)
@@ -157,7 +176,7 @@ local function of_one(ask, entry, req, opts, plan)
       if result and plan.guarded and rescue.is_stream(result) then
          result, err = rescue.guard(result, plan)
       end
-      if result then return result end
+      if result then return unless_filtered(result, opts, plan) end
       if not retrying.wait(entry.name, err, n, retries, ends) then return nil, err end
       n = n + 1
    end
@@ -172,11 +191,7 @@ local going_on = {
 }
 
 local function goes_on(err, opts)
-   if going_on[err.code] or err.refused == "cost" then return true end
-   for _, code in ipairs(opts.fallback_on or {}) do
-      if code == err.code then return true end
-   end
-   return false
+   return going_on[err.code] or err.refused == "cost" or is_listed(err.code, opts)
 end
 
 -- A model of no larger window has nothing to offer to a prompt that was too long.
@@ -184,8 +199,10 @@ local function is_too_small(entry, failed)
    return failed and failed.context and entry.context and entry.context <= failed.context
 end
 
+-- What a provider says may quote the prompt: it is not noted.
 local function note(entry, err)
-   trace.note { failed = { model = entry and entry.name, code = err.code, message = err.message } }
+   local message = not err.provider and err.message or nil
+   trace.note { failed = { model = entry and entry.name, code = err.code, message = message } }
 end
 
 local function all_targets(target, fallback)

@@ -219,8 +219,15 @@ local mending = {
    timeout = true, unavailable = true, bad_response = true, overloaded = true, rate_limited = true,
 }
 
+-- Of several choices each has another beginning.
+local function has_choices(plan)
+   local n = plan.opts.n or type(plan.req) ~= "string" and plan.req.n
+   return type(n) == "number" and n > 1
+end
+
 function Guarded:can_continue(err)
-   return self.plan.opts.rescue == "continue" and self.plain and #self.parts > 0 and mending[err.code]
+   local wanted = self.plan.opts.rescue == "continue" and not has_choices(self.plan)
+   return wanted and self.plain and #self.parts > 0 and mending[err.code]
 end
 
 -- One model goes on, or not.
@@ -303,6 +310,14 @@ function Guarded:next()
          return nil, err
       end
    end
+end
+
+-- stream:ends_with() -> the reason for the end of an answer that is held back whole | nil: it is not.
+function Guarded:ends_with()
+   for _, event in ipairs(self.held) do
+      if event.kind == "finish" then return event.reason end
+   end
+   return nil
 end
 
 -- stream:close(): nobody wants the rest.

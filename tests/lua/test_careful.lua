@@ -63,6 +63,44 @@ t.case("fallback: what is wrong with the request is not routed around", function
    t.equal(reply.text, "fine")
 end)
 
+local function cut_by_filter(text)
+   local body = t.completion(text)
+   body.choices[1].finish_reason = "content_filter"
+   t.reply(200, body)
+end
+
+t.case("fallback_on: an answer that a filter has cut, whole or held back", function()
+   local opts = { fallback = { "sim/pro" }, fallback_on = { "content_filter" } }
+   cut_by_filter "half of it"
+   t.reply(200, t.completion "fine")
+   t.equal(llm.chat("sim/mini", "x", opts).text, "fine")
+   cut_by_filter "half of it"
+   t.equal(llm.chat("sim/mini", "x", { fallback = { "sim/pro" } }).finish_reason, "content_filter")
+   cut_by_filter "half of it"
+   cut_by_filter "other half"
+   t.equal(llm.chat("sim/mini", "x", opts).text, "other half") -- the last one's is passed on
+   local filtered = { t.delta { content = "half" }, t.delta({}, "content_filter") }
+   t.stream(filtered)
+   t.stream { t.delta { content = "fine" }, t.delta({}, "stop") }
+   opts.stream, opts.hold = true, { tokens = 50 }
+   t.equal(llm.stream("sim/mini", "x", opts):reply().text, "fine")
+   opts.hold = nil
+   t.stream(filtered)
+   local n = #t.requests()
+   t.equal(llm.stream("sim/mini", "x", opts):reply().finish_reason, "content_filter")
+   t.equal(#t.requests(), n + 1)
+end)
+
+t.case("what a provider said stands in no note: it may quote the prompt", function()
+   t.follow()
+   failing(500, { message = "cannot digest 'my secret'" })
+   t.reply(200, t.completion "fine")
+   llm.chat("sim/mini", "my secret", { fallback = { "sim/pro" } })
+   local record = require("trace").record()
+   t.equal(record.notes[1].note, { failed = { model = "sim/mini", code = "unavailable" } })
+   t.equal(require("json").encode(record):find("secret", 1, true), nil)
+end)
+
 t.case("fallback: a prompt that is too long goes to a larger model only", function()
    failing(400, { message = "too long", code = "context_length_exceeded" })
    t.reply(200, t.completion "fits")

@@ -272,6 +272,18 @@ t.case("restart: once in the window, without being told how often", function()
    t.equal({ #text, err.code, #t.requests() }, { 300, "unavailable", 5 })
 end)
 
+t.case("continue: not with several choices, each of which has another beginning", function()
+   for _, where in ipairs { "options", "request" } do
+      says({ "The quick " }, cut)
+      local opts = { rescue = "continue", fallback = { second }, n = where == "options" and 2 or nil }
+      local twice = { n = 2, messages = { { role = "user", content = "Tell me." } } }
+      local req, sent = where == "request" and twice or nil, #t.requests()
+      local text, reason, err = read(open(first, opts, req))
+      t.equal({ text, reason == nil, err.code }, { "The quick ", true, "unavailable" })
+      t.equal(#t.requests(), sent + 1)
+   end
+end)
+
 t.case("hold and continue together", function()
    says({ "one " }, cut)
    says({ "two ", "three ", "four " }, cut)
