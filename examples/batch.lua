@@ -95,8 +95,14 @@ local function read_done(options)
    return done
 end
 
+-- Without an output they are shown at the end, not in the middle of the bar.
+local shown = {}
+
 local function write(options, line)
-   if not options.output then return print(line) end
+   if not options.output then
+      shown[#shown + 1] = line
+      return
+   end
    local ok, err = require("fs").append(options.output, (options.cut and "\n" or "") .. line .. "\n")
    if not ok then error("cannot write " .. options.output .. ": " .. err.message, 0) end
    options.cut = false
@@ -118,6 +124,7 @@ local _, failed = task.map(jobs, options.concurrency, function(job)
    return reply and true, err -- the text need not stay in memory
 end)
 bar:finish()
+for _, line in ipairs(shown) do print(line) end
 
 local failures = 0
 for i, job in ipairs(jobs) do

@@ -215,6 +215,7 @@ CUT = '{"id":"3","mod'  # what a break in the middle of a line leaves
 def test_a_batch_without_files_shows_its_sample():
     done = example("batch")
     has(done, '"id":"capital"', "Canberra", "batch: 4 of 4 (100 %)", "-- 4 answers, 0 failures, ")
+    check(done.stdout.index("batch: 4 of 4") < done.stdout.index('"id":'), done.stdout)  # not inside of the bar
 
 
 def test_a_batch_goes_on_where_it_stopped():
