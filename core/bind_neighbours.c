@@ -13,7 +13,7 @@
 
 #define EXAMPLES "baton.neighbours"
 
-enum { STEPS_PER_BYTE = 16 };
+enum { STEPS_PER_BYTE = 16, STEPS_INDEX = 50000, STEPS_INDEX_BYTE = 4 };
 
 /* Registry key: examples by file. */
 static const char files_key = 0;
@@ -88,7 +88,7 @@ static struct held *push_held(lua_State *L)
 {
     static const luaL_Reg methods[] = {{"find", l_find}, {"labels", l_labels}, {NULL, NULL}};
 
-    struct held *h = lua_newuserdatauv(L, sizeof *h, 0);
+    struct held *h = lua_newuserdatauv(L, sizeof *h, 1);
     h->n = NULL;
     if (luaL_newmetatable(L, EXAMPLES)) {
         luaL_newlib(L, methods);
@@ -116,6 +116,13 @@ static struct span text_at(lua_State *L, int list, lua_Integer place)
     return s;
 }
 
+/* The index on top of the stack is not in Lua's memory, but counts there: as much is set aside, and never touched. */
+static void weigh(lua_State *L, const struct held *h)
+{
+    lua_newuserdatauv(L, neighbours_bytes(h->n), 0);
+    lua_setiuservalue(L, -2, 1);
+}
+
 /* nearest.index({ text, label, text, label, … }) -> examples. Raises with what is wrong. */
 static int l_index(lua_State *L)
 {
@@ -124,11 +131,12 @@ static int l_index(lua_State *L)
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_Integer n = (lua_Integer)lua_rawlen(L, 1);
     struct held *h = push_held(L);
+    lua_bounded_charge(L, STEPS_INDEX, "classify.neighbours");
     if (!(h->n = neighbours_new()))
         return luaL_error(L, "classify.neighbours: out of memory");
     for (lua_Integer i = 1; i < n; i += 2) {
         struct span text = text_at(L, 1, i), label = text_at(L, 1, i + 1);
-        lua_bounded_charge(L, text.n * 2 + 1, "classify.neighbours");
+        lua_bounded_charge(L, text.n * STEPS_INDEX_BYTE + 1, "classify.neighbours");
         if (neighbours_add(h->n, text, label, &err) < 0)
             return lua_place_error(L, "classify.neighbours: %s", err.message);
     }
@@ -136,6 +144,7 @@ static int l_index(lua_State *L)
         return lua_place_error(L, "classify.neighbours: there are no examples");
     if (neighbours_build(h->n, &err) < 0)
         return lua_place_error(L, "classify.neighbours: %s", err.message);
+    weigh(L, h);
     return 1;
 }
 

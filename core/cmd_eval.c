@@ -212,6 +212,8 @@ static int choose_models(struct job *j, struct worker *w, struct err *err)
     buf_deinit(&catalogue);
     if (result < 0)
         return -1;
+    if (j->setup.weak < 0 || j->setup.strong < 0)
+        return err_set(err, ERR_INTERNAL, "the weak or the strong model is none of the data's");
     if (j->setup.weak == j->setup.strong)
         return err_set(
             err, ERR_BAD_REQUEST,

@@ -12,6 +12,7 @@
 
 enum {
     OUTCOMES_MODELS = 256,
+    OUTCOMES_NAME = 400, /* bytes of a model's name */
     OUTCOMES_COLUMNS = 4096,
     OUTCOMES_ROWS = 1000 * 1000,
     OUTCOMES_CELLS = 32 * 1000 * 1000, /* rows times models */

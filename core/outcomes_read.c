@@ -125,6 +125,10 @@ static int add_model(struct reading *r, struct span from)
     if (!m->name)
         return fail_memory(r);
     o->count++;
+    if (strlen(m->name) > OUTCOMES_NAME)
+        return err_set(r->err, ERR_BAD_REQUEST,
+                       "%s: the name of a model is longer than %d bytes: '%.40s...'", r->file,
+                       OUTCOMES_NAME, m->name);
     for (size_t i = 0; i < sizeof uses / sizeof *uses; i++)
         if (add_target(r, from, uses[i].key, uses[i].use, o->count - 1) < 0)
             return -1;

@@ -311,6 +311,23 @@ static void test_heap(struct world *w)
     w->g->limits.slice_ms = SLICE_MS;
 }
 
+/* An index of examples is not in Lua's memory, and counts there all the same. */
+static void test_index(struct world *w)
+{
+    static const char one[] = "require('nearest').index { 'a text', 'a label' } return 'fine'";
+    static const char many[] = "local kept = {} for i = 1, 60 do "
+                               "kept[i] = require('nearest').index { 'a text', 'a label' } end";
+    struct outcome o;
+
+    w->g->limits.slice_ms = 1000;
+    world_run(w, one, &o);
+    CHECK_STR(o.failed ? o.err.message : o.text, "fine");
+    world_run(w, many, &o);
+    CHECK(o.failed && strstr(o.err.message, "bytes of memory"));
+    CHECK_STR(guard_limit_name(o.ledger.limit), "bytes");
+    w->g->limits.slice_ms = SLICE_MS;
+}
+
 /* Names the place in the script. */
 static void test_place(struct world *w)
 {
@@ -406,6 +423,7 @@ int main(void)
         test_children(&w);
         test_labels(&w);
         test_heap(&w);
+        test_index(&w);
         test_place(&w);
         test_nothing_stays(&w);
     }

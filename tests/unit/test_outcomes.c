@@ -79,6 +79,25 @@ static void test_no_models(void)
     buf_deinit(&csv);
 }
 
+static void test_long_name(void)
+{
+    struct outcomes o;
+    struct err err;
+    char plan[1024];
+
+    for (int n = 400; n <= 401; n++) {
+        snprintf(plan, sizeof plan,
+                 "{\"prompt\":\"prompt\",\"models\":[{\"name\":\"%0*d\",\"score\":\"s:a\"}]}", n,
+                 0);
+        int result =
+            outcomes_read(&o, text("{\"prompt\":\"p\",\"s:a\":1}"), "f", true, text(plan), &err);
+        CHECK_INT(result, n == 400 ? 0 : -1);
+        if (result == 0)
+            outcomes_deinit(&o);
+    }
+    CHECK(strstr(err.message, "longer than 400 bytes"));
+}
+
 static void test_empty_texts(void)
 {
     struct outcomes o;
@@ -252,6 +271,7 @@ int main(void)
 {
     test_csv();
     test_no_models();
+    test_long_name();
     test_empty_texts();
     test_jsonl();
     test_where();
