@@ -1,7 +1,9 @@
--- outcomes.data.lua - what is in examples/outcomes.jsonl: outcomes of the simulated models, by their own names.
+-- outcomes.data.lua - what is in examples/outcomes.jsonl: outcomes of the simulated models, by their own
+-- names.
 -- SPDX-License-Identifier: MIT
 --
---    baton eval examples/outcomes.jsonl -d examples/outcomes.data.lua -p complexity -p cascade --html eval.html
+--    baton eval examples/outcomes.jsonl -d examples/outcomes.data.lua -p complexity -p cascade \
+--       --html eval.html
 --
 -- Costs and answers are in the file. The models are toys: figures are to be looked at, not to be believed.
 return {

@@ -35,8 +35,8 @@ end
 
 local GLANCE <const> = 200 -- bytes of each, which tell most answers
 
--- language.misses(question, answer) -> boolean. All of both is read only where their beginnings differ. Code is
--- in English words whatever the language around it.
+-- language.misses(question, answer) -> boolean. All of both is read only where their beginnings differ. Code
+-- is in English words whatever the language around it.
 function language.misses(question, answer)
    if not differ(text.clip(question, GLANCE), text.clip(answer, GLANCE)) then return false end
    if (#question > GLANCE or #answer > GLANCE) and not differ(question, answer) then return false end
