@@ -4,6 +4,7 @@
 
 #include <linear.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -272,12 +273,43 @@ static void take_column(const struct vectors *v, const struct model *m, int plac
  * two fifths of Banking77's and HWU64's training rows. */
 static const float softmax_share = 0.2f;
 
-static int add_softmax(const struct vectors *v, const struct problem *p, const struct model *m,
-                       int labels, const struct fitted *out)
+/* The second method, beside the first one: they only read the same rows. */
+struct second {
+    const struct problem *rows;
+    int labels;
+    float *weights;
+    pthread_t thread;
+    bool beside;
+};
+
+static void *fit_second(void *arg)
+{
+    struct second *s = arg;
+
+    s->weights = softmax_fit(s->rows, s->labels);
+    return NULL;
+}
+
+static void second_start(struct second *s)
+{
+    s->beside = pthread_create(&s->thread, NULL, fit_second, s) == 0;
+}
+
+static float *second_end(struct second *s)
+{
+    if (s->beside)
+        pthread_join(s->thread, NULL);
+    else
+        fit_second(s);
+    return s->weights;
+}
+
+/* Takes the second method's weights, NULL without memory. */
+static int add_softmax(const struct vectors *v, const struct model *m, int labels, float *w,
+                       const struct fitted *out)
 {
     const size_t n = (size_t)1 << v->how.bits, inputs = (size_t)v->d->input_count;
     const size_t step = (size_t)labels;
-    float *w = softmax_fit(p, labels);
 
     for (int k = 0; w && k < m->nr_class; k++) {
         size_t label = (size_t)m->label[k];
@@ -317,27 +349,42 @@ static int solver(const struct train_head *h)
     return h->shape.count == 2 ? L2R_LR : MCSVM_CS;
 }
 
+static int learn(struct vectors *v, const struct train_head *h, double c, const struct problem *p,
+                 const struct fitted *out, struct err *err)
+{
+    const bool several = h->shape.columns > 1;
+    const struct parameter how = {
+        .solver_type = solver(h), .eps = several ? 0.1 : 0.01, .C = c, .p = 0.0};
+    struct second second = {.rows = p, .labels = h->shape.count};
+    int result = 0;
+
+    if (several)
+        second_start(&second);
+    set_print_string_function(quiet);
+    struct model *m = train(p, &how);
+    float *more = several ? second_end(&second) : NULL;
+    if (h->label && m->nr_class < 2) {
+        free(more);
+        result = err_set(err, ERR_BAD_REQUEST, "all rows have the same '%s'", h->shape.name);
+    } else {
+        take_model(v, m, h, out);
+        if (several && add_softmax(v, m, h->shape.count, more, out) < 0)
+            result = err_set(err, ERR_OVERLOADED, "out of memory for the training");
+    }
+    free_and_destroy_model(&m);
+    return result;
+}
+
 int vectors_fit(struct vectors *v, const struct train_head *h, double c, const struct fitted *out,
                 struct err *err)
 {
     struct problem p = {0};
-    struct parameter how = {
-        .solver_type = solver(h), .eps = h->shape.columns > 1 ? 0.1 : 0.01, .C = c, .p = 0.0};
     int result = fill(v, h, &p, err);
 
     if (result == 0 && p.l < 10)
         result = err_set(err, ERR_BAD_REQUEST, "too few rows have '%s'", h->shape.name);
-    if (result == 0) {
-        set_print_string_function(quiet);
-        struct model *m = train(&p, &how);
-        if (h->label && m->nr_class < 2)
-            result = err_set(err, ERR_BAD_REQUEST, "all rows have the same '%s'", h->shape.name);
-        else
-            take_model(v, m, h, out);
-        if (result == 0 && h->shape.columns > 1 && add_softmax(v, &p, m, h->shape.count, out) < 0)
-            result = err_set(err, ERR_OVERLOADED, "out of memory for the training");
-        free_and_destroy_model(&m);
-    }
+    if (result == 0)
+        result = learn(v, h, c, &p, out, err);
     free(p.x);
     free(p.y);
     return result;
