@@ -20,6 +20,7 @@ struct vectors {
     size_t rows;           /* marked by 'use' */
     unsigned char *counts; /* of each bucket */
     float *importance;
+    uint32_t *place;         /* of each bucket among the weights: what is usual stands together */
     struct feature_node **x; /* of each row of 'd'; NULL where it is not used */
     struct feature_node *nodes;
     unsigned char unseen;
@@ -107,6 +108,35 @@ static size_t count_all(struct vectors *v, struct tally *t)
     return nodes;
 }
 
+struct usual {
+    uint32_t rows, bucket;
+};
+
+static int by_rows(const void *a, const void *b)
+{
+    const struct usual *x = a, *y = b;
+
+    if (x->rows != y->rows)
+        return x->rows < y->rows ? 1 : -1;
+    return x->bucket < y->bucket ? -1 : x->bucket > y->bucket;
+}
+
+/* Most rows have the same few thousand n-grams: side by side, their weights stay in the processor's caches. */
+static int place_all(struct vectors *v, const struct tally *t)
+{
+    struct usual *all = calloc(t->room, sizeof *all);
+
+    if (!all)
+        return -1;
+    for (size_t b = 0; b < t->room; b++)
+        all[b] = (struct usual){t->rows[b], (uint32_t)b};
+    qsort(all, t->room, sizeof *all, by_rows);
+    for (size_t i = 0; i < t->room; i++)
+        v->place[all[i].bucket] = (uint32_t)i;
+    free(all);
+    return 0;
+}
+
 static int by_index(const void *a, const void *b)
 {
     return ((const struct feature_node *)a)->index - ((const struct feature_node *)b)->index;
@@ -160,7 +190,10 @@ static struct feature_node *put_vector(struct vectors *v, const struct tally *t,
         uint32_t b = t->found[i];
         out[i] = (struct feature_node){(int)b + 1, t->times[b] * v->counts[b] / sqrt(squares)};
     }
-    qsort(out, t->n, sizeof *out, by_index);
+    qsort(out, t->n, sizeof *out,
+          by_index); /* sums are made in this order, wherever the weights are */
+    for (size_t i = 0; i < t->n; i++)
+        out[i].index = (int)v->place[out[i].index - 1] + 1;
     out = put_inputs(v, row, (int)t->room + 1, out + t->n);
     *out++ = (struct feature_node){(int)t->room + v->d->input_count + 1, 1};
     *out++ = (struct feature_node){-1, 0};
@@ -178,10 +211,11 @@ struct vectors *vectors_new(const struct train_data *d, const bool *use, const s
     *v = (struct vectors){.d = d, .use = use, .how = *how, .input_share = input_share};
     v->counts = calloc(t.room, 1);
     v->importance = calloc(t.room, sizeof *v->importance);
+    v->place = calloc(t.room, sizeof *v->place);
     v->x = calloc(d->n, sizeof *v->x);
-    if (!v->counts || !v->importance || !v->x)
+    if (!v->counts || !v->importance || !v->place || !v->x)
         goto fail;
-    if (!(v->nodes = malloc((count_all(v, &t) + 1) * sizeof *v->nodes)))
+    if (!(v->nodes = malloc((count_all(v, &t) + 1) * sizeof *v->nodes)) || place_all(v, &t) < 0)
         goto fail;
     for (int i = 0; i < d->input_count; i++)
         measure_input(v, i);
@@ -206,6 +240,7 @@ void vectors_free(struct vectors *v)
         return;
     free(v->counts);
     free(v->importance);
+    free(v->place);
     free(v->x);
     free(v->nodes);
     free(v);
@@ -262,7 +297,7 @@ static void take_column(const struct vectors *v, const struct model *m, int plac
     const double *w = m->w + place;
 
     for (size_t b = 0; b < n; b++)
-        out->weights[column][b] = (float)(sign * w[b * (size_t)step]);
+        out->weights[column][b] = (float)(sign * w[v->place[b] * (size_t)step]);
     for (size_t i = 0; i < inputs; i++)
         out->inputs[(size_t)column * inputs + i] =
             (float)(sign * v->input_share * w[(n + i) * (size_t)step]);
@@ -314,7 +349,7 @@ static int add_softmax(const struct vectors *v, const struct model *m, int label
     for (int k = 0; w && k < m->nr_class; k++) {
         size_t label = (size_t)m->label[k];
         for (size_t b = 0; b < n; b++)
-            out->weights[label][b] += softmax_share * w[b * step + label];
+            out->weights[label][b] += softmax_share * w[v->place[b] * step + label];
         for (size_t i = 0; i < inputs; i++)
             out->inputs[label * inputs + i] +=
                 softmax_share * (float)v->input_share * w[(n + i) * step + label];
