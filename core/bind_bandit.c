@@ -63,9 +63,9 @@ static int refuse(lua_State *L, const char *format, const char *what, int n)
 static int read_list(lua_State *L, const char *member, struct span *names, char *room, size_t each,
                      int max)
 {
-    int n = (int)luaL_len(L, -1);
+    lua_Integer n = luaL_len(L, -1);
 
-    if (n > max) {
+    if (n < 0 || n > max) { /* a metatable may say anything */
         refuse(L, "%s: there may be %d at most", member, max);
         return -1;
     }
@@ -79,7 +79,7 @@ static int read_list(lua_State *L, const char *member, struct span *names, char 
         names[i] = keep_name(room + (size_t)i * each, each, name);
         lua_pop(L, 1);
     }
-    return n;
+    return (int)n;
 }
 
 static double number_of(lua_State *L, const char *name)

@@ -229,3 +229,16 @@ t.case("room has an end", function()
    bandit.reset "rooms"
    for i = 1, 10 do bandit.reset("rooms " .. i) end
 end)
+
+t.case("lists whose length is a metatable's", function()
+   local bandits = require "bandits"
+   for _, length in ipairs { -5, (1 << 32) - 5, math.mininteger } do
+      local liar = setmetatable({}, { __len = function() return length end })
+      local spec, message = bandits.spec { name = "liar", arms = liar, features = {} }
+      t.equal(spec, nil)
+      t.equal(message, "arms: there may be 32 at most")
+      spec, message = bandits.spec { name = "liar", arms = { "a" }, features = liar }
+      t.equal(spec, nil)
+      t.ok(message:find("features: there may be", 1, true), message)
+   end
+end)
