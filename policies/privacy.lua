@@ -11,8 +11,9 @@ local trace = require "trace"
 local function label_of(req, p)
    local label = ask.hint(req, p.label)
    if type(label) ~= "string" then return nil end
+   label = label:match("^%s*(.-)%s*$"):lower()
    for _, closed in ipairs(p.closed) do
-      if label:lower() == tostring(closed):lower() then return "labelled " .. closed end
+      if label == tostring(closed):lower() then return "labelled " .. closed end
    end
    return nil
 end

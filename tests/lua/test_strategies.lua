@@ -226,7 +226,7 @@ t.case("privacy", function()
       otherwise = { tier = "expert" } })
    local labelled = request(EASY, { metadata = { data = "Confidential" } })
    is("stream p/standard", "standard", "privacy", ALL, labelled, { otherwise = { tier = "expert" } })
-   labelled.metadata.data = "top secret"
+   labelled.metadata.data = " top secret\n"
    is("stream p/standard", "standard", "privacy", ALL, labelled, { closed = { "Top Secret" },
       otherwise = { tier = "expert" } })
    labelled.metadata.data = "public"
