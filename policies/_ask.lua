@@ -1,5 +1,6 @@
 -- _ask: asks a target, and when it fails what can stand in for it: what many policies end with.
 -- SPDX-License-Identifier: MIT
+local explain = require "explain"
 local llm = require "llm"
 local log = require "log"
 local models = require "models"
@@ -61,15 +62,17 @@ end
 function ask.instead(first, req, err, opts)
    opts = opts or {}
    local left, too_long = opts.tries or TRIES, err.code == "context_length"
+   local failed = { { model = first.name, why = err.code } }
    for _, other in ipairs(stand_ins(first, req, opts)) do
       local entry = models.resolve(other)
       if left > 0 and entry and not (too_long and not is_larger(entry, first)) then
          left = left - 1
          log.info("another model instead", { from = first.name, to = entry.name, code = err.code })
-         trace.decide { model = entry.name, reason = err.code }
+         trace.decide { model = entry.name, reason = err.code, candidates = failed }
          local reply
          reply, err = llm[opts.whole and "chat" or "stream"](entry, req, opts.other)
          if reply or policy.hopeless(err) then return reply, err end
+         failed[#failed + 1] = { model = entry.name, why = err.code }
       end
    end
    return nil, err
@@ -84,8 +87,12 @@ end
 -- Errors that would be the same elsewhere (policy.hopeless) end it. Yields.
 function ask.target(target, req, opts)
    opts = opts or {}
-   local first, none = models.resolve(ask.selector(target, req))
+   local selector = ask.selector(target, req)
+   local first, none = models.resolve(selector)
    if not first then return nil, none end
+   if type(target) == "table" and not target.model and trace.detailed() then
+      explain.selection(selector, first)
+   end
    local reply, err = llm[opts.whole and "chat" or "stream"](first, req, opts.call)
    if reply or policy.hopeless(err) then return reply, err end
    return ask.instead(first, req, err, opts)

@@ -52,6 +52,24 @@ def records(path, n, within=5):
     return [json.loads(line) for line in eventually(read, f"{n} lines in {path}", within)]
 
 
+def decisions_of(sim, model):
+    """What the policy 'fallback' decides with this model before sim/mini."""
+    own = {"fallback": {"model": model, "fallback": ["sim/mini:503", "sim/mini"]}}
+    with gateway(sim, trace_log="t.jsonl", policies=own) as engine:
+        equal(engine.chat("fallback", "What is the capital of Australia?").status, 200)
+        return records(os.path.join(engine.dir, "t.jsonl"), 1)[0]["decisions"]
+
+
+def test_who_was_rejected_and_why():
+    with Sim() as sim:
+        picked = decisions_of(sim, {"prefer": "quality"})
+        equal([(d["model"], d["reason"]) for d in picked], [("sim/pro", "the best that fits and is ready")])
+        equal({c["why"] for c in picked[0]["candidates"]}, {"not as good"})
+        instead = decisions_of(sim, "sim/pro:503")
+        failed = [{"model": "sim/pro:503", "why": "overloaded"}, {"model": "sim/mini:503", "why": "overloaded"}]
+        equal([d["candidates"] for d in instead], [failed[:1], failed])
+
+
 def test_one_line_for_each_request_says_it_all():
     with Sim() as sim, gateway(sim, args=("--trace-log", "trace.jsonl")) as engine:
         path = os.path.join(engine.dir, "trace.jsonl")

@@ -40,7 +40,8 @@ local function world(answers)
             { name = "p/d" } } end,
          resolve = function(target) return target end, alternatives = function() return {} end,
       },
-      trace = { decide = function(d) decisions[#decisions + 1] = d end },
+      trace = { decide = function(d) decisions[#decisions + 1] = d end,
+         detailed = function() return false end },
       log = { info = function() end },
    }
    t.with(w.modules, function() w.modules._ask = t.load "policies/_ask.lua" end)

@@ -56,7 +56,8 @@ local function world(answers, more)
    local nobody = { ask = function() return nil, { code = "timeout" } end }
    local modules = { llm = llm, models = models, human = nobody, log = { info = function() end,
       warn = function() end },
-      trace = { decide = function(d) w.decisions[#w.decisions + 1] = d end } }
+      trace = { decide = function(d) w.decisions[#w.decisions + 1] = d end,
+         detailed = function() return false end } }
    t.with(modules, function()
       modules["consensus.asking"] = t.load "scripts/consensus/asking.lua"
       t.with({ ["consensus.asking"] = modules["consensus.asking"] }, function()
