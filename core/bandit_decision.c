@@ -46,6 +46,19 @@ static void identify(const struct bandits *b, struct span trace, uint64_t id[2])
     id[1] = hash_bytes(&b->key2, trace);
 }
 
+/* A trace has no more than BANDIT_TOLD: its oldest goes. So no list gets long, whatever a script does. */
+static void make_room(struct bandits *b, const uint64_t trace[2])
+{
+    int n = 0;
+
+    for (uint32_t at = b->lists[trace[0] % BANDIT_DECISIONS]; at;) {
+        struct decision *d = &b->decisions[at - 1];
+        at = d->next;
+        if (d->trace[0] == trace[0] && d->trace[1] == trace[1] && ++n >= BANDIT_TOLD)
+            unlink_decision(b, d);
+    }
+}
+
 uint64_t decision_add(struct bandits *b, const struct decision *made, struct span trace)
 {
     uint64_t id = b->decided + 1;
@@ -55,6 +68,7 @@ uint64_t decision_add(struct bandits *b, const struct decision *made, struct spa
         unlink_decision(b, d);
     *d = *made;
     identify(b, trace, d->trace);
+    make_room(b, d->trace);
     link_decision(b, d);
     b->decided = id;
     __atomic_store_n(&d->id, id, __ATOMIC_RELEASE);

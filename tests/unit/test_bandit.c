@@ -535,6 +535,24 @@ static void test_feedback_comes_too_late(void)
     close_bandits(b);
 }
 
+static void test_a_trace_waits_for_so_many_only(void)
+{
+    struct bandits *b = open_bandits();
+    struct bandit_spec s = spec_of("many", abc);
+    struct bandit_context c = in("", "one");
+    struct bandit_feedback f;
+    struct err err;
+    uint64_t seed = 9;
+
+    for (int i = 0; i < 5 * BANDIT_TOLD; i++)
+        CHECK(choose(b, &s, &c, &seed).decision);
+    CHECK_NEAR(seen(b, "bandits.0.waiting"), BANDIT_TOLD, 0);
+    CHECK_INT(bandit_feedback(b, text("one"), (struct span){0}, 1, NOW, &f, &err), 0);
+    CHECK_INT(f.decisions, BANDIT_TOLD);
+    CHECK_NEAR(seen(b, "bandits.0.waiting"), 0, 0);
+    close_bandits(b);
+}
+
 static void test_what_a_script_has_settled_awaits_nothing(void)
 {
     struct bandits *b = open_bandits();
@@ -722,6 +740,7 @@ int main(void)
     test_versions_of_a_name();
     test_feedback_finds_its_decisions();
     test_feedback_comes_too_late();
+    test_a_trace_waits_for_so_many_only();
     test_what_a_script_has_settled_awaits_nothing();
     test_frozen();
     test_no_update_is_lost();
