@@ -277,6 +277,8 @@ int admin_ask(const struct admin_target *target, const char *method, const char 
     struct buf question;
     int result = -1;
 
+    if (strncmp(address, "http://", 7) == 0) /* as "baton serve" prints it */
+        address += 7;
     if (strpbrk(address, "\r\n") ||
         (token && (strpbrk(token, "\r\n") || strlen(token) > TOKEN_MAX)))
         return err_set(err, ERR_BAD_REQUEST, "--admin and --token must be one line each");

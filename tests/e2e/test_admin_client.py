@@ -103,13 +103,15 @@ def test_what_the_engine_refuses_is_told_with_status_1():
 
 
 def test_the_token_and_the_address_come_from_options_or_the_environment():
-    with Engine(served(), served(), served()) as engine:
+    with Engine(served(), served(), served(), served()) as engine:
         run(engine, "reload")
+        done = baton("reload", "--admin", "http://" + engine.address, env=clean_env())
+        equal(done.returncode, 0, done.output)  # as "baton serve" prints it
         run(engine, "reload", BATON_ADMIN_TOKEN="from the environment")
         done = baton("reload", "--token", "t", env=clean_env(BATON_ADMIN=engine.address, BATON_ADMIN_TOKEN="x"))
         equal(done.returncode, 0, done.output)
     got = [fields.get("authorization") for _, fields, _ in engine.asked]
-    equal(got, [None, "Bearer from the environment", "Bearer t"])
+    equal(got, [None, None, "Bearer from the environment", "Bearer t"])
     equal(engine.asked[0][1]["host"], engine.address)
 
 
