@@ -191,9 +191,11 @@ local function ladder(target)
    return steps
 end
 
+-- Where there was no JSON at all, that is the one error, of the whole answer.
 local function finish(errs)
    local list = {}
    for i, e in ipairs(errs) do list[i] = e end
+   list[1] = list[1] or { instance = "", schema = "", keyword = "", message = errs.message }
    return errors.new { code = errs.code, message = "the answer does not fit the schema: " .. errs.message,
       errors = list }
 end

@@ -72,6 +72,10 @@ t.case("then the next tier, then the errors", function()
    nothing, err = llm.chat("sim/mini", "Who?", { schema = person, repairs = 0 })
    t.equal(nothing, nil)
    t.ok(err.message:find("cut off", 1, true), err.message)
+   t.reply(200, t.completion "I would rather not.")
+   nothing, err = llm.chat("sim/mini", "Who?", { schema = person, repairs = 0 })
+   t.equal(nothing, nil)
+   t.equal({ #err.errors, err.errors[1].instance }, { 1, "" }) -- no JSON at all
 end)
 
 t.case("an error of the provider stays one; a wrong schema is told at once", function()
