@@ -64,6 +64,17 @@ each(add)
 
 table.sort(entries, ranking.is_cheaper)
 
+-- The entries of each tier, cheapest first, too: what most selectors ask for.
+local by_tier = {}
+for _, entry in ipairs(entries) do
+   local tier = entry.tier
+   if tier then
+      by_tier[tier] = by_tier[tier] or {}
+      table.insert(by_tier[tier], entry)
+   end
+end
+local none = {}
+
 local function has(list, wanted)
    for _, value in ipairs(list or {}) do
       if value == wanted then return true end
@@ -136,7 +147,7 @@ function models.find(selector)
    local fault = selector_fault(selector)
    if fault then errors.raise("models.find: " .. fault) end
    local found = {}
-   for _, entry in ipairs(entries) do
+   for _, entry in ipairs(selector.tier and (by_tier[selector.tier] or none) or entries) do
       if fits(entry, selector) then found[#found + 1] = entry end
    end
    if not selector.prefer or selector.prefer == "cost" then return found end -- as they are
