@@ -36,13 +36,6 @@ local function known(a, b)
    return is_count(b) and b // 1 | 0 or nil
 end
 
-local function has_any(object, ...)
-   for position = 1, select("#", ...) do
-      if is_count(object[(select(position, ...))]) then return true end
-   end
-   return false
-end
-
 local function some(value)
    return value > 0 and value or nil
 end
@@ -158,7 +151,8 @@ end
 -- usage.from.gemini(usageMetadata): the last frame's. What tools put into the prompt is input too.
 function usage.from.gemini(u)
    if type(u) ~= "table" then return nil end
-   if not has_any(u, "promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount", "totalTokenCount") then
+   if not (is_count(u.promptTokenCount) or is_count(u.candidatesTokenCount) or is_count(u.thoughtsTokenCount)
+      or is_count(u.totalTokenCount)) then
       return nil
    end
    local thoughts = count(u.thoughtsTokenCount)
@@ -176,7 +170,9 @@ end
 -- usage.from.ollama(event): the last line of an answer. Older servers leave prompt_eval_count out when
 -- the prompt was in their cache.
 function usage.from.ollama(event)
-   if type(event) ~= "table" or not has_any(event, "prompt_eval_count", "eval_count") then return nil end
+   if type(event) ~= "table" or not (is_count(event.prompt_eval_count) or is_count(event.eval_count)) then
+      return nil
+   end
    return settled {
       input_tokens = count(event.prompt_eval_count), cached_tokens = 0, cache_write_tokens = 0,
       cache_write_1h_tokens = 0, output_tokens = count(event.eval_count), reasoning_tokens = 0,

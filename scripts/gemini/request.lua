@@ -337,6 +337,9 @@ local settings = {
    max_tokens = "maxOutputTokens", max_completion_tokens = "maxOutputTokens",
 }
 
+local setting_names = {}
+for name in pairs(settings) do setting_names[#setting_names + 1] = name end
+
 -- The levels that models know instead of budgets, from Gemini 3 on. The first "pro" had two.
 local function level_of(effort, model)
    local pro = model:find "pro"
@@ -463,9 +466,9 @@ end
 
 local function generation_config(req, has_functions, to, warn)
    local config = {}
-   for name, own in pairs(settings) do
+   for _, name in ipairs(setting_names) do
       local value = req[name]
-      if type(value) == "number" and not (name == "n" and value == 1) then config[own] = value end
+      if type(value) == "number" and not (name == "n" and value == 1) then config[settings[name]] = value end
    end
    fit(config, to.facts, warn)
    add_stop(config, req.stop, warn)
