@@ -81,6 +81,7 @@ local function factors_of(own)
    return factors
 end
 
+local no_options = {}
 local QUALITY = { factors = true, schema = true, confidence = true, self = true, judge = true, timeout = true,
    worth = true }
 
@@ -112,8 +113,8 @@ end
 --   decide
 -- An answer of tool calls is judged by them alone.
 function judge.quality(req, reply, opts)
-   opts = opts or {}
-   check_names("option", opts, QUALITY)
+   if opts then check_names("option", opts, QUALITY) end
+   opts = opts or no_options
    local factors, score, reasons = factors_of(opts.factors), 1, {}
    checks.faults(req, reply, opts, function(reason)
       if not reason then return end

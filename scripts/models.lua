@@ -135,23 +135,32 @@ local function latency_of(entry)
    return health.look(entry.name).latency
 end
 
+-- A selector as it must be, or it raises: the entries that may fit it, cheapest first.
+local function within(selector)
+   if type(selector) ~= "table" then
+      errors.raise("models.find: a selector is needed, not a " .. type(selector))
+   end
+   local fault = selector_fault(selector)
+   if fault then errors.raise("models.find: " .. fault) end
+   return selector.tier and (by_tier[selector.tier] or none) or entries
+end
+
+-- Are they wanted in another order than that of their price?
+local function is_ordered(selector)
+   return selector.prefer ~= nil and selector.prefer ~= false and selector.prefer ~= "cost"
+end
+
 -- models.find(selector) -> the entries that fit, in the order of selector.prefer: "cost" (when it is not
 --   given: input + output price, then name), "quality", "latency" or "balanced" (ranking.lua).
 --   selector: { tier =, needs = { capability, ... }, good_at = "code", max_price = USD per million
 --   output tokens, where = "local" | "cloud", provider =, not_provider =, prefer =, max_latency = seconds
 --   (heeded by models.pick) }, each optional; an unknown key raises.
 function models.find(selector)
-   if type(selector) ~= "table" then
-      errors.raise("models.find: a selector is needed, not a " .. type(selector))
-   end
-   local fault = selector_fault(selector)
-   if fault then errors.raise("models.find: " .. fault) end
    local found = {}
-   for _, entry in ipairs(selector.tier and (by_tier[selector.tier] or none) or entries) do
+   for _, entry in ipairs(within(selector)) do
       if fits(entry, selector) then found[#found + 1] = entry end
    end
-   if not selector.prefer or selector.prefer == "cost" then return found end -- as they are
-   return ranking.orders[selector.prefer](found, latency_of)
+   return is_ordered(selector) and ranking.orders[selector.prefer](found, latency_of) or found
 end
 
 -- models.is_selector(value) -> boolean: a table that says at least one thing a selector may.
@@ -235,12 +244,16 @@ end
 --   first that is ready, else the first; a slow answer is better than none. passed: { { model = name,
 --   reason = "not ready" | "slow" }, ... }, those that came before it.
 function models.pick(selector)
-   local found = models.find(selector)
-   local passed = {}
-   for _, entry in ipairs(found) do
-      local reason = objection(entry, selector)
-      if not reason then return entry, passed end
-      passed[#passed + 1] = { model = entry.name, reason = reason }
+   local list = within(selector)
+   local ordered = is_ordered(selector) and models.find(selector)
+   local found, passed = {}, {}
+   for _, entry in ipairs(ordered or list) do
+      if ordered or fits(entry, selector) then
+         local reason = objection(entry, selector)
+         if not reason then return entry, passed end
+         found[#found + 1] = entry
+         passed[#passed + 1] = { model = entry.name, reason = reason }
+      end
    end
    if #found == 0 then return none_fits(selector) end
    return least_bad(found, passed), passed

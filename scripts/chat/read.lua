@@ -94,8 +94,7 @@ end
 
 -- ---- a whole answer ----
 
--- read.whole(body text) -> { body =, message = (as it came), finish_reason =, logprobs =, usage = } | nil,
--- err
+-- read.whole(body text) -> { body =, message = (as it came), finish_reason =, logprobs = } | nil, err
 function read.whole(body)
    local decoded, problem = json.decode(body)
    if decoded == nil then return nil, bad("the answer is no JSON: " .. problem.message) end
@@ -106,10 +105,7 @@ function read.whole(body)
    local reason, err = read.reason(text(member(choice, "finish_reason")), type(calls) == "table"
       and #calls > 0)
    if err then return nil, err end
-   return {
-      body = decoded, message = message, finish_reason = reason, logprobs = member(choice, "logprobs"),
-      usage = usage.from.openai(member(decoded, "usage")),
-   }
+   return { body = decoded, message = message, finish_reason = reason, logprobs = member(choice, "logprobs") }
 end
 
 local function calls_of(calls, seed)

@@ -5,6 +5,7 @@ local codec = require "codec.openai"
 local dialects = require "codec.dialects"
 local fs = require "fs"
 local json = require "json"
+local usage = require "usage"
 local provider = require "provider"
 
 local ROOT = t.vectors and t.vectors .. "/provider-fixtures/"
@@ -345,7 +346,7 @@ local function check_whole(file, bytes)
    if file:find "mistral%-reasoning" then t.ok(#string_of(message.reasoning_content) > 20, file) end
    t.equal({ file, view.finish_reason }, { file, #calls > 0 and "tool_calls"
       or body.choices[1].finish_reason })
-   t.equal({ file, view.usage.input_tokens }, { file, body.usage.prompt_tokens })
+   t.equal({ file, usage.from.openai(view.body.usage).input_tokens }, { file, body.usage.prompt_tokens })
 end
 
 -- What a stream's chunks say, folded by hand.
