@@ -204,6 +204,8 @@ static const char *copy_word(const char *p, const char *end, char **to)
     return p;
 }
 
+enum { SPACED_FEW = 4096 };
+
 /* measure.spaced(text) -> " its words in lower case ", between single blanks; how many. A word: ASCII letters, digits,
  * bytes beyond ASCII, and apostrophes after its first. */
 static int l_spaced(lua_State *L)
@@ -212,7 +214,9 @@ static int l_spaced(lua_State *L)
     const char *p = s.p, *end = s.p + s.n;
     lua_Integer words = 0;
     luaL_Buffer out;
-    char *begun = luaL_buffinitsize(L, &out, s.n + 2), *to = begun;
+    char few[SPACED_FEW]; /* most texts: what Lua's buffers keep for more has to be collected */
+    bool small = s.n + 2 <= sizeof few;
+    char *begun = small ? few : luaL_buffinitsize(L, &out, s.n + 2), *to = begun;
 
     *to++ = ' ';
     while (p < end) {
@@ -226,7 +230,10 @@ static int l_spaced(lua_State *L)
     }
     if (words == 0)
         *to++ = ' ';
-    luaL_pushresultsize(&out, (size_t)(to - begun));
+    if (small)
+        lua_pushlstring(L, few, (size_t)(to - few));
+    else
+        luaL_pushresultsize(&out, (size_t)(to - begun));
     lua_pushinteger(L, words);
     return 2;
 }
