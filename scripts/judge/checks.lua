@@ -222,7 +222,7 @@ local function text_faults(req, s, wanted, add)
          add "hedging"
       end
       if is_echo(question, asks, says, spaced) then add "echo" end
-      if language.misses(question, says) then add "language" end
+      if language.misses(question, says, asks, spaced) then add "language" end
    end
    if is_repetitive(says, words) then add "repetition" end
 end
