@@ -16,9 +16,10 @@ from datetime import datetime
 
 import formats
 from base import check, equal, eventually, short, slow
-from client import Client
+from client import Client, sse_events
 from harness import Gateway, Sim, config
-from wire import DOORS, Case
+from wire import DOORS as APIS
+from wire import Answer, Case, OpenAI
 
 POLICY = """
 local json, llm, policy = require "json", require "llm", require "policy"
@@ -34,7 +35,30 @@ end
 return policy.define { name = "well", run = run }
 """
 
-OTHER = {"openai": "anthropic", "responses": "openai", "anthropic": "gemini", "gemini": "ollama", "ollama": "responses"}
+
+
+class Completions(OpenAI):
+    """OpenAI's older API: text in, text out; no provider's own."""
+
+    def path(self, model, stream):
+        return "/v1/completions"
+
+    def body(self, model, case):
+        return {"model": model, "prompt": case.prompt, "stream": case.stream}
+
+    def whole(self, body):
+        (choice,) = body["choices"]
+        return Answer(choice["text"], finish=choice["finish_reason"])
+
+    def stream(self, raw, case):
+        data = sse_events(raw)
+        equal(data[-1], "[DONE]", "the last event")
+        choices = [c for text in data[:-1] for c in json.loads(text)["choices"]]
+        return Answer("".join(c["text"] for c in choices), finish=choices[-1]["finish_reason"])
+
+
+DOORS = {**APIS, "completions": Completions()}
+OTHER = {"completions": "openai", "openai": "anthropic", "responses": "openai", "anthropic": "gemini", "gemini": "ollama", "ollama": "responses"}
 PATIENCE = {"ttft": 0.7, "stall": 0.7, "deadline": 6}
 
 
@@ -60,9 +84,9 @@ class Row:
 
 ROWS = {
     "429 with Retry-After, waited for": Row("429=1*1", "first", "first", {"retries": 1}, (2, 2), pause=0.95),
-    "429 with a Retry-After beyond the deadline": Row("429=20", "spare", "spare", {"retries": 1, "deadline": 3}, most=3),
+    "429 with a Retry-After beyond the deadline": Row("429=29", "spare", "spare", {"retries": 1, "deadline": 3}, most=3),
     "429 for ever": Row("429=1", "spare", "spare", {"retries": 1}, (2, 2), pause=0.95, most=5),
-    "429 for ever, and nobody else": Row("429=9", "error", "error", {"retries": 3}, spare="-", statuses=(429,)),
+    "429 for ever, and nobody else": Row("429=29", "error", "error", {"retries": 3}, spare="-", statuses=(429,)),
     "500 once": Row("500={n}*1", "first", "first", {"retries": 1}, (2, 2)),
     "503 for ever": Row("503", "spare", "spare", {"retries": 2}, (3, 3)),
     # on a connection that was kept alive it may be stale: asked once more on a new one, and the sim resets that, too
@@ -96,7 +120,7 @@ ROWS = {
     "200 and nothing": Row("empty", "spare", "spare"),
     "an HTML page": Row("html=502", "spare", "spare"),
     "a slow drip": Row(
-        "drip=300", "spare", "broken", {"min_rate": 30, "rate_window": 0.6, "deadline": 4, "reserve": 2}, most=4.2
+        "drip={ms}", "spare", "broken", {"min_rate": 30, "rate_window": 0.6, "deadline": 4, "reserve": 2}, most=4.2
     ),
     "both fail before content": Row("503", "error", "error", {"retries": 1}, (2, 2), spare="base:503"),
     "both fail before content, in the stream": Row("failed", "error", "error", spare="base:failed"),
@@ -126,12 +150,12 @@ class Door:
     def ask(self, row, stream, provider):
         """The case, its answer, and the names of both models: those of limits and counted faults are used once."""
         self.serial += 1
-        fault = row.fault.replace("{n}", str(self.serial))
+        fault = row.fault.replace("{n}", str(self.serial)).replace("{ms}", str(300 * slow()))
         fault = re.sub(r"^429=(\d+)", lambda m: f"429={int(m[1]) + self.serial / 1e4}", fault)
         first = f"mini:{fault}"
         spare = row.spare if row.spare == "-" else f"{provider}/{row.spare}"
         options = {**PATIENCE, **(row.options or {})}
-        for name in ("ttft", "stall", "deadline", "reserve"):
+        for name in ("ttft", "stall", "deadline", "reserve", "rate_window"):
             if name in options:
                 options[name] *= slow()
         words = "What is the weather in Berlin?" if row.tools else "Name 40 rivers, and say where each of them flows."
@@ -239,7 +263,9 @@ def on_every_door(names):
         try:
             for row_name in names:
                 row = ROWS[row_name]
-                for provider in (name, OTHER[name]):
+                if row.tools and name == "completions":  # it has none
+                    continue
+                for provider in [p for p in (name, OTHER[name]) if p in formats.BASES]:
                     if provider in row.not_with or (provider == name and name in row.not_own):
                         continue
                     for stream in (False, True):
@@ -280,6 +306,11 @@ def test_what_no_retry_cures():
     on_every_door(rows("the prompt", "the answer is filtered", "both fail"))
 
 
+def own(door):
+    """The provider that speaks the door's format, or the nearest."""
+    return door if door in formats.BASES else OTHER[door]
+
+
 def on_all(one):
     """Runs one(door, stream) for all doors, whole and streamed, side by side."""
     wrong = []
@@ -310,7 +341,7 @@ def test_a_client_that_goes_while_it_waits_takes_the_call_along():
 
         def one(name, stream):
             place = f"[{name} {stream}]"
-            client = send(gateway, name, stream, f"well {name}/mini:latency=30000 - {{}} {place}")
+            client = send(gateway, name, stream, f"well {own(name)}/mini:latency=30000 - {{}} {place}")
             eventually(lambda: gateway.ask_admin("GET", "/admin/requests").json()["total"] >= 1, "it is under way")
             time.sleep(0.3)
             client.close()
@@ -333,7 +364,7 @@ def test_a_model_that_was_out_is_back_within_seconds():
             first = f"mini:503={name}{int(stream)}*5"
             answered, end = [], time.monotonic() + 12 * slow()
             while time.monotonic() < end and answered[-3:] != [first] * 3:
-                with send(gateway, name, stream, f"well {name}/{first} {name}/base {{}} name a river") as client:
+                with send(gateway, name, stream, f"well {own(name)}/{first} {own(name)}/base {{}} name a river") as client:
                     answer = client.answer()
                 equal(answer.status, 200, short(answer.body))
                 answered.append(answer.header("x-baton-model").partition("/")[2])
