@@ -33,6 +33,21 @@ enum { MODULE_NAME_MAX = 200 };
 
 /* ---- require ---- */
 
+/* The chunk on top of the stack: compiled, or the text of a file that nobody has needed yet, which was compiled before
+ * and so is right. */
+static bool is_chunk(lua_State *L, const char *file)
+{
+    struct span text;
+
+    if (lua_type(L, -1) != LUA_TSTRING)
+        return lua_isfunction(L, -1);
+    text.p = lua_tolstring(L, -1, &text.n);
+    if (sandbox_load(L, text, file) != LUA_OK)
+        lua_error(L);
+    lua_replace(L, -2);
+    return true;
+}
+
 /* Pushes the chunk that makes module 'name': "codec.openai" is scripts/codec/openai.lua. */
 static bool push_chunk(lua_State *L, const char *name)
 {
@@ -41,13 +56,15 @@ static bool push_chunk(lua_State *L, const char *name)
     lua_rawgetp(L, LUA_REGISTRYINDEX, &generation_chunks_key);
     for (int i = 0; i < 2; i++) {
         luaL_gsub(L, name, ".", "/");
-        lua_pushfstring(L, "%s%s.lua", folders[i], lua_tostring(L, -1));
-        if (lua_rawget(L, -3) == LUA_TFUNCTION) {
-            lua_replace(L, -3);
-            lua_pop(L, 1);
+        const char *file = lua_pushfstring(L, "%s%s.lua", folders[i], lua_tostring(L, -1));
+        lua_pushvalue(L, -1);
+        lua_rawget(L, -4);
+        if (is_chunk(L, file)) {
+            lua_replace(L, -4);
+            lua_pop(L, 2);
             return true;
         }
-        lua_pop(L, 2);
+        lua_pop(L, 3);
     }
     lua_pop(L, 1);
     return false;

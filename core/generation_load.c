@@ -203,13 +203,46 @@ static bool run_last(lua_State *L, struct building *b)
     return false;
 }
 
+/* "scripts/codec/openai.lua" is the module "codec.openai". */
+static bool is_loaded(lua_State *L, const char *name)
+{
+    const char *bare = strchr(name, '/') + 1;
+
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &generation_loaded_key);
+    lua_pushlstring(L, bare, strlen(bare) - strlen(".lua"));
+    luaL_gsub(L, lua_tostring(L, -1), "/", ".");
+    bool loaded = lua_rawget(L, -3) == LUA_TTABLE;
+    lua_pop(L, 3);
+    return loaded;
+}
+
+/* The collector walks over all that lives again and again while requests are served. A file's code has done its work
+ * when the file was run; one that was not needed stays as its text, one string. */
+static bool pack(lua_State *L, struct building *b)
+{
+    const struct sources *sources = b->plan.sources;
+
+    if (b->at == sources->n)
+        return false;
+    const struct source *s = &sources->items[b->at++];
+    if (sources_is_model(s->name))
+        return true;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &generation_chunks_key);
+    if (is_loaded(L, s->name))
+        lua_pushnil(L);
+    else
+        lua_pushlstring(L, s->text, s->n);
+    lua_setfield(L, -2, s->name);
+    return true;
+}
+
 struct stage {
     bool (*run)(lua_State *L, struct building *b);
 };
 
 static const struct stage stages[] = {
     {open_state},    {add_facts},   {compile},  {run_policy}, {add_policies},
-    {require_serve}, {adopt_codec}, {run_last}, {NULL},
+    {require_serve}, {adopt_codec}, {run_last}, {pack},       {NULL},
 };
 
 /* ---- one step ---- */
