@@ -4,6 +4,7 @@
 #define BIND_CALL_H
 
 #include "admission.h"
+#include "bind_line.h"
 #include "call.h"
 #include "task.h"
 
@@ -14,13 +15,6 @@
 /* Of an answer that made no sense: bytes that are kept, and bytes that are shown, so that a key is found whole. */
 enum { KEPT = 512, EXCERPT = 200 };
 
-/* What a call that is stopped has cost is estimated: USD per million tokens, 0 where unknown; the context is the most
- * that its input can be, 0: unknown. */
-struct box_prices {
-    double input, output;
-    size_t context;
-};
-
 /* A call and who waits for it. */
 struct box {
     struct call call;
@@ -30,7 +24,7 @@ struct box {
     struct ledger *ledger; /* of the request that made it: no other may use it */
     const struct provider *provider;
     struct admission admission;
-    struct box_prices prices;
+    struct line_prices prices;
     size_t sent;      /* bytes of the request's body */
     struct buf body;  /* of the request, until it is sent */
     struct buf head;  /* header lines, each with a terminator; wiped: they hold the key */

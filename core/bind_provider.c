@@ -4,6 +4,7 @@
  * The library's side of the seam: llm.lua and the codecs stand on it. Keys are added here, in C; no
  * script sees one. */
 #include "bind_call.h"
+#include "bind_line.h"
 #include "json.h"
 #include "lua_err.h"
 #include "lua_place.h"
@@ -19,11 +20,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPEN_MAX = 64, HEADERS_MAX = 32, BODY_MAX = 256 << 20, HEAD_MAX = 64 << 10 };
+enum { OPEN_MAX = 64, EXTRA_MAX = 32, BODY_MAX = 256 << 20, HEAD_MAX = 64 << 10 };
 
 #define SECONDS_MIN 0.001
 #define SECONDS_MAX 86400.0
 #define NUMBER_MAX  1e12
+
+/* Where things stand while a call is made: line:call(out, more). */
+enum { LINE_AT = 1, OUT, MORE, BOX_AT };
 
 /* ---- making a request ---- */
 
@@ -37,118 +41,98 @@ static void on_change(struct call *c)
         task_wake(box->waiter);
 }
 
-static const char *text_field(lua_State *L, const char *name, const char *otherwise)
+/* A field of 'more', which may be nil; -> its type, its value pushed. */
+static int more_field(lua_State *L, const char *name)
 {
-    if (lua_getfield(L, 1, name) == LUA_TNIL) {
-        lua_pop(L, 1);
-        return otherwise;
-    }
-    if (lua_type(L, -1) != LUA_TSTRING)
-        luaL_error(L, "provider.call: %s must be a string", name);
-    const char *text = lua_tostring(L, -1);
-    lua_pop(L, 1); /* the table keeps it */
-    return text;
+    if (lua_istable(L, MORE))
+        return lua_getfield(L, MORE, name);
+    lua_pushnil(L);
+    return LUA_TNIL;
 }
 
 static int ms_field(lua_State *L, const char *name, int otherwise)
 {
-    if (lua_getfield(L, 1, name) == LUA_TNIL) {
+    if (more_field(L, name) == LUA_TNIL) {
         lua_pop(L, 1);
         return otherwise;
     }
     lua_Number seconds = lua_tonumber(L, -1);
     if (!(seconds > 0 && seconds <= SECONDS_MAX))
-        lua_place_error(L, "provider.call: %s must be seconds above 0, at most 86400", name);
+        lua_place_error(L, "line:call: %s must be seconds above 0, at most 86400", name);
     lua_pop(L, 1);
     int ms = (int)(seconds * 1000);
     return ms > 0 ? ms : 1;
 }
 
-/* A number above 0; 0 for anything else. */
-static double number_field(lua_State *L, const char *name)
+static int int_field(lua_State *L, const char *name, int otherwise)
 {
-    lua_getfield(L, 1, name);
-    double d = lua_tonumber(L, -1);
+    more_field(L, name);
+    int n = lua_isinteger(L, -1) ? (int)lua_tointeger(L, -1) : otherwise;
     lua_pop(L, 1);
-    return d > 0 ? d : 0;
+    return n;
 }
 
-static bool flag_field(lua_State *L, const char *name)
+static void put(lua_State *L, struct box *box, const char *text, bool ends)
 {
-    lua_getfield(L, 1, name);
-    bool flag = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    return flag;
+    if (strpbrk(text, "\r\n"))
+        luaL_error(L, "line:call: a header with a line break");
+    if (buf_add(&box->head, text, strlen(text) + ends) < 0)
+        luaL_error(L, "line:call: the headers are larger than %d bytes", HEAD_MAX);
 }
 
-static bool has_breaks(const char *text)
+/* What the line's own fields lack, one after the other, each ended by NUL: the key, and what only this call has. */
+static void make_head(lua_State *L, struct box *box, const struct line *line, size_t key)
 {
-    return strpbrk(text, "\r\n") != NULL;
-}
-
-static void add_line(lua_State *L, struct box *box, const char *name, const char *middle,
-                     const char *value)
-{
-    if (has_breaks(name) || has_breaks(value))
-        luaL_error(L, "provider.call: a header with a line break");
-    if (buf_puts(&box->head, name) < 0 || buf_puts(&box->head, middle) < 0 ||
-        buf_add(&box->head, value, strlen(value) + 1) < 0)
-        luaL_error(L, "provider.call: the headers are larger than %d bytes", HEAD_MAX);
-}
-
-/* The header lines, one after the other, each ended by NUL. */
-static void make_head(lua_State *L, struct box *box, const struct provider *p, size_t key)
-{
-    const char *name = text_field(L, "auth_header", "authorization");
-    const char *prefix = text_field(L, "auth_prefix", "");
-    char middle[64];
-
-    add_line(L, box, "content-type", ": ", "application/json");
-    if (key < p->key_count) {
-        if (strlen(prefix) > 40 || has_breaks(prefix))
-            luaL_error(L, "provider.call: auth_prefix is too long");
-        snprintf(middle, sizeof middle, ": %s", prefix);
-        add_line(L, box, name, middle, p->keys[key]);
+    if (key < line->provider->key_count) {
+        put(L, box, line->key_name, false);
+        put(L, box, ": ", false);
+        put(L, box, line->key_prefix, false);
+        put(L, box, line->provider->keys[key], true);
     }
-    for (size_t i = 0; i < p->header_count; i++)
-        buf_add(&box->head, p->headers[i], strlen(p->headers[i]) + 1);
-    if (lua_getfield(L, 1, "headers") == LUA_TTABLE)
+    if (lua_getfield(L, OUT, "headers") == LUA_TTABLE)
         for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
             if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING)
-                luaL_error(L, "provider.call: headers must be names and texts");
-            add_line(L, box, lua_tostring(L, -2), ": ", lua_tostring(L, -1));
+                luaL_error(L, "line:call: headers must be names and texts");
+            put(L, box, lua_tostring(L, -2), false);
+            put(L, box, ": ", false);
+            put(L, box, lua_tostring(L, -1), true);
         }
     lua_pop(L, 1);
 }
 
-static size_t split_head(const struct box *box, const char *lines[HEADERS_MAX])
+/* All header lines of a call; -> how many. */
+static size_t all_lines(const struct line *line, const struct box *box,
+                        const char *lines[LINE_FIELDS_MAX + EXTRA_MAX])
 {
-    size_t n = 0;
+    size_t n = line->field_count, extra = 0;
 
-    for (size_t at = 0; at < box->head.len && n < HEADERS_MAX; at += strlen(lines[n++]) + 1)
-        lines[n] = box->head.data + at;
-    return n;
+    memcpy(lines, line->fields, n * sizeof *lines);
+    for (size_t at = 0; at < box->head.len && extra < EXTRA_MAX; extra++) {
+        lines[n + extra] = box->head.data + at;
+        at += strlen(lines[n + extra]) + 1;
+    }
+    return n + extra;
 }
 
 /* The body: a string, or a request with edits. */
 static void make_body(lua_State *L, struct box *box)
 {
     struct err err;
-    int type = lua_getfield(L, 1, "body"), body = lua_gettop(L);
+    int type = lua_getfield(L, OUT, "body"), body = lua_gettop(L);
 
     if (type == LUA_TSTRING) {
         struct span text;
         text.p = lua_tolstring(L, -1, &text.n);
         if (buf_add_span(&box->body, text) < 0)
-            luaL_error(L, "provider.call: the body is larger than %d bytes", BODY_MAX);
+            luaL_error(L, "line:call: the body is larger than %d bytes", BODY_MAX);
     } else if (type != LUA_TNIL && request_view_is(L, -1)) {
-        bool edits = lua_getfield(L, 1, "edits") == LUA_TTABLE;
-        bool removed = lua_getfield(L, 1, "removed") == LUA_TTABLE;
+        bool edits = lua_getfield(L, OUT, "edits") == LUA_TTABLE;
+        bool removed = lua_getfield(L, OUT, "removed") == LUA_TTABLE;
         if (request_view_compose(L, body, edits ? body + 1 : 0, removed ? body + 2 : 0, &box->body,
                                  &err) < 0)
             lua_place_error(L, "the request cannot be sent: %s", err.message);
     } else if (type != LUA_TNIL) {
-        luaL_error(L, "provider.call: body must be a string or a request");
+        luaL_error(L, "line:call: body must be a string or a request");
     }
     lua_settop(L, body - 1);
 }
@@ -161,7 +145,7 @@ static struct call_bounds read_bounds(lua_State *L)
     static const double most[] = {NUMBER_MAX, SECONDS_MAX, NUMBER_MAX, NUMBER_MAX, SECONDS_MAX};
     double values[5] = {0};
 
-    if (lua_getfield(L, 1, "bounds") == LUA_TTABLE)
+    if (more_field(L, "bounds") == LUA_TTABLE)
         for (int i = 0; i < 5; i++) {
             lua_getfield(L, -1, names[i]);
             values[i] = fmin(fmax(lua_tonumber(L, -1), 0), most[i]); /* of NaN, too */
@@ -171,16 +155,6 @@ static struct call_bounds read_bounds(lua_State *L)
     if (values[1] > 0) /* a window without length would never let the loop go on */
         values[1] = fmax(values[1], SECONDS_MIN);
     return (struct call_bounds){values[0], values[1], values[2], values[3], values[4]};
-}
-
-static const struct provider *find_provider(lua_State *L)
-{
-    const char *name = text_field(L, "provider", "");
-    const struct provider *p = providers_find(generation_of(L)->providers, name);
-
-    if (!p)
-        luaL_error(L, "provider.call: there is no provider '%s'", name);
-    return p;
 }
 
 /* The body leaves; its beginning stays, for whoever has to tell that it made no sense. */
@@ -281,18 +255,16 @@ static int keep_deadline(const struct generation *g, const struct task *t, struc
     return 0;
 }
 
-static int start(lua_State *L, struct box *box, const struct provider *p, const struct wire *wire,
-                 struct err *err)
+static int start(lua_State *L, struct box *box, const struct line *line, struct err *err)
 {
     struct generation *g = generation_of(L);
-    const char *lines[HEADERS_MAX];
-    char url[2048];
-    const char *path = text_field(L, "path", "");
+    const struct provider *p = line->provider;
+    const char *lines[LINE_FIELDS_MAX + EXTRA_MAX];
     struct ask_call ask = {
-        .method = text_field(L, "method", "POST"),
-        .url = url,
+        .method = line->method,
+        .url = line->url,
         .headers = lines,
-        .header_count = split_head(box, lines),
+        .header_count = all_lines(line, box, lines),
         .connect_ms = p->timeouts.connect_ms,
         .first_byte_ms = ms_field(L, "first_byte", p->timeouts.first_byte_ms),
         .stall_ms = ms_field(L, "stall", p->timeouts.stall_ms),
@@ -300,24 +272,17 @@ static int start(lua_State *L, struct box *box, const struct provider *p, const 
         .answer_max = p->answer_max,
         .http2 = p->http2,
     };
-    bool stream = flag_field(L, "stream");
 
-    if (*path && *path != '/') /* "host" .. ".evil" would send the key elsewhere */
-        return err_set(err, ERR_BAD_REQUEST, "provider.call: path must begin with '/'");
-    if (snprintf(url, sizeof url, "%s%s", p->base_url, path) >= (int)sizeof url)
-        return err_set(err, ERR_BAD_REQUEST, "the provider's URL is longer than 2000 bytes");
     if (keep_deadline(g, task_of(L), &ask, err) < 0)
         return -1;
-    lua_getfield(L, 1, "choices");
-    int choices = lua_isinteger(L, -1) ? (int)lua_tointeger(L, -1) : 1;
-    lua_pop(L, 1);
+    int choices = int_field(L, "choices", 1);
     struct call_bounds bounds = read_bounds(L);
     make_body(
         L,
         box); /* last: nothing that is large waits for the collector when something above raises */
     ask.body = buf_take(&box->body, &ask.body_len);
     box->sent = ask.body_len;
-    if (call_start(&box->call, g->rt->fx, &ask, wire, stream, choices, err) < 0)
+    if (call_start(&box->call, g->rt->fx, &ask, line->wire, line->stream, choices, err) < 0)
         return -1;
     if (call_bound(&box->call, &bounds, err) == 0)
         return 0;
@@ -342,25 +307,23 @@ static int refused(lua_State *L, const char *model, const struct health_refusal 
 }
 
 /* A call that names its model asks first whether it may be made. */
-static bool admitted(lua_State *L, struct box *box, const struct provider *p,
+static bool admitted(lua_State *L, struct box *box, const struct line *line,
                      struct health_refusal *refusal)
 {
-    const char *model = text_field(L, "model", NULL);
-
-    if (!model)
+    if (!line->model[0])
         return true;
-    return admission_begin(&box->admission, generation_of(L)->rt, p, model,
-                           number_field(L, "requests_per_minute"),
-                           number_field(L, "tokens_per_minute"), flag_field(L, "known"),
+    return admission_begin(&box->admission, generation_of(L)->rt, line->provider, line->model,
+                           line->requests_per_minute, line->tokens_per_minute, line->known,
                            task_of(L)->ledger, refusal) == 0;
 }
 
 /* ---- for those who want to know ---- */
 
-static void tell_refused(lua_State *L, struct story *s, const struct health_refusal *refusal)
+static void tell_refused(const struct line *line, struct story *s,
+                         const struct health_refusal *refusal)
 {
     struct story_attempt attempt = {
-        .model = text_field(L, "model", ""),
+        .model = line->model,
         .outcome = "refused",
         .refused = health_why_name(refusal->why),
         .begun_us = s->fx->mono_us(s->fx),
@@ -375,29 +338,43 @@ static void tell_refused(lua_State *L, struct story *s, const struct health_refu
 }
 
 /* From now on the end of the call is told. */
-static void follow(lua_State *L, struct box *box, struct story *s)
+static void follow(lua_State *L, struct box *box, const struct line *line, struct story *s)
 {
     struct admission *a = &box->admission;
 
     a->begun_us = box->call.started_us;
-    a->stream = flag_field(L, "stream");
-    lua_getfield(L, 1, "label");
+    a->stream = line->stream;
+    more_field(L, "label");
     const char *label = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
     snprintf(a->label, sizeof a->label, "%s", label);
     lua_pop(L, 1);
-    lua_getfield(L, 1, "try");
-    a->retry = lua_isinteger(L, -1) ? (int)lua_tointeger(L, -1) - 1 : 0;
-    lua_pop(L, 1);
+    a->retry = int_field(L, "try", 1) - 1;
     a->story = s;
 }
 
-/* provider.call{ provider =, path =, body = text | request, edits =, removed =, wire =, stream =,
- * choices = 1 (answers asked for), headers =, auth_header =, auth_prefix =, method = "POST", timeout =, first_byte =,
- * stall = (seconds), model = "provider/model" (for its health; without it none is kept), known = is it in the
- * catalogue?, requests_per_minute =, tokens_per_minute =, input_price =, output_price = (USD per million tokens),
- * context = (tokens): what a call that is stopped has cost is estimated from them; label =, try = (1: the first one): for
- * the trace; bounds = { min_rate = tokens a second, window = seconds, max_tokens =, max_cost = USD (for the error's words),
- * first_content = seconds } of a stream }
+static void check_plain(lua_State *L, int index)
+{
+    luaL_checktype(L, index, LUA_TTABLE);
+    luaL_argcheck(L, !lua_getmetatable(L, index), index,
+                  "a plain table is needed, without metatable");
+}
+
+/* Line, out, more, box -> line, box: what waits needs no more. */
+static int wait_for_it(lua_State *L, struct box *box, struct task *t)
+{
+    box->call.on_change = on_change;
+    box->call.arg = box;
+    box->pending.inherited = true;
+    task_add_pending(t, &box->pending, box_abort);
+    lua_settop(L, BOX_AT);
+    lua_replace(L, OUT);
+    return box_wait(L, box, after_settled);
+}
+
+/* line:call({ body = text | request, edits =, removed = (names), headers = }, more?) -- more: { timeout =, first_byte =,
+ * stall = (seconds), choices = 1 (answers asked for), label =, try = (1: the first one): for the trace, bounds = {
+ * min_rate = tokens a second, window = seconds, max_tokens =, max_cost = USD (for the error's words), first_content =
+ * seconds } of a stream }
  *   -> call, status, body     the answer is here whole (any status)
  *   -> call, status, nil      a stream that has proved alive, or is complete
  *   -> call, 200, error, true the provider sent an error in its stream before any content
@@ -406,32 +383,31 @@ static void follow(lua_State *L, struct box *box, struct story *s)
  * Yields. */
 static int l_call(lua_State *L)
 {
+    const struct line *line = line_check(L, LINE_AT);
     struct health_refusal refusal;
     struct err err;
 
-    luaL_checktype(L, 1, LUA_TTABLE);
-    lua_settop(L, 1);
-    luaL_argcheck(L, !lua_getmetatable(L, 1), 1, "a plain table is needed, without metatable");
-    const struct provider *p = find_provider(L);
-    lua_getfield(L, 1, "wire");
-    const struct wire *wire = wire_check(L, 2);
-    struct box *box = new_box(L);
-    lua_insert(L, 2); /* table, box, wire */
-    lua_setiuservalue(L, 2, 1);
+    lua_settop(L, MORE);
+    check_plain(L, OUT);
+    if (!lua_isnil(L, MORE))
+        check_plain(L, MORE);
     if (!lua_isyieldable(L))
         return lua_place_error(
             L, "a model cannot be called here: not while a file is loaded, in a metamethod, or in "
                "a function that string.gsub or table.sort calls");
+    struct box *box = new_box(L);
+    lua_pushvalue(L, LINE_AT);
+    lua_setiuservalue(L, BOX_AT, 1);
     struct task *t = task_of(L);
     check_calls(L, t);
     struct story *story = t->ledger ? t->ledger->story : NULL;
-    if (!admitted(L, box, p, &refusal)) {
+    if (!admitted(L, box, line, &refusal)) {
         if (story)
-            tell_refused(L, story, &refusal);
-        return refused(L, text_field(L, "model", ""), &refusal);
+            tell_refused(line, story, &refusal);
+        return refused(L, line->model, &refusal);
     }
-    make_head(L, box, p, box->admission.ticket.key_index);
-    int started = start(L, box, p, wire, &err);
+    make_head(L, box, line, box->admission.ticket.key_index);
+    int started = start(L, box, line, &err);
     buf_wipe(&box->head);
     if (started < 0) {
         admission_give_up(&box->admission);
@@ -439,20 +415,14 @@ static int l_call(lua_State *L)
     }
     if (t->ledger) {
         t->ledger->attempts++;
-        t->ledger->simulated = t->ledger->simulated || p->simulated;
+        t->ledger->simulated = t->ledger->simulated || line->provider->simulated;
     }
-    box->call.on_change = on_change;
-    box->call.arg = box;
     box->ledger = t->ledger;
-    box->provider = p;
-    box->prices =
-        (struct box_prices){number_field(L, "input_price"), number_field(L, "output_price"),
-                            (size_t)fmin(number_field(L, "context"), NUMBER_MAX)};
-    box->pending.inherited = true;
-    task_add_pending(t, &box->pending, box_abort);
+    box->provider = line->provider;
+    box->prices = line->prices;
     if (story)
-        follow(L, box, story);
-    return box_wait(L, box, after_settled);
+        follow(L, box, line, story);
+    return wait_for_it(L, box, t);
 }
 
 /* provider.request(text) -> request | nil, err: a view of JSON text, as policies get of a client's
@@ -472,7 +442,7 @@ static int l_request(lua_State *L)
 
 int luaopen_baton_provider(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"call", l_call},
+    static const luaL_Reg functions[] = {{"line", line_new},
                                          {"wire", wire_new},
                                          {"request", l_request},
                                          {"view", request_view_new},
@@ -480,6 +450,7 @@ int luaopen_baton_provider(lua_State *L)
                                          {"changes", request_view_changes},
                                          {NULL, NULL}};
 
+    line_open(L, l_call);
     luaL_newlib(L, functions);
     return 1;
 }

@@ -12,9 +12,13 @@ enum { DEPTH_MAX = 100 }; /* each level takes C stack */
 /* In a view's metatable the table stands under this address, which no script can name. */
 static const char table_key = 0;
 
+/* The functions of all views are the same, so that a view is two tables and no more: thousands of them live as long as
+ * their generation, and the collector walks over each. */
+
 static int l_refuse_write(lua_State *L)
 {
-    return luaL_error(L, "%s is read-only (writing '%s')", lua_tostring(L, lua_upvalueindex(1)),
+    luaL_getmetafield(L, 1, "__metatable"); /* says what it is */
+    return luaL_error(L, "%s is read-only (writing '%s')", lua_tostring(L, -1),
                       lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : luaL_typename(L, 2));
 }
 
@@ -23,7 +27,7 @@ static int l_pairs(lua_State *L)
 {
     lua_settop(L, 1);
     lua_pushcfunction(L, lua_pairs);
-    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_view_push_table(L, 1);
     lua_call(L, 1, 1);
     lua_pushvalue(L, 1);
     lua_pushnil(L);
@@ -32,7 +36,8 @@ static int l_pairs(lua_State *L)
 
 static int l_length(lua_State *L)
 {
-    lua_pushinteger(L, luaL_len(L, lua_upvalueindex(1)));
+    lua_view_push_table(L, 1);
+    lua_pushinteger(L, luaL_len(L, -1));
     return 1;
 }
 
@@ -74,14 +79,11 @@ static void make_view(lua_State *L, const char *what, int seen, int depth)
     lua_createtable(L, 0, 6);
     lua_pushvalue(L, table);
     lua_setfield(L, -2, "__index");
-    lua_pushstring(L, what);
-    lua_pushcclosure(L, l_refuse_write, 1);
+    lua_pushcfunction(L, l_refuse_write);
     lua_setfield(L, -2, "__newindex");
-    lua_pushvalue(L, table);
-    lua_pushcclosure(L, l_pairs, 1);
+    lua_pushcfunction(L, l_pairs);
     lua_setfield(L, -2, "__pairs");
-    lua_pushvalue(L, table);
-    lua_pushcclosure(L, l_length, 1);
+    lua_pushcfunction(L, l_length);
     lua_setfield(L, -2, "__len");
     lua_pushstring(L, what);
     lua_setfield(L, -2, "__metatable");

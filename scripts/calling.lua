@@ -6,6 +6,7 @@ local config = require "config"
 local explain = require "explain"
 local log = require "log"
 local models = require "models"
+local provider = require "provider"
 local retrying = require "retrying"
 local trace = require "trace"
 
@@ -23,6 +24,40 @@ function calling.find(target)
    local name = config.providers[entry.provider].codec
    codecs[name] = codecs[name] or require("codec." .. name)
    return entry, codecs[name]
+end
+
+-- ---- lines ----
+
+-- calling.line(entry, codec, path, stream) -> line | nil, err: a line to a model (provider.line) with its
+-- codec's header fields. path: text.
+function calling.line(entry, codec, path, stream)
+   local headers = codec.headers
+   if type(headers) == "function" then headers = headers(entry.model, config.providers[entry.provider]) end
+   local fields = {} -- a copy: C cannot look into a module's own table, which is read-only
+   for name, value in pairs(headers or {}) do fields[name] = value end
+   return provider.line {
+      provider = entry.provider, path = path, headers = fields, wire = codec.wire, stream = stream,
+      auth_header = codec.auth_header, auth_prefix = codec.auth_prefix, model = entry.name,
+      known = models.is_known(entry.name), input_price = entry.input, output_price = entry.output,
+      requests_per_minute = entry.requests_per_minute, tokens_per_minute = entry.tokens_per_minute,
+      context = entry.context,
+   }
+end
+
+-- The lines for chats, by entry. Only those of the catalogue's models are kept: clients may make up others
+-- without end.
+local whole, streamed = {}, {}
+
+-- calling.line_to(entry, codec, stream) -> line | nil, err: the line for chats. A codec's path and headers,
+-- where they are functions, are asked once for each model.
+function calling.line_to(entry, codec, stream)
+   local lines = stream and streamed or whole
+   if lines[entry] then return lines[entry] end
+   local path = codec.path
+   if type(path) == "function" then path = path(entry.model, stream, config.providers[entry.provider]) end
+   local line, err = calling.line(entry, codec, path, stream)
+   if line and models.is_known(entry.name) then lines[entry] = line end
+   return line, err
 end
 
 -- ---- errors ----
@@ -89,13 +124,13 @@ local function has_spare_key(entry, err)
    return (who == "key" or who == "quota") and not err.refused and models.is_ready(entry)
 end
 
--- calling.try(entry, retries, attempt) -> what attempt(n) returns when that is not nil | nil, err. n: which
--- try it is, from 1. Tries until it is in vain (retrying.lua). Yields.
-function calling.try(entry, retries, attempt)
+-- calling.try(entry, retries, attempt, ...) -> what attempt(n, entry, ...) returns when that is not nil |
+-- nil, err. n: which try it is, from 1. Tries until it is in vain (retrying.lua). Yields.
+function calling.try(entry, retries, attempt, ...)
    local n = 1
    local spare_keys = (config.providers[entry.provider].keys or 1) - 1
    while true do
-      local call, body, usage, view, warnings = attempt(n)
+      local call, body, usage, view, warnings = attempt(n, entry, ...)
       if call then return call, body, usage, view, warnings end
       local err = body
       log.debug("attempt failed", { model = entry.name, code = err.code, attempt = n })

@@ -51,11 +51,13 @@ function count.ask(model, format, view)
    local path, headers = codec.count.path, {}
    if type(path) == "function" then path = path(entry.model) end
    for name, value in pairs(codec.headers or {}) do headers[name] = value end
-   local call, status, answer = provider.call {
-      provider = entry.provider, path = path, body = view, edits = codec.edits(view, entry.model, false),
-      headers = headers, wire = codec.wire, auth_header = codec.auth_header, auth_prefix = codec.auth_prefix,
-      timeout = TIMEOUT,
+   local line = provider.line {
+      provider = entry.provider, path = path, headers = headers, wire = codec.wire,
+      auth_header = codec.auth_header, auth_prefix = codec.auth_prefix,
    }
+   if not line then return nil end
+   local out = { body = view, edits = codec.edits(view, entry.model, false) }
+   local call, status, answer = line:call(out, { timeout = TIMEOUT })
    if not call or status ~= 200 or type(answer) ~= "string" then return nil end
    return number(hub.member(json.decode(answer), codec.count.member))
 end

@@ -5,8 +5,6 @@ local calling = require "calling"
 local config = require "config"
 local errors = require "errors"
 local json = require "json"
-local models = require "models"
-local provider = require "provider"
 local usage_of = require "usage"
 
 local embed = {}
@@ -60,16 +58,12 @@ end
 
 -- Sends a body (text or a view with edits): the call and its answer's text | nil, err.
 local function send(entry, codec, out, timeout)
-   local path, facts = codec.embed.path, config.providers[entry.provider]
-   if type(path) == "function" then path = path(entry.model, facts) end
-   local headers = codec.headers
-   if type(headers) == "function" then headers = headers(entry.model, facts) end
-   local call, status, answer = provider.call { -- without an answer: nil, err, call (if it was made)
-      provider = entry.provider, path = path, body = out.body, edits = out.edits, removed = out.removed,
-      headers = headers, wire = codec.wire, auth_header = codec.auth_header, auth_prefix = codec.auth_prefix,
-      timeout = timeout, model = entry.name, known = models.is_known(entry.name),
-      requests_per_minute = entry.requests_per_minute, tokens_per_minute = entry.tokens_per_minute,
-   }
+   local path = codec.embed.path
+   if type(path) == "function" then path = path(entry.model, config.providers[entry.provider]) end
+   local line, astray = calling.line(entry, codec, path, false)
+   if not line then return nil, calling.place(astray, entry) end
+   -- without an answer: nil, err, call (if it was made)
+   local call, status, answer = line:call(out, { timeout = timeout })
    if not call then
       local err, made = calling.place(status, entry), answer
       if made then return calling.failed(made, err) end

@@ -9,11 +9,9 @@
 local calling = require "calling"
 local careful = require "careful"
 local clock = require "clock"
-local config = require "config"
 local embed = require "embed"
 local errors = require "errors"
 local json = require "json"
-local models = require "models"
 local outgoing = require "outgoing"
 local provider = require "provider"
 local reply = require "reply"
@@ -22,7 +20,8 @@ local structured = require "structured"
 local llm = {}
 
 local place, book, report, failed = calling.place, calling.book, calling.report, calling.failed
-local failure, find = calling.failure, calling.find
+local failure, find, line_to, try = calling.failure, calling.find, calling.line_to, calling.try
+local make = outgoing.make
 
 -- ---- options ----
 
@@ -105,21 +104,6 @@ local function choices_of(req, opts, codec)
    return type(n) == "number" and math.tointeger(n) or 1
 end
 
-local function path_of(codec, entry, stream)
-   if type(codec.path) == "string" then return codec.path end
-   return codec.path(entry.model, stream, config.providers[entry.provider])
-end
-
-local function headers_of(codec, entry, out)
-   local fixed = codec.headers
-   if type(fixed) == "function" then fixed = fixed(entry.model, config.providers[entry.provider]) end
-   if not fixed then return out.headers end
-   local all = {} -- a copy: C cannot look into a module's own table, which is read-only
-   for name, value in pairs(fixed) do all[name] = value end
-   for name, value in pairs(out.headers or {}) do all[name] = value end
-   return all
-end
-
 -- An answer that does not look like one: the provider's error, what the codec makes of it, or that it is
 -- none.
 local function no_answer(call, status, answer, entry, codec, err)
@@ -143,25 +127,25 @@ local function limits_of(opts, stream)
    return timeout, ttft, bounds
 end
 
--- Sends one request. Returns the call, its body (nil: a stream), its usage (false: none), its view (of other
--- formats than OpenAI's, which may hold an error in what looks like an answer) and what was left out | nil,
--- err.
-local function attempt(entry, req, opts, codec, stream, n)
-   local out, wrong = outgoing.make(req, entry, codec, stream, settings_of(opts))
-   if not out then return nil, wrong end
+-- What a call is told besides the request; nil: nothing.
+local function terms_of(req, opts, codec, stream, n)
+   local choices = stream and choices_of(req, opts, codec) or 1
+   if opts == no_options and n == 1 and choices == 1 then return nil end
    local timeout, ttft, bounds = limits_of(opts, stream)
+   return { choices = choices, timeout = timeout, first_byte = ttft, stall = opts.stall, bounds = bounds,
+      label = opts.label, try = n }
+end
+
+-- Sends one request, for the n-th time. Returns the call, its body (nil: a stream), its usage (false: none),
+-- its view (of other formats than OpenAI's, which may hold an error in what looks like an answer) and what was
+-- left out | nil, err.
+local function attempt(n, entry, codec, req, opts, stream)
+   local out, wrong = make(req, entry, codec, stream, opts ~= no_options and settings_of(opts) or nil)
+   if not out then return nil, wrong end
+   local line, astray = line_to(entry, codec, stream)
+   if not line then return nil, place(astray, entry) end
    -- without an answer: nil, err, call (if it was made)
-   local call, status, answer, is_error = provider.call {
-      provider = entry.provider, path = path_of(codec, entry, stream), body = out.body, edits = out.edits,
-      removed = out.removed, headers = headers_of(codec, entry, out),
-      wire = codec.wire, stream = stream, choices = stream and choices_of(req, opts, codec),
-      auth_header = codec.auth_header, auth_prefix = codec.auth_prefix, timeout = timeout,
-      first_byte = ttft, stall = opts.stall, bounds = bounds, model = entry.name,
-      known = models.is_known(entry.name),
-      requests_per_minute = entry.requests_per_minute, tokens_per_minute = entry.tokens_per_minute,
-      input_price = entry.input, output_price = entry.output, context = entry.context,
-      label = opts.label, try = n,
-   }
+   local call, status, answer, is_error = line:call(out, terms_of(req, opts, codec, stream, opts.try or n))
    if not call then
       local err, made = place(status, entry), answer
       if made then return failed(made, err) end
@@ -183,11 +167,7 @@ local function whole(entry, codec, opts, call, body, usage, view, warnings)
    local ttft, latency = call:times()
    local cost = book(entry, usage or nil)
    report(call, usage or nil, cost)
-   return reply.new {
-      raw = body, codec = codec, view = view, usage = usage, cost = cost, latency = latency, ttft = ttft,
-      model = entry.model, provider = entry.provider, name = entry.name, label = opts.label,
-      warnings = warnings,
-   }
+   return reply.of_call(entry, codec, body, view, usage, cost, latency, ttft, opts.label, warnings)
 end
 
 -- ---- streams ----
@@ -314,9 +294,7 @@ end
 local function ask(target, req, opts, stream)
    local entry, codec = find(target)
    if not entry then return nil, codec end
-   local call, body, usage, view, warnings = calling.try(entry, opts.retries or 0, function(n)
-      return attempt(entry, req, opts, codec, stream, opts.try or n)
-   end)
+   local call, body, usage, view, warnings = try(entry, opts.retries or 0, attempt, codec, req, opts, stream)
    if not call then return nil, body end
    if not body then return new_stream(entry, codec, opts, call, warnings) end
    return whole(entry, codec, opts, call, body, usage, view, warnings)

@@ -48,6 +48,17 @@ function Reply.__newindex(self, name, value)
    end
 end
 
+-- reply.of_call(entry, codec, raw, view, usage, cost, latency, ttft, label, warnings) -> reply: what a call to
+-- a model has answered; what is not known may be nil or false. In one table, since every request makes one.
+function reply.of_call(entry, codec, raw, view, usage, cost, latency, ttft, label, warnings)
+   return setmetatable({
+      raw = raw, codec = codec, view = view or false, edited = false, shown = false, usage = usage or false,
+      cost = cost, latency = latency, ttft = ttft or false, model = entry.model, provider = entry.provider,
+      name = entry.name, label = label or false, confidence = false, warnings = warnings or false,
+      models = false,
+   }, Reply)
+end
+
 -- reply.new(fields) -> reply. Only these are kept in the reply itself; everything else is looked up in the
 -- decoded view.
 function reply.new(fields)

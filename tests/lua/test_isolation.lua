@@ -270,45 +270,71 @@ end)
 
 t.case("a path cannot lead a key to another host", function()
    for _, path in ipairs { ".evil.test/v1", "@evil.test/", ":8080/", "1/steal", "\\@evil.test", "?", "#" } do
-      local call, err = provider.call { provider = "sim", path = path, body = "{}", wire = codec.wire }
-      t.equal(call, nil)
+      local line, err = provider.line { provider = "sim", path = path, wire = codec.wire }
+      t.equal(line, nil)
       t.equal(err and err.code, "bad_request")
    end
    t.equal(#t.requests(), 0)
 end)
 
-t.case("provider.call: numbers that no timer and no counter holds", function()
+t.case("line:call: numbers that no timer and no counter holds", function()
    local most = {
       window = 1e300, first_content = math.huge, min_rate = 1e-300, max_tokens = math.huge, max_cost = 0 / 0,
    }
    for _, bounds in ipairs { most, { window = 1e-300, min_rate = 1e-9 } } do
       t.stream { t.delta { content = "It." }, t.delta({}, "stop") }
-      local call, status = provider.call { provider = "sim", path = "/chat/completions", stream = true,
-         wire = codec.wire, body = "{}", context = math.huge, input_price = 1, output_price = 1,
-         bounds = bounds }
+      local line = provider.line { provider = "sim", path = "/chat/completions", stream = true,
+         wire = codec.wire, context = math.huge, input_price = 1, output_price = 1 }
+      local call, status = line:call({ body = "{}" }, { bounds = bounds })
       t.equal(status, 200)
       while call:next() do end
       call:close()
    end
 end)
 
-t.case("provider.call: bounds that raise leave nothing behind", function()
+t.case("line:call: bounds that raise leave nothing behind", function()
    local bounds = setmetatable({}, { __index = function() error("no bounds", 0) end })
+   local line = provider.line { provider = "sim", path = "/", wire = codec.wire }
    for _ = 1, 3 do
       t.raises(function()
-         provider.call { provider = "sim", path = "/", body = ("x"):rep(5000), wire = codec.wire,
-            bounds = bounds }
+         line:call({ body = ("x"):rep(5000) }, { bounds = bounds })
       end, "no bounds")
    end
 end)
 
-t.case("provider.call reads a plain table only", function()
+t.case("a line and its calls read plain tables only", function()
    local asked = setmetatable({}, { __index = function() return "sim" end })
-   t.raises(function() provider.call(asked) end, "without metatable")
-   asked = { provider = "sim", path = "/", body = "{}", wire = codec.wire }
+   t.raises(function() provider.line(asked) end, "without metatable")
+   asked = { provider = "sim", path = "/", wire = codec.wire }
+   local line = provider.line(asked)
    setmetatable(asked, { __metatable = false })
-   t.raises(function() provider.call(asked) end, "without metatable")
+   t.raises(function() provider.line(asked) end, "without metatable")
+   t.raises(function() line:call(setmetatable({ body = "{}" }, {})) end, "without metatable")
+   t.raises(function() line:call({ body = "{}" }, setmetatable({}, {})) end, "without metatable")
+   t.raises(function() line.call({}, { body = "{}" }) end, "line")
    t.equal(#t.requests(), 0)
+end)
+
+t.case("a line says what is wrong with it", function()
+   local function refused(fields, what)
+      local facts = { provider = "sim", path = "/", wire = codec.wire }
+      for name, value in pairs(fields) do facts[name] = value end
+      t.raises(function() provider.line(facts) end, what)
+   end
+   refused({ provider = "nobody" }, "there is no provider 'nobody'")
+   refused({ wire = {} }, "wire")
+   refused({ path = 1 }, "path must be a string")
+   refused({ headers = { ["x-a"] = "b\r\nhost: evil" } }, "line break")
+   refused({ headers = { ["x-a\n"] = "b" } }, "line break")
+   refused({ auth_prefix = "a\n" }, "line break")
+   refused({ headers = { ["x-a"] = 1 } }, "names and texts")
+   refused({ headers = { ["x-a"] = ("b"):rep(70000) } }, "65536 bytes")
+   local many = {}
+   for i = 1, 70 do many["x-" .. i] = "y" end
+   refused({ headers = many }, "64 header fields")
+   local line, err = provider.line { provider = "sim", path = "/" .. ("x"):rep(3000), wire = codec.wire }
+   t.equal(line, nil)
+   t.equal(err.code, "bad_request")
 end)
 
 -- ---- libraries with memory of their own ----
