@@ -158,6 +158,8 @@ bool json_text_is(struct span value, struct span text)
 {
     if (!is_string(value) || value.n - 2 < text.n)
         return false; /* an escape is never shorter than what it stands for */
+    if (text.n && value.p[1] != text.p[0] && value.p[1] != '\\')
+        return false;
     if (!memchr(value.p + 1, '\\', value.n - 2))
         return value.n - 2 == text.n && memcmp(value.p + 1, text.p, text.n) == 0;
     return same_pieces(value, text);

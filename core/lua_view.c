@@ -129,3 +129,50 @@ int luaopen_baton_readonly(lua_State *L)
     lua_pushcfunction(L, l_readonly);
     return 1;
 }
+
+/* ---- the other way ---- */
+
+/* How many keys the table at 'index' has that are not of its list of n. */
+static int count_others(lua_State *L, int index, lua_Unsigned n)
+{
+    lua_Unsigned all = 0;
+
+    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
+        all++;
+    return (int)(all > n ? all - n : 0);
+}
+
+/* Replaces the table or the view on top of the stack by a copy. */
+static void copy(lua_State *L, int depth)
+{
+    luaL_checkstack(L, 8, NULL);
+    if (depth > DEPTH_MAX)
+        luaL_error(L, "a table is nested more than %d deep", DEPTH_MAX);
+    if (lua_view_push_table(L, -1))
+        lua_replace(L, -2);
+    int from = lua_gettop(L);
+    lua_Unsigned n = lua_rawlen(L, from);
+    lua_createtable(L, (int)n, count_others(L, from, n));
+    for (lua_pushnil(L); lua_next(L, from);) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        if (lua_istable(L, -1))
+            copy(L, depth + 1);
+        lua_rawset(L, from + 1);
+    }
+    lua_replace(L, from);
+}
+
+static int l_writable(lua_State *L)
+{
+    lua_settop(L, 1);
+    if (lua_istable(L, 1))
+        copy(L, 1);
+    return 1;
+}
+
+int luaopen_baton_writable(lua_State *L)
+{
+    lua_pushcfunction(L, l_writable);
+    return 1;
+}

@@ -20,4 +20,8 @@ bool lua_view_push_table(lua_State *L, int index);
 /* lua_CFunction: the module "readonly", a function: readonly(t, what = "the table") -> a view of t. */
 int luaopen_baton_readonly(lua_State *L);
 
+/* lua_CFunction: the module "writable", a function: writable(value) -> a copy of a table or a view, and of those
+ * inside, without metatables; anything else as it is. Raises when it is nested more than 100 deep. */
+int luaopen_baton_writable(lua_State *L);
+
 #endif

@@ -10,6 +10,7 @@ local llm = require "llm"
 local policies = require "policies"
 local policy = require "policy"
 local trace = require "trace"
+local writable = require "writable"
 
 local composing = {}
 
@@ -24,17 +25,10 @@ for name in pairs(config.policies) do
    end
 end
 
-local function copy(value)
-   if type(value) ~= "table" then return value end
-   local own = {}
-   for key, item in pairs(value) do own[key] = copy(item) end
-   return own
-end
-
 -- composing.params(name) -> the parameters of a policy. Each run gets its own: what it does to them is gone
 -- with it.
 function composing.params(name)
-   return copy(params[name])
+   return writable(params[name])
 end
 
 -- ---- parts ----
@@ -42,7 +36,7 @@ end
 -- given: what the caller of a chain has set, of which a part gets what it has opened.
 local function run_definition(definition, req, next, given)
    trace.note { part = definition.name }
-   local own = params[definition.name] and composing.params(definition.name) or copy(definition.params)
+   local own = params[definition.name] and composing.params(definition.name) or writable(definition.params)
    for name in pairs(given and definition.open or {}) do
       if given[name] ~= nil then own[name] = given[name] end
    end

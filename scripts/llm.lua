@@ -137,8 +137,8 @@ local function terms_of(req, opts, codec, stream, n)
 end
 
 -- Sends one request, for the n-th time. Returns the call, its body (nil: a stream), its usage (false: none),
--- its view (of other formats than OpenAI's, which may hold an error in what looks like an answer) and what was
--- left out | nil, err.
+-- its view (of other formats than OpenAI's, which may hold an error in what looks like an answer) and what
+-- was left out | nil, err.
 local function attempt(n, entry, codec, req, opts, stream)
    local out, wrong = make(req, entry, codec, stream, opts ~= no_options and settings_of(opts) or nil)
    if not out then return nil, wrong end

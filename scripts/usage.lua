@@ -30,10 +30,10 @@ local function member(value, name)
    if type(value) == "table" then return value[name] end
 end
 
--- The first that is a count, else nil.
+-- The first that is a count, as a whole number, else nil. Every answer asks for many: no call within.
 local function known(a, b)
-   if is_count(a) then return a // 1 | 0 end
-   return is_count(b) and b // 1 | 0 or nil
+   if type(a) == "number" and a >= 0 and a <= LIMIT then return a // 1 | 0 end
+   if type(b) == "number" and b >= 0 and b <= LIMIT then return b // 1 | 0 end
 end
 
 local function some(value)
@@ -47,8 +47,8 @@ local function settled(c)
    if c.input_tokens < parts then c.input_tokens = parts end
    if c.cache_write_1h_tokens > c.cache_write_tokens then c.cache_write_1h_tokens = c.cache_write_tokens end
    if c.output_tokens < c.reasoning_tokens then c.output_tokens = c.reasoning_tokens end
-   c.audio_input_tokens = c.audio_input_tokens and min(c.audio_input_tokens, c.input_tokens)
-   c.audio_output_tokens = c.audio_output_tokens and min(c.audio_output_tokens, c.output_tokens)
+   if c.audio_input_tokens then c.audio_input_tokens = min(c.audio_input_tokens, c.input_tokens) end
+   if c.audio_output_tokens then c.audio_output_tokens = min(c.audio_output_tokens, c.output_tokens) end
    return c
 end
 
@@ -70,36 +70,49 @@ end
 
 local nothing = {}
 
--- The object at the first of two names that has one, else an empty one.
+-- The object at the first of two names that has one | nil.
 local function of_details(u, name, other)
    local details = u[name] or u[other]
    if type(details) ~= "table" then details = u[other] end
-   return type(details) == "table" and details or nothing
+   return type(details) == "table" and details or nil
+end
+
+-- What an answer's details say of its input and its output.
+local function add_details(c, u)
+   local into = of_details(u, "prompt_tokens_details", "input_tokens_details")
+   local out = of_details(u, "completion_tokens_details", "output_tokens_details")
+   if into then
+      c.cached_tokens = known(into.cached_tokens) or c.cached_tokens
+      c.cache_write_tokens = known(into.cache_write_tokens, into.cache_creation_tokens) or 0
+      c.audio_input_tokens = some(known(into.audio_tokens) or 0)
+   end
+   if out then
+      c.reasoning_tokens = known(out.reasoning_tokens) or c.reasoning_tokens
+      c.audio_output_tokens = some(known(out.audio_tokens) or 0)
+   end
 end
 
 -- usage.from.openai(object): Chat Completions, completions, embeddings, Responses, and the servers
 -- that speak these: DeepSeek (prompt_cache_hit_tokens, _miss_), Moonshot (cached_tokens), xAI.
 function usage.from.openai(u)
    if type(u) ~= "table" then return nil end
-   local told_input = known(u.prompt_tokens, u.input_tokens)
-   local told_output = known(u.completion_tokens, u.output_tokens)
-   if not (told_input or told_output or is_count(u.total_tokens)) then return nil end
-   local into = of_details(u, "prompt_tokens_details", "input_tokens_details")
-   local out = of_details(u, "completion_tokens_details", "output_tokens_details")
-   local hit = count(u.prompt_cache_hit_tokens)
-   local reasoning = known(out.reasoning_tokens, u.reasoning_tokens) or 0
-   local input = max(told_input or 0, hit + count(u.prompt_cache_miss_tokens))
-   return settled {
-      input_tokens = input,
-      cached_tokens = max(known(into.cached_tokens, u.cached_tokens) or 0, hit),
-      cache_write_tokens = known(into.cache_write_tokens, into.cache_creation_tokens) or 0,
-      cache_write_1h_tokens = 0,
-      output_tokens = output_of(input, told_output or 0, reasoning, count(u.total_tokens)),
-      reasoning_tokens = reasoning,
-      audio_input_tokens = some(count(into.audio_tokens)),
-      audio_output_tokens = some(count(out.audio_tokens)),
-      requests = some(count(u.num_server_side_tools_used)),
+   local input = known(u.prompt_tokens, u.input_tokens)
+   local output = known(u.completion_tokens, u.output_tokens)
+   local total = known(u.total_tokens)
+   if not (input or output or total) then return nil end
+   local c = {
+      input_tokens = input or 0, cached_tokens = known(u.cached_tokens) or 0, cache_write_tokens = 0,
+      cache_write_1h_tokens = 0, output_tokens = 0, reasoning_tokens = known(u.reasoning_tokens) or 0,
    }
+   add_details(c, u)
+   if u.prompt_cache_hit_tokens or u.prompt_cache_miss_tokens then
+      local hit = count(u.prompt_cache_hit_tokens)
+      c.input_tokens = max(c.input_tokens, hit + count(u.prompt_cache_miss_tokens))
+      c.cached_tokens = max(c.cached_tokens, hit)
+   end
+   c.output_tokens = output_of(c.input_tokens, output or 0, c.reasoning_tokens, total or 0)
+   if u.num_server_side_tools_used then c.requests = some(count(u.num_server_side_tools_used)) end
+   return settled(c)
 end
 
 usage.from.responses = usage.from.openai
