@@ -243,21 +243,20 @@ static int l_spent(lua_State *L)
     return 2;
 }
 
-/* call:excerpt() -> text | nil: how an answer began that made no sense, or the event that did; at most 200 bytes, and
- * the provider's keys are not in it. */
+/* call:excerpt(answer?) -> text | nil: how an answer began that made no sense, or the event that did; at most 200 bytes,
+ * and the provider's keys are not in it. */
 static int l_excerpt(lua_State *L)
 {
     struct box *box = box_check(L);
-    char text[KEPT];
-    size_t n = box->first_n;
+    struct span from = buf_span(&box->call.odd);
+    char text[LOOKED_AT];
 
-    memcpy(text, box->first, n);
-    if (box->call.odd.len) {
-        n = box->call.odd.len < KEPT ? box->call.odd.len : KEPT;
-        memcpy(text, box->call.odd.data, n);
-    }
+    if (!from.n)
+        from.p = luaL_optlstring(L, 2, "", &from.n);
+    size_t n = from.n < LOOKED_AT ? from.n : LOOKED_AT;
     if (n == 0)
         return 0;
+    memcpy(text, from.p, n);
     n = box_hide_keys(box->provider, text, n);
     lua_pushlstring(L, text, n < EXCERPT ? n : EXCERPT);
     return 1;

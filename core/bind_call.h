@@ -12,8 +12,8 @@
 
 #define BOX "baton.call" /* the name of the metatable */
 
-/* Of an answer that made no sense: bytes that are kept, and bytes that are shown, so that a key is found whole. */
-enum { KEPT = 512, EXCERPT = 200 };
+/* Of an answer that made no sense: bytes that are looked at, and bytes that are shown, so that a key is found whole. */
+enum { LOOKED_AT = 512, EXCERPT = 200 };
 
 /* A call and who waits for it. */
 struct box {
@@ -25,11 +25,9 @@ struct box {
     const struct provider *provider;
     struct admission admission;
     struct line_prices prices;
-    size_t sent;      /* bytes of the request's body */
-    struct buf body;  /* of the request, until it is sent */
-    struct buf head;  /* header lines, each with a terminator; wiped: they hold the key */
-    char first[KEPT]; /* how a whole answer began */
-    size_t first_n;
+    size_t sent;     /* bytes of the request's body */
+    struct buf body; /* of the request, until it is sent */
+    struct buf head; /* header lines, each with a terminator; wiped: they hold the key */
 };
 
 /* The call at index 1; raises when it is none. */

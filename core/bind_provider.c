@@ -157,7 +157,7 @@ static struct call_bounds read_bounds(lua_State *L)
     return (struct call_bounds){values[0], values[1], values[2], values[3], values[4]};
 }
 
-/* The body leaves; its beginning stays, for whoever has to tell that it made no sense. */
+/* The body leaves. */
 static void push_body(lua_State *L, struct box *box)
 {
     struct buf *b = &box->call.body;
@@ -166,9 +166,6 @@ static void push_body(lua_State *L, struct box *box)
         b->len = box_hide_keys(box->provider, b->data, b->len);
     struct span body = buf_span(b);
     lua_pushlstring(L, body.p, body.n);
-    box->first_n = body.n < KEPT ? body.n : KEPT;
-    if (box->first_n)
-        memcpy(box->first, body.p, box->first_n);
     buf_deinit(b);
 }
 
@@ -216,7 +213,8 @@ static struct box *new_box(lua_State *L)
 {
     struct box *box = lua_newuserdatauv(L, sizeof *box, 1);
 
-    memset(box, 0, sizeof *box);
+    memset((char *)box + sizeof box->call, 0, sizeof *box - sizeof box->call);
+    box->call.fx = NULL; /* not started; call_start clears the rest */
     buf_init(&box->body, BODY_MAX);
     buf_init(&box->head, HEAD_MAX);
     luaL_setmetatable(L, BOX);

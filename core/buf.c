@@ -69,16 +69,18 @@ int buf_puts(struct buf *b, const char *text)
 
 int buf_printf(struct buf *b, const char *format, ...)
 {
+    size_t room = b->data ? b->cap - b->len : 0;
     va_list args, again;
 
     va_start(args, format);
     va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, args);
+    int n = vsnprintf(room ? b->data + b->len : NULL, room, format, args);
     va_end(args);
     /* one byte more for the terminator that vsnprintf insists on; it is not counted in len */
     char *to = n < 0 ? NULL : buf_reserve(b, (size_t)n + 1);
     if (to) {
-        vsnprintf(to, (size_t)n + 1, format, again);
+        if ((size_t)n >= room)
+            vsnprintf(to, (size_t)n + 1, format, again);
         b->len += (size_t)n;
     }
     va_end(again);

@@ -103,9 +103,9 @@ static int write_short(struct buf *out, double d)
     char text[NUMBER_MAX], *end = text + sizeof text, *p = end;
     double size = fabs(d), power = 1;
 
-    if (!(size >= 1e-3 && size < 1e9))
+    if (!(size >= 1e-4 && size < 1e9)) /* below, "%.15g" has an exponent */
         return -1;
-    for (int places = 0; places <= 6; places++, power *= 10) {
+    for (int places = 0; places <= 12 && size * power < 1e15; places++, power *= 10) {
         double n = nearbyint(size * power);
         if (n / power != size)
             continue;

@@ -168,8 +168,12 @@ static int put_line(struct log *log, enum log_level level, const char *message,
         log->second = now.tv_sec;
         spell_second(log->second, log->stamp);
     }
-    if (buf_printf(b, "{\"time\":\"%s.%03ldZ\",\"level\":\"%s\",\"message\":", log->stamp,
-                   now.tv_nsec / 1000000, levels[level]) < 0 ||
+    int ms = (int)(now.tv_nsec / 1000000);
+    const char digits[] = {(char)('0' + ms / 100), (char)('0' + ms / 10 % 10),
+                           (char)('0' + ms % 10), 0};
+    if (buf_puts(b, "{\"time\":\"") < 0 || buf_puts(b, log->stamp) < 0 || buf_puts(b, ".") < 0 ||
+        buf_puts(b, digits) < 0 || buf_puts(b, "Z\",\"level\":\"") < 0 ||
+        buf_puts(b, levels[level]) < 0 || buf_puts(b, "\",\"message\":") < 0 ||
         json_write_text(b, (struct span){message, strlen(message)}) < 0)
         return -1;
     for (size_t i = 0; i < n; i++)

@@ -435,6 +435,12 @@ static void dispatch(struct request *r, const char *path)
 
 /* ---- the beginning ---- */
 
+static void put_hex(char out[16], uint64_t number)
+{
+    for (int i = 15; i >= 0; i--, number >>= 4)
+        out[i] = "0123456789abcdef"[number & 15];
+}
+
 /* The client's id when it can stand in a header and a log, else one of ours. */
 static void choose_id(struct request *r)
 {
@@ -469,8 +475,8 @@ void request_handle(struct http_exchange *x, void *arg)
     buf_init(&r->ledger.notes, NOTES_MAX);
     snprintf(r->method, sizeof r->method, "%s", http_method(x));
     snprintf(r->path, sizeof r->path, "%s", path);
-    snprintf(r->ledger.id, sizeof r->ledger.id, "%016llx%016llx",
-             (unsigned long long)w->fx->random(w->fx), (unsigned long long)w->fx->random(w->fx));
+    for (char *at = r->ledger.id; at < r->ledger.id + 32; at += 16)
+        put_hex(at, w->fx->random(w->fx));
     choose_id(r);
     if ((size_t)http_pending(w->http) > w->front->config.waiting_max) {
         reject(r, ERR_OVERLOADED, "", "too many requests are waiting; try again in a moment%s", "");

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <lauxlib.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -334,10 +335,7 @@ void task_drop_pending(struct pending *p)
 
 double ledger_cost(const struct ledger *l)
 {
-    char text[32];
-
-    snprintf(text, sizeof text, "%.9g", l->cost);
-    return strtod(text, NULL);
+    return l->cost < 1000 ? nearbyint(l->cost * 1e12) / 1e12 : l->cost;
 }
 
 int task_depth(const struct task *t)

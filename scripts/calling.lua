@@ -98,15 +98,15 @@ function calling.report(call, usage, cost)
 end
 
 -- How an answer began that made no sense goes into the request's log line, without the provider's keys.
-local function note_nonsense(call, err)
-   local began = err.code == "bad_response" and call:excerpt()
+local function note_nonsense(call, err, answer)
+   local began = err.code == "bad_response" and call:excerpt(answer)
    if not began then return end
    trace.note { bad_response = { provider = err.provider, model = err.model, began = began } }
 end
 
--- calling.failed(call, err, usage?, cost?) -> nil, err. It failed.
-function calling.failed(call, err, usage, cost)
-   note_nonsense(call, err)
+-- calling.failed(call, err, answer?, usage?, cost?) -> nil, err. It failed. answer: the body that came.
+function calling.failed(call, err, answer, usage, cost)
+   note_nonsense(call, err, answer)
    local who, seconds = blame.of(err, err.model and models.is_known(err.provider .. "/" .. err.model))
    if usage then
       call:report(who, err.code, seconds, usage.input_tokens, usage.cached_tokens, usage.output_tokens, cost)

@@ -70,7 +70,7 @@ local function send(entry, codec, out, timeout)
       return nil, err
    end
    if status ~= 200 then
-      return calling.failed(call, calling.failure(call, status, answer, entry, codec))
+      return calling.failed(call, calling.failure(call, status, answer, entry, codec), answer)
    end
    return call, answer
 end
@@ -79,7 +79,7 @@ end
 local function refuse(call, answer, err, entry, codec)
    local found = json.find(answer, "error")
    if found and found ~= "null" then err = calling.failure(call, 200, answer, entry, codec) end
-   return calling.failed(call, calling.place(err, entry))
+   return calling.failed(call, calling.place(err, entry), answer)
 end
 
 local function is_vector(vector)

@@ -151,15 +151,17 @@ local function attempt(n, entry, codec, req, opts, stream)
       if made then return failed(made, err) end
       return nil, err
    end
-   if status ~= 200 or is_error then return failed(call, failure(call, status, answer, entry, codec)) end
+   if status ~= 200 or is_error then
+      return failed(call, failure(call, status, answer, entry, codec), answer)
+   end
    if not answer then return call, nil, false, false, out.warnings end
    local ok, a, b = codec.wire:read(answer)
-   if not ok then return failed(call, no_answer(call, status, answer, entry, codec, a)) end
+   if not ok then return failed(call, no_answer(call, status, answer, entry, codec, a), answer) end
    if codec.format == "openai" then return call, answer, codec.usage(a, b) or false, false, out.warnings end
    local view, err, own = codec.decode(answer)
    if out.edits then view = view or own end -- a client of this format knows what to do with it
    local usage = view and view.usage or codec.usage(a, b)
-   if not view then return failed(call, place(err, entry), usage, book(entry, usage)) end
+   if not view then return failed(call, place(err, entry), answer, usage, book(entry, usage)) end
    return call, answer, usage or false, view, out.warnings
 end
 
@@ -202,7 +204,7 @@ function Stream:settle(err)
    self.cost = book(self.entry, used or nil)
    self.ttft, self.latency = self.call:times()
    if err then
-      failed(self.call, err, used, self.cost)
+      failed(self.call, err, nil, used, self.cost)
    else
       report(self.call, self.usage, self.cost)
    end

@@ -48,8 +48,8 @@ function Reply.__newindex(self, name, value)
    end
 end
 
--- reply.of_call(entry, codec, raw, view, usage, cost, latency, ttft, label, warnings) -> reply: what a call to
--- a model has answered; what is not known may be nil or false. One table: every request makes one.
+-- reply.of_call(entry, codec, raw, view, usage, cost, latency, ttft, label, warnings) -> reply: what a call
+-- to a model has answered; what is not known may be nil or false. One table: every request makes one.
 function reply.of_call(entry, codec, raw, view, usage, cost, latency, ttft, label, warnings)
    return setmetatable({
       raw = raw, codec = codec, view = view or false, edited = false, shown = false, usage = usage or false,
