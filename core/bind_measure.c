@@ -12,7 +12,6 @@
 enum {
     STEPS_FEATURES = 12,
     STEPS_TOKENS = 6,
-    STEPS_WORDS = 4,
     /* for STEP_BYTES bytes of text */ STEPS_TABLE = 50000
 };
 
@@ -184,60 +183,6 @@ static int l_languages(lua_State *L)
     return 1;
 }
 
-/* ---- words ---- */
-
-static bool in_word(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c & 0x80);
-}
-
-/* Copies the word that begins at p in lower case; an apostrophe inside belongs to it, one at its end does not. Returns
- * the end of what was read; *to is moved. */
-static const char *copy_word(const char *p, const char *end, char **to)
-{
-    const char *from = p;
-
-    while (p < end && (in_word(*p) || *p == '\''))
-        p++;
-    for (const char *c = from; c < p - (p[-1] == '\''); c++)
-        *(*to)++ = *c >= 'A' && *c <= 'Z' ? (char)(*c | 0x20) : *c;
-    return p;
-}
-
-enum { SPACED_FEW = 4096 };
-
-/* measure.spaced(text) -> " its words in lower case ", between single blanks; how many. A word: ASCII letters, digits,
- * bytes beyond ASCII, and apostrophes after its first. */
-static int l_spaced(lua_State *L)
-{
-    struct span s = check_text(L, 1, STEPS_WORDS, "text.spaced");
-    const char *p = s.p, *end = s.p + s.n;
-    lua_Integer words = 0;
-    luaL_Buffer out;
-    char few[SPACED_FEW]; /* most texts: what Lua's buffers keep for more has to be collected */
-    bool small = s.n + 2 <= sizeof few;
-    char *begun = small ? few : luaL_buffinitsize(L, &out, s.n + 2), *to = begun;
-
-    *to++ = ' ';
-    while (p < end) {
-        if (!in_word(*p)) {
-            p++;
-            continue;
-        }
-        p = copy_word(p, end, &to);
-        *to++ = ' ';
-        words++;
-    }
-    if (words == 0)
-        *to++ = ' ';
-    if (small)
-        lua_pushlstring(L, few, (size_t)(to - few));
-    else
-        luaL_pushresultsize(&out, (size_t)(to - begun));
-    lua_pushinteger(L, words);
-    return 2;
-}
-
 int luaopen_baton_measure(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"features", l_features},
@@ -245,7 +190,6 @@ int luaopen_baton_measure(lua_State *L)
                                          {"families", l_families},
                                          {"language", l_language},
                                          {"languages", l_languages},
-                                         {"spaced", l_spaced},
                                          {NULL, NULL}};
 
     luaL_newlibtable(L, functions);

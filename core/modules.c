@@ -40,6 +40,7 @@ static const luaL_Reg modules[] = {
     {"timer", luaopen_baton_timer},
     {"trace", luaopen_baton_trace},
     {"validator", luaopen_baton_validator},
+    {"words", luaopen_baton_words},
     {"writable", luaopen_baton_writable},
     {NULL, NULL},
 };

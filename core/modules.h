@@ -34,5 +34,6 @@ int luaopen_baton_http(lua_State *L);      /* bind_http.c */
 int luaopen_baton_person(lua_State *L);    /* bind_human.c */
 int luaopen_baton_provider(lua_State *L);  /* bind_provider.c */
 int luaopen_baton_validator(lua_State *L); /* bind_schema.c */
+int luaopen_baton_words(lua_State *L);     /* bind_words.c */
 
 #endif

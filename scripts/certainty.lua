@@ -53,13 +53,15 @@ function certainty.of_number(s, top)
    return value / top
 end
 
--- certainty.of(reply) -> 0..1 | nil, source: the reply's own 'confidence', else by its log probabilities,
--- else by what it says. source: "given" | "logprobs" | "report".
-function certainty.of(reply)
+-- certainty.of(reply, is_silent?) -> 0..1 | nil, source: the reply's own 'confidence', else by its log
+-- probabilities, else by what it says; is_silent: it says nothing of that, there is no need to look.
+-- source: "given" | "logprobs" | "report".
+function certainty.of(reply, is_silent)
    if type(reply) == "string" then return certainty.of_text(reply), "report" end
    if type(reply.confidence) == "number" then return reply.confidence, "given" end
    local p = certainty.of_logprobs(reply.logprobs)
    if p then return p, "logprobs" end
+   if is_silent then return nil end
    p = certainty.of_text(reply.text)
    return p, p and "report" or nil
 end

@@ -4,6 +4,7 @@
 -- Texts are UTF-8; upper and lower case are told apart for ASCII letters only. Nothing here fails on any
 -- string of bytes.
 local measure = require "measure"
+local words = require "words"
 
 local text = {}
 
@@ -67,7 +68,7 @@ end
 
 -- text.spaced(s) -> the words between single blanks, with a blank at both ends; how many they are. A phrase
 -- is in a text when text.spaced(s):find(" the phrase ", 1, true) finds it.
-text.spaced = measure.spaced
+text.spaced = words.spaced
 
 -- Does a text that went through text.spaced hold the phrase?
 function text.has(spaced, phrase)

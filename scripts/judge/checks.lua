@@ -6,9 +6,9 @@ local certainty = require "certainty"
 local consensus_keys = require "consensus.keys"
 local json = require "json"
 local language = require "judge.language"
-local scan = require "scan"
 local schema = require "schema"
 local text = require "text"
+local words = require "words"
 
 local checks = {}
 
@@ -45,20 +45,26 @@ local HEDGES = {
 local JSON_WORDS = { "as json", "in json", "valid json", "json object", "json array", "json only",
    "only json" }
 
--- One pass over an answer tells whether it holds any of the phrases of these lists; most hold none.
-local function any_of(...)
-   local all = {}
-   for _, phrases in ipairs { ... } do table.move(phrases, 1, #phrases, #all + 1, all) end
-   local matcher = scan.keywords(all, false)
-   return function(spaced) return #matcher:find(spaced) > 0 end
-end
+-- ---- one pass over a text: which of these phrases does it hold? Most hold none. ----
 
-local says_any = any_of(REFUSALS, IGNORANCE, HEDGES)
+-- A bit for each group, in the order of the lists.
+local JSON <const>, YES_OR_NO <const>, WORD <const>, SENTENCE <const>, COUNT <const> = 1, 2, 4, 8, 16
+local ASKS_THE <const> = 32
+local asked = words.phrases {
+   JSON_WORDS, { "yes or no" }, { "one word", "single word" }, { "one sentence", "single sentence" },
+   { "how many", "how much", "calculate" }, { "the" },
+}
+
+local REFUSES <const>, IGNORES <const>, HEDGES_IT <const>, SAYS_YES_OR_NO <const> = 1, 2, 4, 8
+local SURENESS <const>, SAYS_THE <const> = 16, 32
+local said = words.phrases {
+   REFUSALS, IGNORANCE, HEDGES, { "yes", "no" }, { "conf*", "sure*", "certain*" }, { "the" },
+}
 
 -- With a blank at both ends, as they stand in a text that went through text.spaced.
-for _, phrases in ipairs { REFUSALS, IGNORANCE, HEDGES } do
-   for i, phrase in ipairs(phrases) do phrases[i] = " " .. phrase .. " " end
-end
+local SPACED_REFUSALS, SPACED_HEDGES = {}, {}
+for i, phrase in ipairs(REFUSALS) do SPACED_REFUSALS[i] = " " .. phrase .. " " end
+for i, phrase in ipairs(HEDGES) do SPACED_HEDGES[i] = " " .. phrase .. " " end
 
 local function count(spaced, phrases)
    local n = 0
@@ -77,31 +83,21 @@ end
 -- The checks: each gives true for a fault ------------------------------------------------------------
 
 local function is_refusal(s)
-   return count(text.spaced(s:sub(1, 160)), REFUSALS) > 0
+   return count(text.spaced(plain(s:sub(1, 160))), SPACED_REFUSALS) > 0
 end
 
 -- Runs of five words that come again, by all of them; or one line over and over.
 local function is_repetitive(s, count_of_words)
-   if count_of_words < 40 then return false end
-   local words = text.words(s:sub(1, 20000))
-   if #words < 40 then return false end
-   local seen, again = {}, 0
-   for i = 1, #words - 4 do
-      local run = table.concat(words, " ", i, i + 4)
-      if seen[run] then again = again + 1 end
-      seen[run] = true
-   end
-   return again / (#words - 4) > 0.5
+   return count_of_words >= 40 and words.again(s:sub(1, 20000)) > 0.5
 end
 
-local function asks_json(req, asks)
-   local format = type(req) ~= "string" and req.response_format or nil
+local function format_of(req)
+   return type(req) ~= "string" and req.response_format or nil
+end
+
+local function asks_json(format, asks)
    if format and (format.type == "json_object" or format.type == "json_schema") then return "strict" end
-   if not asks:find("json", 1, true) then return nil end
-   for _, phrase in ipairs(JSON_WORDS) do
-      if text.has(asks, phrase) then return "somewhere" end
-   end
-   return nil
+   return asks & JSON ~= 0 and "somewhere" or nil
 end
 
 -- "malformed_json", "wrapped_json" (prose or a fence around it where nothing but JSON was asked), or nil.
@@ -131,34 +127,23 @@ local function has_options(question)
       and question:find("\n[ \t]*%(?B[%.%):]") ~= nil
 end
 
-local function asks_for_one(asks, what)
-   return asks:find(" " .. what .. " ", 1, true) and (text.has(asks, "one " .. what)
-      or text.has(asks, "single " .. what))
-end
-
 -- Does the answer's form miss the question's: a yes or no, one of the options, a number, one word?
 local function is_off_form(question, asks, s, says)
-   if text.has(asks, "yes or no") then return not (text.has(says, "yes") or text.has(says, "no")) end
+   if asks & YES_OR_NO ~= 0 then return says & SAYS_YES_OR_NO == 0 end
    if has_options(question) then return not (consensus_keys.choice(s) or s:find("%f[%w][A-J]%f[%W]")) end
-   if asks_for_one(asks, "word") then return #text.words(s) > 3 end
-   if asks_for_one(asks, "sentence") then return text.sentences(s) > 2 end
-   if asks:find("^ how many ") or asks:find("^ how much ") or asks:find("^ calculate ") then
+   if asks & WORD ~= 0 then return #text.words(s) > 3 end
+   if asks & SENTENCE ~= 0 then return text.sentences(s) > 2 end
+   if asks & COUNT == 0 then return false end
+   local spaced = text.spaced(question)
+   if spaced:find("^ how many ") or spaced:find("^ how much ") or spaced:find("^ calculate ") then
       return not has_number(s)
    end
    return false
 end
 
-local ARTICLES = { a = true, an = true, the = true }
-
--- The first word of a text that went through text.spaced which text.normalise keeps.
-local function opening(spaced)
-   for word in spaced:gmatch("[^ ']+") do
-      if not ARTICLES[word] then return word end
-   end
-end
-
-local function is_echo(question, asks, s, says)
-   if opening(asks) ~= opening(says) then return false end -- most answers
+-- opened, opens: the first words of both, as numbers, which differ in most answers.
+local function is_echo(question, opened, s, opens)
+   if opened ~= opens then return false end
    local a = text.normalise(s)
    return #a > 20 and a == text.normalise(question)
 end
@@ -183,9 +168,8 @@ local function finish_fault(reply)
 end
 
 -- The schema that an answer must fit: the caller's, or that of the request's response_format.
-local function schema_of(req, wanted)
+local function schema_of(format, wanted)
    if wanted ~= nil then return wanted end
-   local format = type(req) ~= "string" and req.response_format or nil
    if not format or format.type ~= "json_schema" then return nil end
    return type(format.json_schema) == "table" and format.json_schema.schema or nil
 end
@@ -202,29 +186,34 @@ local function form_of_json(how, s, wanted, add)
    if wanted ~= nil and fault ~= "malformed_json" and misses_schema(wanted, s) then add "schema" end
 end
 
--- All faults of an answer that is a text.
+-- "ignorance", "hedging", or nothing.
+local function doubt(s, says, length)
+   if says & (IGNORES | HEDGES_IT) == 0 then return nil end
+   if says & IGNORES ~= 0 then return "ignorance" end
+   local hedges = count(text.spaced(plain(s)), SPACED_HEDGES)
+   return (hedges > 1 or hedges == 1 and length < 40) and "hedging" or nil
+end
+
+-- All faults of an answer that is a text; returns whether it may say how sure it is of itself.
 local function text_faults(req, s, wanted, add)
-   local question, says = plain(text.of(req)), plain(s)
-   wanted = schema_of(req, wanted)
-   local asks, spaced, words = text.spaced(question), text.spaced(says)
-   local hints = says_any(spaced)
-   local how = asks_json(req, asks) or wanted ~= nil and "somewhere" or nil
-   if hints and is_refusal(says) then
+   local question, format = text.of(req), format_of(req)
+   local asks, _, opened = asked:look(question)
+   local says, length, opens = said:look(s)
+   wanted = schema_of(format, wanted)
+   local how = asks_json(format, asks) or wanted ~= nil and "somewhere" or nil
+   if says & REFUSES ~= 0 and is_refusal(s) then
       add "refusal"
    elseif how then
       form_of_json(how, s, wanted, add)
    else
-      if is_off_form(question, asks, says, spaced) then add "off_form" end
-      local hedges = hints and count(spaced, HEDGES) or 0
-      if hints and count(spaced, IGNORANCE) > 0 then
-         add "ignorance"
-      elseif hedges > 1 or hedges == 1 and words < 40 then
-         add "hedging"
-      end
-      if is_echo(question, asks, says, spaced) then add "echo" end
-      if language.misses(question, says, asks, spaced) then add "language" end
+      if is_off_form(question, asks, s, says) then add "off_form" end
+      add(doubt(s, says, length))
+      if is_echo(question, opened, s, opens) then add "echo" end
+      local both_english = asks & ASKS_THE ~= 0 and says & SAYS_THE ~= 0
+      if not both_english and language.misses(question, s) then add "language" end
    end
-   if is_repetitive(says, words) then add "repetition" end
+   if is_repetitive(s, length) then add "repetition" end
+   return says & SURENESS ~= 0
 end
 
 -- checks.faults(req, reply, opts, add): calls add(reason) for each fault, in the order in which they are
@@ -232,15 +221,15 @@ end
 function checks.faults(req, reply, opts, add)
    if not reply then return add "no_reply" end
    local calls = reply.tool_calls
-   local s = type(reply.text) == "string" and reply.text or ""
+   local s = reply.text
+   if type(s) ~= "string" then s = "" end
    add(finish_fault(reply))
    if type(calls) == "table" and #calls > 0 then
       add(tool_calls_fault(calls))
    elseif not s:find("%S") then
       add "empty"
    else
-      text_faults(req, s, opts.schema, add)
-      local sure = certainty.of(reply)
+      local sure = certainty.of(reply, not text_faults(req, s, opts.schema, add))
       if sure and sure < (opts.confidence or CONFIDENCE) then add "low_confidence" end
    end
 end

@@ -35,11 +35,10 @@ end
 
 local GLANCE <const> = 200 -- bytes of each, which tell most answers
 
--- language.misses(question, answer, asks, says) -> boolean. asks, says: both as text.spaced gives them.
--- English has a word that no other language has and few texts are without; where that does not tell, all of
--- both is read only where their beginnings differ. Code is in English words whatever the language around it.
-function language.misses(question, answer, asks, says)
-   if asks:find(" the ", 1, true) and says:find(" the ", 1, true) then return false end
+-- language.misses(question, answer) -> boolean. All of both is read only where their beginnings differ. Code
+-- is in English words whatever the language around it. Whoever has seen that both hold "the", a word that no
+-- other language has and few English texts are without, need not ask.
+function language.misses(question, answer)
    if not differ(text.clip(question, GLANCE), text.clip(answer, GLANCE)) then return false end
    if (#question > GLANCE or #answer > GLANCE) and not differ(question, answer) then return false end
    return not names_a_language(question) and classify.task(question) ~= "code"

@@ -1,0 +1,37 @@
+/* phrases - which groups of phrases a text holds, in one pass over its words.
+ * SPDX-License-Identifier: MIT
+ *
+ * Made for a few hundred phrases that most texts hold none of: what is looked at twice are words whose first two
+ * letters begin a phrase. Words are those of words.h, in lower case, with plain apostrophes; what stands between them
+ * does not count. The last word of a phrase may end with '*': any word that begins so. */
+#ifndef PHRASES_H
+#define PHRASES_H
+
+#include "buf.h"
+#include "err.h"
+
+#include <stdint.h>
+
+enum { PHRASES_GROUPS = 32, PHRASES_MAX = 1000, PHRASE_BYTES = 80 };
+
+struct phrase {
+    const char *text; /* "i don't know", "confiden*" */
+    int group;        /* 0 .. PHRASES_GROUPS - 1 */
+};
+
+struct phrases;
+
+/* Copies them. NULL with *err for one that is empty, too long, not in lower case or more than single blanks apart, too
+ * many, or no memory. */
+struct phrases *phrases_new(const struct phrase *all, size_t n, struct err *err);
+void phrases_free(struct phrases *p); /* NULL is fine */
+
+struct phrases_seen {
+    uint32_t groups; /* a bit for each group of which the text holds a phrase */
+    size_t words;
+    uint64_t opening; /* a hash of the first word that is no article, up to an apostrophe; 0: there is none */
+};
+
+struct phrases_seen phrases_look(const struct phrases *p, struct span text);
+
+#endif
