@@ -5,6 +5,7 @@
 #include "answer.h"
 #include "generation.h"
 #include "lua_err.h"
+#include "lua_fields.h"
 #include "lua_json.h"
 #include "lua_view.h"
 #include "request_view.h"
@@ -21,6 +22,7 @@ static const luaL_Reg modules[] = {
     {"cache", luaopen_baton_cache},
     {"clock", luaopen_baton_clock},
     {"errors", luaopen_baton_errors},
+    {"fields", luaopen_baton_fields},
     {"fs", luaopen_baton_fs},
     {"health", luaopen_baton_health},
     {"http", luaopen_baton_http},

@@ -214,7 +214,8 @@ static void add_content(struct span content, struct buf *out)
     }
 }
 
-static void last_user_text(struct span messages, struct buf *out)
+/* The content of the last message whose role is "user"; p NULL without one. */
+static struct span last_user_content(struct span messages)
 {
     struct json_iter it = {0};
     struct span key, message, last = {NULL, 0};
@@ -223,37 +224,54 @@ static void last_user_text(struct span messages, struct buf *out)
         while (json_next(messages, &it, &key, &message))
             if (json_is_text(json_member(message, "role"), "user"))
                 last = message;
-    if (last.p)
-        add_content(json_member(last, "content"), out);
+    return last.p ? json_member(last, "content") : last;
+}
+
+/* The content's text. Most often it is one string without escapes, which needs no copy. */
+static void push_content(lua_State *L, struct span content)
+{
+    if (content.p && json_type(content) == JSON_STRING && !memchr(content.p, '\\', content.n)) {
+        lua_pushlstring(L, content.p + 1, content.n - 2);
+        return;
+    }
+    struct buf *text = lua_buf_push(L, BODY_MAX);
+    add_content(content, text);
+    struct span found = buf_span(text);
+    lua_pushlstring(L, found.p, found.n);
+    buf_deinit(text);
+}
+
+/* req.text of messages that a script has looked at: as they are now. */
+static int push_text_of_table(lua_State *L)
+{
+    struct err err;
+    struct buf *json = lua_buf_push(L, BODY_MAX);
+
+    lua_insert(L, -2);
+    if (lua_json_encode(L, -1, json, &err) < 0) {
+        buf_deinit(json);
+        return luaL_error(L, "req.text: messages %s", err.message);
+    }
+    push_content(L, last_user_content(buf_span(json)));
+    buf_deinit(json);
+    return 1;
 }
 
 /* req.text: of the messages as they are now, changes included. */
 static int push_text(lua_State *L, struct request_view *v)
 {
-    struct err err;
-    struct span messages = member_of(v, "messages");
-    struct buf *scratch = lua_buf_push(L, BODY_MAX), *text = lua_buf_push(L, BODY_MAX);
-
     lua_pushliteral(L, "messages");
-    int key = lua_gettop(L);
-    int type = peek(L, 1, SET, key);
+    int key = lua_gettop(L), type = peek(L, 1, SET, key);
     bool assigned = type != LUA_TNONE && type != LUA_TNIL;
+
     if (!assigned)
         type = peek(L, 1, READ, key);
-    if (type == LUA_TTABLE) {
-        if (lua_json_encode(L, -1, scratch, &err) < 0) {
-            buf_deinit(scratch);
-            return luaL_error(L, "req.text: messages %s", err.message);
-        }
-        messages = buf_span(scratch);
-    } else if (assigned) {
-        messages = (struct span){NULL, 0}; /* taken out, or no list any more */
-    }
-    last_user_text(messages, text);
-    buf_deinit(scratch);
-    struct span found = buf_span(text);
-    lua_pushlstring(L, found.p, found.n);
-    buf_deinit(text);
+    if (type == LUA_TTABLE)
+        return push_text_of_table(L);
+    if (assigned) /* taken out, or no list any more */
+        lua_pushliteral(L, "");
+    else
+        push_content(L, last_user_content(member_of(v, "messages")));
     return 1;
 }
 

@@ -12,6 +12,8 @@ local health = require "health"
 local ranking = require "ranking"
 local readonly = require "readonly"
 
+local fit = require("fields").fit
+
 local models = {}
 
 local entries, by_name, by_model = {}, {}, {}
@@ -95,6 +97,8 @@ end
 
 -- What is wrong with a selector, or nil. A false value is one that is left out.
 local function selector_fault(selector)
+   local prefer = selector.prefer
+   if fit(selector, selector_keys) and (not prefer or ranking.orders[prefer]) then return nil end
    for key, value in pairs(selector) do
       local wanted = selector_keys[key]
       if not wanted then
@@ -110,21 +114,23 @@ local function selector_fault(selector)
 end
 
 -- Models that only the Responses API serves cannot be called in another format.
-local function is_callable(entry)
-   local provider = config.providers[entry.provider]
-   return not has(entry.dialect, "responses") or not provider or provider.codec == "openai_responses"
+local uncallable = {}
+for _, entry in ipairs(entries) do
+   local codec = config.providers[entry.provider].codec
+   uncallable[entry.name] = has(entry.dialect, "responses") and codec ~= "openai_responses" or nil
 end
 
 local function fits(entry, selector)
    if selector.tier and entry.tier ~= selector.tier then return false end -- first: it leaves few
-   local mode = selector.mode or has(selector.needs, "embeddings") and "embedding" or "chat"
-   if (entry.mode or "chat") ~= mode or not is_callable(entry) then return false end
+   local needs = selector.needs
+   local mode = selector.mode or needs and has(needs, "embeddings") and "embedding" or "chat"
+   if (entry.mode or "chat") ~= mode or uncallable[entry.name] then return false end
    if selector.where and (entry.where or "cloud") ~= selector.where then return false end
    if selector.provider and entry.provider ~= selector.provider then return false end
    if selector.not_provider and entry.provider == selector.not_provider then return false end
    if selector.good_at and not has(entry.good_at, selector.good_at) then return false end
    if selector.max_price and (entry.output or math.huge) > selector.max_price then return false end
-   for _, need in ipairs(selector.needs or {}) do
+   for _, need in ipairs(needs or none) do
       if not has(entry.capabilities, need) then return false end
    end
    return true

@@ -28,7 +28,8 @@ end
 -- text of the last message whose role is "user". "" where there is none.
 function text.of(req)
    if type(req) == "string" then return req end
-   if req and type(req.text) == "string" then return req.text end
+   local own = req and req.text
+   if type(own) == "string" then return own end
    local messages = req and req.messages
    for i = type(messages) == "table" and #messages or 0, 1, -1 do
       local message = messages[i]

@@ -101,11 +101,13 @@ function read.whole(body)
    local choice = member(member(decoded, "choices"), 1)
    local message = member(choice, "message")
    if type(message) ~= "table" then return nil, bad "the answer has no message" end
-   local calls = member(message, "tool_calls")
-   local reason, err = read.reason(text(member(choice, "finish_reason")), type(calls) == "table"
-      and #calls > 0)
-   if err then return nil, err end
-   return { body = decoded, message = message, finish_reason = reason, logprobs = member(choice, "logprobs") }
+   local calls, reason = message.tool_calls, choice.finish_reason
+   if reason ~= "stop" or calls then -- most answers end so, and need no look at words
+      local word, err = read.reason(text(reason), type(calls) == "table" and #calls > 0)
+      if err then return nil, err end
+      reason = word
+   end
+   return { body = decoded, message = message, finish_reason = reason, logprobs = choice.logprobs }
 end
 
 local function calls_of(calls, seed)
