@@ -185,12 +185,9 @@ static int l_languages(lua_State *L)
 
 int luaopen_baton_measure(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"features", l_features},
-                                         {"tokens", l_tokens},
-                                         {"families", l_families},
-                                         {"language", l_language},
-                                         {"languages", l_languages},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"features", l_features},   {"tokens", l_tokens},
+                                         {"families", l_families},   {"language", l_language},
+                                         {"languages", l_languages}, {NULL, NULL}};
 
     luaL_newlibtable(L, functions);
     lexicon_init(lua_newuserdatauv(L, sizeof(struct lexicon), 0));

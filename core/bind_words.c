@@ -10,7 +10,11 @@
 
 #define LOOKER "baton.phrases"
 
-enum { STEPS_WORDS = 4, SPACED_FEW = 4096, SLOTS_FEW = 1024 }; /* steps for STEP_BYTES bytes of text */
+enum {
+    STEPS_WORDS = 4,
+    SPACED_FEW = 4096,
+    SLOTS_FEW = 1024
+}; /* steps for STEP_BYTES bytes of text */
 
 static struct span check_text(lua_State *L, int index, const char *what)
 {
@@ -128,8 +132,8 @@ static int l_phrases(lua_State *L)
         collect(L, group, all);
         lua_pop(L, 1);
     }
-    l->p = phrases_new((const struct phrase *)(const void *)all->data, all->len / sizeof(struct phrase),
-                       &err);
+    l->p = phrases_new((const struct phrase *)(const void *)all->data,
+                       all->len / sizeof(struct phrase), &err);
     buf_deinit(all);
     if (!l->p)
         return luaL_error(L, "words.phrases: %s", err.message);

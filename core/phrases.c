@@ -78,7 +78,8 @@ struct phrases *phrases_new(const struct phrase *all, size_t n, struct err *err)
         const char *text = all[i].text;
         if (!is_phrase(text) || all[i].group < 0 || all[i].group >= PHRASES_GROUPS) {
             err_set(err, ERR_BAD_REQUEST,
-                    "phrase '%.100s': words in lower case, single blanks between them, at most %d bytes, in "
+                    "phrase '%.100s': words in lower case, single blanks between them, at most %d "
+                    "bytes, in "
                     "one of %d groups",
                     text, PHRASE_BYTES, PHRASES_GROUPS);
             free(p);

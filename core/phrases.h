@@ -29,7 +29,8 @@ void phrases_free(struct phrases *p); /* NULL is fine */
 struct phrases_seen {
     uint32_t groups; /* a bit for each group of which the text holds a phrase */
     size_t words;
-    uint64_t opening; /* a hash of the first word that is no article, up to an apostrophe; 0: there is none */
+    uint64_t
+        opening; /* a hash of the first word that is no article, up to an apostrophe; 0: there is none */
 };
 
 struct phrases_seen phrases_look(const struct phrases *p, struct span text);

@@ -3,7 +3,9 @@
  *
  * Input: terms, one a line, an empty line, the text. */
 #include "keywords.h"
+#include "phrases.h"
 #include "pii.h"
+#include "words.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -55,6 +57,27 @@ static void find_data(struct span text)
     buf_deinit(&out);
 }
 
+/* Terms that are phrases; and what was said before is said again. */
+static void find_phrases(const struct span *terms, size_t n, struct span text)
+{
+    enum { SLOTS = 1 << 16 };
+    static uint64_t seen[SLOTS];
+    struct err err;
+    size_t runs;
+
+    for (size_t i = 0; i < n; i++) {
+        char *one = strndup(terms[i].p, terms[i].n);
+        struct phrase phrase = {one, (int)(i % PHRASES_GROUPS)};
+        struct phrases *p = phrases_new(&phrase, 1, &err);
+        if (p && (phrases_look(p, text).groups & ~(UINT32_C(1) << phrase.group)))
+            abort();
+        phrases_free(p);
+        free(one);
+    }
+    if (text.n < SLOTS / 2 && words_again(text, seen, SLOTS, &runs) > runs)
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct span terms[TERMS], text = {(const char *)data, size};
@@ -69,6 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     find_terms(terms, n, text, false);
     find_terms(terms, n, text, true);
+    find_phrases(terms, n, text);
     find_data((struct span){(const char *)data, size});
     return 0;
 }

@@ -345,3 +345,42 @@ t.case("files: only where it is allowed", function()
    t.equal(ok, nil)
    t.equal(why.code, "auth")
 end)
+
+-- ---- tables of the library ----
+
+t.case("writable: a copy as deep as it goes, of views, too", function()
+   local writable, readonly = require "writable", require "readonly"
+   local inner = { 1, 2, { deep = true } }
+   local view = readonly({ list = inner, name = "x", 7 }, "the test's")
+   local own = writable(view)
+   own.list[3].deep, own.name, own[2] = false, "y", 8
+   t.equal({ view.list[3].deep, view.name, view[2] }, { true, "x", nil })
+   t.equal(own, { 7, 8, list = { 1, 2, { deep = false } }, name = "y" })
+   t.equal(getmetatable(writable(json.array { 1 })), nil)
+   t.equal({ writable(5), writable("s"), writable(nil) }, { 5, "s" })
+   local round = {}
+   round.round = round
+   t.raises(function() writable(round) end, "more than 100 deep")
+end)
+
+t.case("a view says what it is when it is written to, and its length and order are the table's", function()
+   local readonly = require "readonly"
+   local view = readonly({ "a", "b", z = 1, y = { 3 } }, "the test's own")
+   t.raises(function() view.new = 1 end, "the test's own is read-only (writing 'new')")
+   t.raises(function() view.y[1] = 1 end, "the test's own is read-only")
+   t.equal({ #view, #view.y }, { 2, 1 })
+   local keys = {}
+   for key in pairs(view) do keys[#keys + 1] = key end
+   t.equal(keys, { 1, 2, "y", "z" })
+   t.equal(getmetatable(view), "the test's own")
+end)
+
+t.case("fields.fit: no others, and of the types that are named", function()
+   local fit, readonly = require("fields").fit, require "readonly"
+   local kinds = { tier = "string", needs = "table", max_price = "number" }
+   t.ok(fit({}, kinds) and fit({ tier = "x", max_price = 1.5 }, kinds) and fit({ tier = false }, kinds))
+   t.ok(fit(readonly { tier = "x", needs = { "tools" } }, kinds))
+   t.ok(not fit({ tier = 1 }, kinds) and not fit({ tiers = "x" }, kinds) and not fit({ "x" }, kinds))
+   t.ok(not fit(readonly { other = false }, kinds))
+   t.raises(function() fit("x", kinds) end, "table")
+end)

@@ -73,3 +73,26 @@ t.case("spaced: the words between single blanks, on any bytes", function()
    t.equal({ text.spaced "" }, { "  ", 0 })
    t.equal(select("#", text.spaced "x"), 2)
 end)
+
+local words = require "words"
+
+t.case("phrases: a bit for each group of which a text holds one", function()
+   local looker = words.phrases { { "i don't know", "no idea" }, {}, { "sure*" } }
+   t.equal({ looker:look "I DON\u{2019}T know, surely" }, { 1 | 4, 4, (select(3, looker:look "i am")) })
+   t.equal((looker:look "no ideas"), 0)
+   t.equal({ looker:look "" }, { 0, 0, 0 })
+   t.raises(function() words.phrases { { "Upper case" } } end, "'Upper case'")
+   t.raises(function() words.phrases { "no list" } end, "group 1 is no list")
+   t.raises(function() words.phrases { { 1 } } end, "phrase 1 of group 1 is no string")
+   local many = {}
+   for i = 1, 33 do many[i] = {} end
+   t.raises(function() words.phrases(many) end, "more than 32 groups")
+end)
+
+t.case("again: how much of a text was there before", function()
+   t.equal(words.again "a b c d", 0)
+   t.equal(words.again(("round and round it goes "):rep(50)) > 0.9, true)
+   local all = {}
+   for i = 1, 5000 do all[i] = "w" .. i end
+   t.equal(words.again(table.concat(all, " ")), 0)
+end)

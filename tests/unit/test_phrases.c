@@ -1,0 +1,159 @@
+/* test_phrases - the words of a text, phrases in them, and runs that come again.
+ * SPDX-License-Identifier: MIT */
+#include "phrases.h"
+#include "words.h"
+
+#include "testhelp.h"
+
+static struct span text_of(const char *s)
+{
+    return (struct span){s, strlen(s)};
+}
+
+/* ---- words ---- */
+
+static void check_words(const char *text, const char *want)
+{
+    struct span rest = text_of(text), word;
+    char all[200] = "", folded[64];
+
+    while (words_next(&rest, &word)) {
+        size_t n = words_fold(word, folded, sizeof folded);
+        snprintf(all + strlen(all), sizeof all - strlen(all), "%.*s|", (int)n, folded);
+    }
+    CHECK_STR(all, want);
+}
+
+static void test_words(void)
+{
+    check_words("", "");
+    check_words(" .,;' '' ", "");
+    check_words("It's the DOGS' bone, 'tis said.", "it's|the|dogs|bone|tis|said|");
+    check_words("a1-b2_c3", "a1|b2|c3|");
+    check_words("don\xE2\x80\x99t", "don't|");
+    check_words("\xC3\xA9t\xC3\xA9 \xFF", "\xC3\xA9t\xC3\xA9|\xFF|");
+    struct span word = {"abcdef", 6};
+    char to[4];
+    CHECK_INT(words_fold(word, to, sizeof to), 4);
+    CHECK(words_hash(text_of("Word")) == words_hash(text_of("wORD")));
+    CHECK(words_hash(text_of("word")) != words_hash(text_of("words")));
+}
+
+/* ---- runs ---- */
+
+static double share(const char *text)
+{
+    static uint64_t seen[4096];
+    size_t runs, again = words_again(text_of(text), seen, 4096, &runs);
+
+    return runs ? (double)again / (double)runs : -1;
+}
+
+static void test_again(void)
+{
+    char many[2000] = "";
+
+    CHECK(share("") == -1);
+    CHECK(share("one two three four") == -1);
+    CHECK(share("one two three four five") == 0);
+    CHECK(share("one two three four five ONE Two, three: four five") == 1.0 / 6);
+    for (int i = 0; i < 100; i++)
+        strcat(many, "ha! ");
+    CHECK(share(many) == 95.0 / 96);
+    many[0] = 0;
+    for (int i = 0; i < 100; i++)
+        snprintf(many + strlen(many), 20, "w%d ", i);
+    CHECK(share(many) == 0);
+}
+
+/* ---- phrases ---- */
+
+static const struct phrase some[] = {
+    {"i don't know", 0}, {"i'm not sure", 0}, {"perhaps", 1}, {"i think", 1},
+    {"conf*", 2},        {"as far as*", 3},   {"a", 4},       {"\xC3\xA9t\xC3\xA9", 5},
+};
+
+static uint32_t look(const char *text)
+{
+    static struct phrases *p;
+    struct err err;
+
+    if (!p)
+        p = phrases_new(some, sizeof some / sizeof *some, &err);
+    if (!text) {
+        phrases_free(p);
+        p = NULL;
+        return 0;
+    }
+    return phrases_look(p, text_of(text)).groups;
+}
+
+static void test_phrases(void)
+{
+    CHECK_INT(look(""), 0);
+    CHECK_INT(look("Nothing of that."), 0);
+    CHECK_INT(look("Well,\nI DON'T -- know"), 1);
+    CHECK_INT(look("I don\xE2\x80\x99t know"), 1);
+    CHECK_INT(look("I\xE2\x80\x99m not sure"), 1);
+    CHECK_INT(look("i don't"), 0);
+    CHECK_INT(look("i don't knowingly"), 0);
+    CHECK_INT(look("mi don't know"), 0);
+    CHECK_INT(look("Perhaps I think so; my confidence: 85%"), 2 | 4);
+    CHECK_INT(look("conf"), 4);
+    CHECK_INT(look("unconfirmed con"), 0);
+    CHECK_INT(look("as far as"), 8);
+    CHECK_INT(look("As far asked"), 8);
+    CHECK_INT(look("as far"), 0);
+    CHECK_INT(look("such A thing"), 16);
+    CHECK_INT(look("such A'"), 16);
+    CHECK_INT(look("an aa"), 0);
+    CHECK_INT(look("l'\xC3\xA9t\xC3\xA9, \xC3\xA9t\xC3\xA9"), 32);
+    look(NULL);
+}
+
+static void test_the_rest(void)
+{
+    struct err err;
+    struct phrases *p = phrases_new(NULL, 0, &err);
+
+    struct phrases_seen seen = phrases_look(p, text_of("The 'cat' sat."));
+    CHECK_INT(seen.words, 3);
+    CHECK(seen.opening == phrases_look(p, text_of("a CAT's meow")).opening);
+    CHECK(seen.opening != phrases_look(p, text_of("the dog")).opening);
+    CHECK(phrases_look(p, text_of("the an a")).opening == 0);
+    phrases_free(p);
+    phrases_free(NULL);
+}
+
+static void test_refused(void)
+{
+    static const char *const bad[] = {"",      " ",     "*",      "a*",  "two  blanks",
+                                      " lead", "tail ", "Upper",  "a-b", "dogs'",
+                                      "x *",   "a* b",  "star**", "a\tb"};
+    struct err err;
+    struct phrase long_one = {"", 0}, far = {"fine", PHRASES_GROUPS};
+    char text[PHRASE_BYTES + 2];
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct phrase one = {bad[i], 0};
+        if (phrases_new(&one, 1, &err))
+            fprintf(stderr, "taken: '%s'\n", bad[i]);
+        CHECK(!phrases_new(&one, 1, &err) && err.code == ERR_BAD_REQUEST);
+    }
+    memset(text, 'x', sizeof text);
+    text[PHRASE_BYTES + 1] = 0;
+    long_one.text = text;
+    CHECK(!phrases_new(&long_one, 1, &err));
+    CHECK(!phrases_new(&far, 1, &err));
+    CHECK(!phrases_new(&far, PHRASES_MAX + 1, &err) && err.code == ERR_BUDGET);
+}
+
+int main(void)
+{
+    test_words();
+    test_again();
+    test_phrases();
+    test_the_rest();
+    test_refused();
+    return test_report("phrases");
+}
