@@ -11,7 +11,9 @@ local ask = {}
 
 local TRIES <const> = 2 -- other models that are asked
 
--- ask.by: what a parameter 'by' may be (consensus.majority), for 'limits'.
+-- ask.by, ask.tier: what a parameter 'by' (consensus.majority), and one that names a tier, may be, for
+-- 'limits'.
+ask.tier = { min_length = 1, max_length = 64 }
 ask.by = { one_of = { "auto", "choice", "number", "text", "json", "tools" } }
 
 -- ask.selector(target, req) -> the target; a selector with what the request needs (policy.needs).
@@ -37,6 +39,17 @@ end
 
 function ask.whole(target, req, opts)
    return llm.chat(ask.selector(target, req), req, opts)
+end
+
+-- ask.entry(target, req) -> the model that is meant, an entry of the catalogue | nil, err. Which models a
+-- selector passed over is noted, where somebody wants to know.
+function ask.entry(target, req)
+   local selector = ask.selector(target, req)
+   local entry, none = models.resolve(selector)
+   if entry and type(target) == "table" and not target.model and trace.detailed() then
+      explain.selection(selector, entry)
+   end
+   return entry, none
 end
 
 -- ask.members(list, selector, size, req) -> the targets of a list, or when it is empty the first 'size'
@@ -87,12 +100,8 @@ end
 -- Errors that would be the same elsewhere (policy.hopeless) end it. Yields.
 function ask.target(target, req, opts)
    opts = opts or {}
-   local selector = ask.selector(target, req)
-   local first, none = models.resolve(selector)
+   local first, none = ask.entry(target, req)
    if not first then return nil, none end
-   if type(target) == "table" and not target.model and trace.detailed() then
-      explain.selection(selector, first)
-   end
    local reply, err = llm[opts.whole and "chat" or "stream"](first, req, opts.call)
    if reply or policy.hopeless(err) then return reply, err end
    return ask.instead(first, req, err, opts)

@@ -5,6 +5,7 @@ local llm = require "llm"
 local models = require "models"
 local policy = require "policy"
 local trace = require "trace"
+local why = require "_why"
 
 local goal = {}
 
@@ -18,37 +19,48 @@ goal.params = {
 goal.limits = { selector = { of = "selector" }, min_quality = policy.share, timeout = policy.seconds,
    tries = { min = 1, max = 10, integer = true } }
 
--- The models that fit, best first; those that are not to be called now or too slow come last.
+-- The models that fit, best first; those that are not to be called now or too slow come last. And those that
+-- are not good enough, for the trace.
 local function candidates(prefer, req, p)
    local selector = { prefer = prefer, needs = policy.needs(req) }
    for key, value in pairs(p.selector) do selector[key] = value end
    local first, passed = models.pick(selector)
    if not first then return nil, passed end
-   local list, late, rejected = {}, {}, {}
-   for _, why in ipairs(passed) do rejected[why.model] = why.reason end
+   local list, late, is_late, cut = {}, {}, {}, nil
+   for _, one in ipairs(passed) do is_late[one.model] = one.reason end
    for _, entry in ipairs(models.find(selector)) do
-      if models.quality(entry) < p.min_quality then
-         rejected[entry.name] = "not good enough"
+      local quality = models.quality(entry)
+      if quality < p.min_quality then
+         cut = why.add(cut, entry, ("quality %.2g is below %g"):format(quality, p.min_quality))
       else
-         table.insert(rejected[entry.name] and late or list, entry)
+         table.insert(is_late[entry.name] and late or list, entry)
       end
    end
-   return table.move(late, 1, #late, #list + 1, list), rejected
+   return table.move(late, 1, #late, #list + 1, list), cut, is_late
+end
+
+-- Those that failed, those that come after the i-th, those that are not good enough.
+local function others(failed, list, i, cut, is_late)
+   if not trace.detailed() then return nil end
+   local all = table.move(failed or {}, 1, failed and #failed or 0, 1, {})
+   for k = i + 1, #list do all = why.add(all, list[k], is_late[list[k].name] or "next best") end
+   return table.move(cut or {}, 1, cut and #cut or 0, #all + 1, all)
 end
 
 -- goal.run(prefer) -> the run of a policy: prefer as in a selector.
 function goal.run(prefer)
    return function(req, p)
-      local list, rejected = candidates(prefer, req, p)
-      if not list then return nil, rejected end
-      local err
+      local list, cut, is_late = candidates(prefer, req, p)
+      if not list then return nil, cut end
+      local failed, err
       for i = 1, math.min(p.tries, #list) do
          local entry = list[i]
-         trace.decide { model = entry.name, reason = i == 1 and prefer or err.code, rejected = rejected }
+         trace.decide { model = entry.name, reason = i == 1 and prefer or err.code,
+            candidates = others(failed, list, i, cut, is_late) }
          local reply
          reply, err = llm.stream(entry, req, { timeout = p.timeout })
          if reply or policy.hopeless(err) then return reply, err end
-         rejected[entry.name] = err.code
+         failed = why.failed(failed, entry, err)
       end
       if err then return nil, err end
       return llm.fail("no_candidate", ("no model has a quality of %g or more"):format(p.min_quality))

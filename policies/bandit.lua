@@ -10,6 +10,8 @@ local judge = require "judge"
 local llm = require "llm"
 local log = require "log"
 local policy = require "policy"
+local trace = require "trace"
+local why = require "_why"
 
 -- Whoever answers would fail, or nobody asks any more: that says nothing of the arm.
 local HOPELESS = { bad_request = true, context_length = true, content_filter = true, cancelled = true,
@@ -52,17 +54,12 @@ end
 -- ---- the answer ----
 
 local function bandit_of(p)
-   if not buckets[p.by] then error("policies.bandit.by: must be \"task\", \"complexity\" or \"none\"", 0) end
-   if p.learn_from ~= "feedback" and p.learn_from ~= "judge" then
-      error("policies.bandit.learn_from: must be \"feedback\" or \"judge\"", 0)
-   end
    return bandit.new { name = p.name, arms = p.arms, method = p.method, discount = p.discount,
       explore = p.explore, worth = p.worth, features = p.method == "linucb" and FACTORS or nil }
 end
 
 -- An answer that is to be judged cannot be passed on while it arrives.
-local function ask(arm, req, p)
-   local target = target_of(arm, req)
+local function ask(target, req, p)
    if p.learn_from == "judge" then return llm.chat(target, req) end
    return llm.stream(target, req)
 end
@@ -88,18 +85,20 @@ end
 -- An arm that fails hands over to one of the others.
 local function run(req, p)
    local b, context = bandit_of(p), context_of(req, p)
-   local failure
+   local failure, failed
    while #context.among > 0 do
-      local arm, why, decision = b:choose(context)
-      if not arm then return nil, why end
-      local reply, err = ask(arm, req, p)
+      local arm, none, decision = b:choose(context)
+      if not arm then return nil, none end
+      local target = target_of(arm, req)
+      trace.decide { model = why.name(target), reason = "the arm " .. arm, candidates = failed }
+      local reply, err = ask(target, req, p)
       if reply then
          if p.learn_from == "judge" then b:learn(decision, (judge.quality(req, reply))) end
          return reply
       end
       note_failure(b, decision, err)
       if HOPELESS[err.code] then return nil, err end
-      failure = err
+      failure, failed = err, why.failed(failed, target, err)
       context.among = without(context.among, arm)
    end
    return nil, failure
@@ -117,6 +116,12 @@ return policy.define {
       discount = 0.995,                        -- what a score weighs after each new one of its kind
       explore = 0.02,                          -- share of requests that go to any arm
       worth = 0.01,                            -- USD that a good answer is worth, beside what it costs
+   },
+   limits = {
+      name = { min_length = 1, max_length = 64 }, arms = { of = "names", least = 1, most = 32 },
+      method = { one_of = { "thompson", "linucb" } }, by = { one_of = { "task", "complexity", "none" } },
+      learn_from = { one_of = { "feedback", "judge" } }, discount = { min = 0.5, max = 1 },
+      explore = policy.share, worth = { min = 0 },
    },
    run = run,
    checks = {

@@ -6,9 +6,9 @@
 local ask = require "_ask"
 local consensus = require "consensus"
 local llm = require "llm"
-local models = require "models"
 local policy = require "policy"
 local trace = require "trace"
+local why = require "_why"
 
 -- One that is worth more than the others where there is no majority: the judge's, else the first of the
 -- largest group.
@@ -19,7 +19,7 @@ local function settle(req, p, winner, replies, agreement)
 end
 
 local function run(req, p)
-   local entry, err = models.resolve(ask.selector(p.model, req))
+   local entry, err = ask.entry(p.model, req)
    if not entry then return nil, err end
    local samples = {}
    for i = 1, p.n do
@@ -31,12 +31,15 @@ local function run(req, p)
       { by = p.by, threshold = p.agreement, least = 1 })
    if winner then
       local reply, how = settle(req, p, winner, replies, agreement)
-      trace.decide { model = reply.name, reason = how, confidence = agreement }
+      trace.decide { model = reply.name, reason = how, confidence = agreement, samples = p.n,
+         candidates = why.add(nil, p.otherwise, "not needed: there is an answer", req) }
       reply.confidence = agreement
       return reply
    end
    for i = 1, p.n do err = err or failures[i] end
    if err and policy.hopeless(err) then return nil, err end
+   trace.decide { model = why.name(p.otherwise, req), reason = "no sample can be used",
+      candidates = why.add(nil, entry, err and err.code or "its answers say nothing that can be compared") }
    return ask.once(p.otherwise, req)
 end
 
@@ -55,7 +58,7 @@ return policy.define {
    },
    limits = {
       n = { min = 1, max = 20, integer = true }, temperature = { min = 0, max = 2 }, by = ask.by,
-      agreement = policy.share, timeout = policy.seconds,
+      agreement = policy.share, judge = { of = "target" }, timeout = policy.seconds,
    },
    open = { "n" },
    run = run,

@@ -11,6 +11,7 @@ local models = require "models"
 local policy = require "policy"
 local random = require "random"
 local trace = require "trace"
+local why = require "_why"
 
 local KEPT <const> = 86400 -- seconds that counts are kept for
 
@@ -59,16 +60,21 @@ local function measured(side, target, req, p)
 end
 
 local function run(req, p)
+   local without = "not in its share of the requests" -- why the new model does not answer
    if random.number() < p.share then
       if is_worse(p) then
+         without = "fails more often than the old model"
          log.warn("the new model fails more often: left alone", { model = p.new })
       else
-         trace.decide { model = p.new, reason = "canary" }
+         trace.decide { model = why.name(p.new, req), reason = "canary",
+            candidates = why.add(nil, p.old, "this request is of the new model's share", req) }
          local reply, err = measured("new", p.new, req, p)
          if reply or policy.hopeless(err) then return reply, err end
+         without = err.code
       end
    end
-   trace.decide { model = p.old, reason = "stable" }
+   trace.decide { model = why.name(p.old, req), reason = "stable",
+      candidates = why.add(nil, p.new, without, req) }
    local reply, err = measured("old", p.old, req, p)
    if reply or policy.hopeless(err) then return reply, err end
    local old = models.resolve(p.old)

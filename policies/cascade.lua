@@ -4,51 +4,59 @@
 --
 -- The cascade of FrugalGPT (Chen et al. 2023, arXiv 2305.05176), with cheap checks in place of a trained
 -- judge. All but the last model answer whole, since an answer cannot be judged while it arrives.
+local escalate = require "_escalate"
 local judge = require "judge"
 local llm = require "llm"
 local log = require "log"
 local policy = require "policy"
 local trace = require "trace"
+local why = require "_why"
 
-local HOPELESS = { bad_request = true, cancelled = true, budget = true } -- would fail on every rung
-
-local TIERS = { fast = true, standard = true, expert = true, specialist = true }
+local TIERS = { fast = { tier = "fast" }, standard = { tier = "standard" }, expert = { tier = "expert" },
+   specialist = { tier = "specialist" } }
 
 local function target_of(rung)
-   return TIERS[rung] and { tier = rung } or rung
+   return TIERS[rung] or rung
 end
 
--- Nobody judges the last rung, so it may stream.
-local function last_rung(req, rung, best)
-   local reply, err = llm.stream(target_of(rung), req)
-   if reply then return reply end
-   if best then
-      trace.decide { model = best.model, reason = "the last model failed: best answer so far" }
-      return best
+-- The rungs above the i-th, which nobody asks, after those that were passed over.
+local function not_needed(passed, ladder, i)
+   for above = i + 1, #ladder do
+      passed = why.add(passed, target_of(ladder[above]), "not needed: a cheaper answer is good enough")
    end
-   return nil, err
+   return passed
+end
+
+local function fault(score, threshold, reasons)
+   return ("quality %.2f is below %g: %s"):format(score, threshold, table.concat(reasons, ", "))
 end
 
 local function run(req, p)
-   local best, best_score = nil, 0
+   local best, best_score, passed = nil, 0, nil
    for i = 1, #p.ladder - 1 do
-      local reply, err = llm.chat(target_of(p.ladder[i]), req)
+      local target = target_of(p.ladder[i])
+      local reply, err = llm.chat(target, req)
       if reply then
          local score, reasons = judge.quality(req, reply)
          if score >= p.threshold then
-            trace.decide { model = reply.model, reason = "good enough", confidence = score, score = score }
+            trace.decide { model = reply.name, reason = "good enough", confidence = score, score = score,
+               candidates = not_needed(passed, p.ladder, i) }
             return reply
          end
-         trace.decide { model = reply.model, reason = "not good enough", score = score }
+         trace.decide { model = reply.name, reason = "not good enough", score = score }
+         passed = why.add(passed, reply.name, fault(score, p.threshold, reasons))
          if score > best_score then best, best_score = reply, score end
-         log.info("answer not good enough", { model = reply.model, score = score, reasons = reasons })
-      elseif HOPELESS[err.code] then
+         log.info("answer not good enough", { model = reply.name, score = score, reasons = reasons })
+      elseif policy.hopeless(err) then
          return nil, err
       else
+         passed = why.failed(passed, target, err)
          log.info("rung failed", { code = err.code })
       end
    end
-   return last_rung(req, p.ladder[#p.ladder], best)
+   local last = target_of(p.ladder[#p.ladder])
+   trace.decide { model = why.name(last), reason = "the last of the ladder", candidates = passed }
+   return escalate(last, req, best) -- nobody judges it, so it may stream
 end
 
 return policy.define {

@@ -7,6 +7,7 @@ local policy = require "policy"
 local task = require "task"
 local text = require "text"
 local trace = require "trace"
+local why = require "_why"
 
 local ASK = {
    facts = "List the key facts of the document below as bullet points: names, numbers, dates, decisions.",
@@ -48,7 +49,8 @@ local function run(req, p)
    local document = text.of(req)
    local parts, err = read_document(document, p)
    if not parts then return nil, err end
-   trace.decide { model = p.writer, reason = "report from facts, sentiment and summary" }
+   trace.decide { model = why.name({ tier = p.writer }, req),
+      reason = "report from facts, sentiment and summary" }
    local content = ("%s\n\nSummary:\n%s\n\nKey facts:\n%s\n\nSentiment: %s"):format(
       ASK.report, parts.summary, parts.facts, parts.sentiment)
    return ask.target({ tier = p.writer }, req:with { messages = { { role = "user", content = content } } })
@@ -62,5 +64,6 @@ return policy.define {
       summarizer = "standard", -- summarises
       writer = "standard",     -- writes the report, which is streamed
    },
+   limits = { reader = ask.tier, summarizer = ask.tier, writer = ask.tier },
    run = run,
 }

@@ -6,6 +6,7 @@ local llm = require "llm"
 local log = require "log"
 local policy = require "policy"
 local trace = require "trace"
+local why = require "_why"
 
 local TIERS = { "fast", "standard", "expert" }
 
@@ -15,17 +16,32 @@ local function first_tier(score, p)
    return score < p.expert_from and 2 or 3
 end
 
+local function target_of(tier, req)
+   return { tier = tier, needs = req.tools and { "tools" } or nil }
+end
+
+-- Those that were passed over, and the tiers above the i-th.
+local function stronger(passed, i, req)
+   local all = passed and table.move(passed, 1, #passed, 1, {})
+   for above = i + 1, #TIERS do
+      all = why.add(all, target_of(TIERS[above], req), "not needed: dearer")
+   end
+   return all
+end
+
 -- A tier that fails hands over to the next stronger one. A request that is wrong in itself fails everywhere.
 local function run(req, p)
    local score = classify.complexity(req)
-   local reply, err
-   for i = first_tier(score, p), #TIERS do
-      local tier = TIERS[i]
-      trace.decide {
-         model = tier, reason = ("complexity %.2f"):format(score), score = score, candidates = TIERS,
-      }
-      reply, err = llm.stream({ tier = tier, needs = req.tools and { "tools" } or nil }, req)
+   local first = first_tier(score, p)
+   local passed, reply, err
+   for i = 1, first - 1 do passed = why.add(passed, target_of(TIERS[i], req), "looks too hard for it") end
+   for i = first, #TIERS do
+      local tier, target = TIERS[i], target_of(TIERS[i], req)
+      trace.decide { model = why.name(target), tier = tier, reason = ("complexity %.2f"):format(score),
+         score = score, candidates = stronger(passed, i, req) }
+      reply, err = llm.stream(target, req)
       if reply then return reply end
+      passed = why.failed(passed, target, err)
       if err.code == "bad_request" or err.code == "content_filter" or err.code == "cancelled" then break end
       log.info("next tier", { tier = tier, code = err.code })
    end

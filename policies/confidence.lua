@@ -4,9 +4,9 @@
 local ask = require "_ask"
 local judge = require "judge"
 local llm = require "llm"
-local models = require "models"
 local policy = require "policy"
 local trace = require "trace"
+local why = require "_why"
 
 -- Log probabilities only from models that are known to give them: others may refuse the request.
 local function gives_logprobs(entry)
@@ -25,24 +25,34 @@ local function sure_of(req, reply, p)
 end
 
 local function run(req, p)
-   local best, best_sure
+   local best, best_sure, passed
    for i = 1, #p.ladder - 1 do
-      local entry, reply, err = models.resolve(ask.selector(p.ladder[i], req)), nil, nil
+      local entry, err = ask.entry(p.ladder[i], req)
+      local reply
       if entry then
          reply, err = llm.chat(entry, req, { logprobs = gives_logprobs(entry) or nil, timeout = p.timeout })
       end
       if reply then
          local sure, source = sure_of(req, reply, p)
-         trace.decide { model = reply.name, confidence = sure, reason = source }
+         local enough = sure >= p.threshold
+         trace.decide { model = reply.name, confidence = sure, reason = source, candidates = enough
+            and why.rest(passed, p.ladder, i + 1, "not needed: the cheaper model is sure", req) or nil }
          reply.confidence = sure
-         if sure >= p.threshold then return reply end
+         if enough then return reply end
+         passed = why.add(passed, entry, ("confidence %.2f is below %g"):format(sure, p.threshold))
          if not best or sure > best_sure then best, best_sure = reply, sure end
-      elseif err and policy.hopeless(err) then
+      elseif policy.hopeless(err) then
          return nil, err
+      else
+         passed = why.failed(passed, entry or p.ladder[i], err)
       end
    end
-   local reply, err = ask.once(p.ladder[#p.ladder], req)
+   local last = p.ladder[#p.ladder]
+   trace.decide { model = why.name(last, req), reason = "the last of the ladder", candidates = passed }
+   local reply, err = ask.once(last, req)
    if reply or policy.hopeless(err) or not best then return reply, err end
+   trace.decide { model = best.name, confidence = best_sure, reason = "the last model failed",
+      candidates = why.failed(nil, last, err, req) }
    return best
 end
 

@@ -6,6 +6,7 @@ local consensus = require "consensus"
 local llm = require "llm"
 local policy = require "policy"
 local trace = require "trace"
+local why = require "_why"
 
 local function calls_of(req, list, p)
    local calls = {}
@@ -23,23 +24,27 @@ end
 
 local function run(req, p)
    local list = ask.members(p.models, p.selector, p.size, req)
-   local winner, agreement, _, replies, failures = consensus.quorum(calls_of(req, list, p),
+   local winner, agreement, groups, replies, failures = consensus.quorum(calls_of(req, list, p),
       { by = p.by, threshold = p.threshold, unknown = p.weighted and p.unknown or nil })
-   local answered = 0
+   local arbiter, answered = p.experts[ask.hint(req, "domain")] or p.arbiter, 0
    for _ in pairs(replies) do answered = answered + 1 end
    if winner and agreement >= p.threshold and answered * 2 > #list then
-      trace.decide { model = winner.name, reason = "consensus", confidence = agreement }
+      trace.decide { model = winner.name, reason = "consensus", confidence = agreement,
+         candidates = why.add(why.votes(list, replies, failures, groups, winner), arbiter,
+            "not needed: enough agree", req) }
       winner.confidence = agreement
       return winner
    end
    local err = first_error(list, failures)
    if not winner and err and policy.hopeless(err) then return nil, err end
-   local arbiter = p.experts[ask.hint(req, "domain")] or p.arbiter
-   trace.decide { model = arbiter, reason = "no consensus", confidence = agreement }
+   trace.decide { model = why.name(arbiter, req), reason = "no consensus", confidence = agreement,
+      candidates = why.votes(list, replies, failures, groups) }
    local reply, wrong = ask.once(arbiter, req)
    if reply then return reply end
-   if winner then return winner end -- better than nothing, and the log says how much
-   return nil, err or wrong
+   if not winner then return nil, err or wrong end
+   trace.decide { model = winner.name, reason = "the arbiter failed: the most say this",
+      confidence = agreement, candidates = why.failed(nil, arbiter, wrong, req) }
+   return winner -- better than nothing, and the log says how much
 end
 
 return policy.define {

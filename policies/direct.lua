@@ -2,18 +2,27 @@
 -- SPDX-License-Identifier: MIT
 
 local config = require "config"
+local explain = require "explain"
 local llm = require "llm"
 local models = require "models"
 local policy = require "policy"
+local trace = require "trace"
+
+local function cheapest()
+   local entry = models.find {}[1]
+   if entry and trace.detailed() then explain.selection({}, entry) end
+   return entry and entry.name
+end
 
 return policy.define {
    name = "direct",
    about = "Calls one model and passes its answer on, with no retry of its own.",
    -- model: "provider/model" or an alias; empty: the configuration's default_model, or the cheapest.
    params = { model = "" },
+   limits = { model = { of = "target" } },
    run = function(req, p)
       local target = p.model
-      if target == "" then target = config.default_model or (models.find {}[1] or {}).name end
+      if target == "" then target = config.default_model or cheapest() end
       if not target then
          return llm.fail("no_candidate", "no model is known: name one, or set default_model")
       end

@@ -4,29 +4,18 @@
 local ask = require "_ask"
 local consensus = require "consensus"
 local errors = require "errors"
+local escalate = require "_escalate"
 local llm = require "llm"
 local log = require "log"
-local models = require "models"
 local policy = require "policy"
 local task = require "task"
 local trace = require "trace"
+local why = require "_why"
 
--- The members as named, or the cheapest models there are.
-local function members(p)
-   if #p.models > 0 then return p.models end
-   local names = {}
-   for _, model in ipairs(models.find(p.selector)) do
-      names[#names + 1] = model.name
-      if #names == p.size then break end
-   end
-   return names
-end
-
-local function ask_all(req, names, p)
-   local whole = req:with { stream = false }
+local function ask_all(req, members, p)
    local calls = {}
-   for i, name in ipairs(names) do
-      calls[i] = function() return llm.chat(name, whole, { timeout = p.timeout }) end
+   for i, target in ipairs(members) do
+      calls[i] = function() return llm.chat(target, req, { timeout = p.timeout }) end
    end
    return task.all(calls)
 end
@@ -42,22 +31,22 @@ end
 local function run(req, p)
    local arbiter = { tier = p.arbiter, needs = req.tools and { "tools" } or nil }
    if req.tools then return llm.stream(arbiter, req) end -- calls of tools cannot be voted on as texts
-   local names = members(p)
-   local replies, failures = ask_all(req, names, p)
-   local winner, agreement = consensus.majority(replies, { by = p.by })
-   if winner and agreement >= p.agreement then
-      trace.decide { model = winner.model, reason = "majority", confidence = agreement, candidates = names }
+   local members = ask.members(p.models, p.selector, p.size, req)
+   local replies, failures = ask_all(req, members, p)
+   local winner, agreement, groups = consensus.majority(replies, { by = p.by })
+   local enough = winner ~= nil and agreement >= p.agreement
+   local votes = why.votes(members, replies, failures, groups, enough and winner or nil)
+   if enough then
+      trace.decide { model = winner.name, reason = "majority", confidence = agreement,
+         candidates = why.add(votes, arbiter, "not needed: the most agree") }
       return winner
    end
    log.info("no majority", { agreement = agreement })
-   local reply, err = llm.stream(arbiter, req)
-   if reply then
-      trace.decide { model = p.arbiter, reason = "no majority", confidence = agreement, candidates = names }
-      return reply
-   end
-   if winner then return winner end
-   if #names == 0 then return nil, err end
-   return none(names, failures)
+   trace.decide { model = why.name(arbiter), reason = "no majority", confidence = agreement,
+      candidates = votes }
+   local reply, err = escalate(arbiter, req, winner)
+   if reply or #members == 0 then return reply, err end
+   return none(members, failures)
 end
 
 return policy.define {
@@ -75,7 +64,7 @@ return policy.define {
    },
    limits = {
       models = { of = "targets" }, selector = { of = "selector" },
-      size = { min = 1, max = 20, integer = true }, by = ask.by,
+      size = { min = 1, max = 20, integer = true }, by = ask.by, arbiter = ask.tier,
       agreement = policy.share, timeout = policy.seconds,
    },
    open = { "agreement" },

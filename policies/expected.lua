@@ -7,21 +7,13 @@
 -- With few outcomes it is better to learn the kind of task instead ("--label task") and to give the mean
 -- quality of each model at each kind: 'qualities'.
 local ask = require "_ask"
-local classify = require "classify"
 local llm = require "llm"
 local log = require "log"
 local models = require "models"
 local policy = require "policy"
 local trace = require "trace"
-
-local HOPELESS = { bad_request = true, cancelled = true, budget = true, content_filter = true }
-
-local loaded = {}
-
-local function classifier(name)
-   loaded[name] = loaded[name] or classify.linear { model = name }
-   return loaded[name]
-end
+local trained = require "_trained"
+local why = require "_why"
 
 -- USD that a request costs: 'prices' as given, else by the catalogue with answers of 'answer' tokens.
 local function price(head, target, req, p)
@@ -34,7 +26,7 @@ end
 -- The expected quality of each model, by its name: what the classifier says, or the means of the labels that
 -- the request may have, as likely as these are.
 local function qualities(req, p)
-   local model = classifier(p.model)
+   local model = trained(p.model)
    if next(p.qualities) == nil then return model:values(req) end
    local out = {}
    for label, likely in pairs(model:scores(req)) do
@@ -60,16 +52,29 @@ local function ranked(req, p)
    return out
 end
 
+local function worth_of(one)
+   return ("worth %.3f"):format(one.worth)
+end
+
+-- Those that failed, and those that are worth less than the i-th.
+local function others(failed, list, i)
+   local all = failed and table.move(failed, 1, #failed, 1, {})
+   for k = i + 1, trace.detailed() and #list or 0 do all = why.add(all, list[k].target, worth_of(list[k])) end
+   return all
+end
+
 -- When a model fails, the next best is asked, up to 'tries' in all.
 local function run(req, p)
    if p.model == "" then return ask.target(p.otherwise, req) end
    local list = ranked(req, p)
-   local reply, err
+   local failed, reply, err
    for i = 1, math.min(p.tries, #list) do
       local one = list[i]
-      trace.decide { model = one.target, confidence = one.quality, reason = ("worth %.3f"):format(one.worth) }
+      trace.decide { model = why.name(one.target), confidence = one.quality, reason = worth_of(one),
+         candidates = others(failed, list, i) }
       reply, err = llm.stream(one.target, req)
-      if reply or HOPELESS[err.code] then return reply, err end
+      if reply or policy.hopeless(err) then return reply, err end
+      failed = why.failed(failed, one.target, err)
       log.info("the next best", { code = err.code })
    end
    if err then return nil, err end
@@ -88,6 +93,11 @@ return policy.define {
       prices = {},       -- head = USD a request, where the catalogue does not say
       answer = 300,      -- tokens an answer is taken to have
       tries = 2,         -- models that are asked at most, when some fail
+   },
+   limits = {
+      targets = { of = "targets" }, qualities = { of = "rows", min = 0, max = 1 },
+      prices = { of = "numbers", min = 0 }, price_weight = { min = 0 }, answer = { min = 0, max = 1000000 },
+      tries = { min = 1, max = 10, integer = true },
    },
    run = run,
 }

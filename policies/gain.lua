@@ -15,21 +15,14 @@ local log = require "log"
 local policy = require "policy"
 local sums = require "sums"
 local trace = require "trace"
-
-local HOPELESS = { bad_request = true, cancelled = true, budget = true, content_filter = true }
-
-local loaded = {}
-
-local function classifier(name)
-   loaded[name] = loaded[name] or classify.linear { model = name }
-   return loaded[name]
-end
+local trained = require "_trained"
+local why = require "_why"
 
 -- How much better the strong model's answer is expected to be, -1 to 1; without a classifier how hard the
 -- request looks, 0 to 1.
 local function gain(req, p)
    if p.model == "" then return (classify.complexity(req)) end
-   local model = classifier(p.model)
+   local model = trained(p.model)
    local v = model:values(req, #model.inputs > 0 and sums.question(req) or nil)
    local apart = v.weak and v.strong and v.strong - v.weak
    if not apart and not v.gain then
@@ -42,14 +35,14 @@ end
 -- The other one answers when the first fails.
 local function run(req, p)
    local score = gain(req, p)
-   local first, second = p.weak, p.strong
-   if score >= p.threshold then first, second = second, first end
-   trace.decide {
-      model = first, reason = ("gain %.3f"):format(score), score = score, candidates = { p.weak, p.strong },
-   }
+   local first, second, side = p.weak, p.strong, "below"
+   if score >= p.threshold then first, second, side = second, first, "not below" end
+   trace.decide { model = why.name(first), reason = ("gain %.3f"):format(score), score = score,
+      candidates = why.add(nil, second, ("the gain is %s %g"):format(side, p.threshold)) }
    local reply, err = llm.stream(first, req)
-   if reply or HOPELESS[err.code] then return reply, err end
+   if reply or policy.hopeless(err) then return reply, err end
    log.info("the other model", { code = err.code })
+   trace.decide { model = why.name(second), reason = err.code, candidates = why.failed(nil, first, err) }
    return llm.stream(second, req)
 end
 
@@ -62,5 +55,6 @@ return policy.define {
       strong = { tier = "expert" },
       threshold = 0.15,               -- gain from which the strong model answers; "baton eval" finds one
    },
+   limits = { threshold = { min = -1, max = 1 } },
    run = run,
 }

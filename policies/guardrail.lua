@@ -6,6 +6,7 @@ local clock = require "clock"
 local policy = require "policy"
 local task = require "task"
 local trace = require "trace"
+local why = require "_why"
 
 local function run(req, p, next)
    local begun = clock.monotonic()
@@ -16,7 +17,9 @@ local function run(req, p, next)
    if reply or policy.hopeless(err) then return reply, err end
    local left = p.cap - (clock.monotonic() - begun)
    if left <= 0 then return nil, err end
-   trace.decide { model = p.faster, reason = err.code == "timeout" and "too slow" or err.code, left = left }
+   local reason = err.code == "timeout" and "too slow" or err.code
+   trace.decide { model = why.name(p.faster, req), reason = reason, left = left,
+      candidates = not next and why.add(nil, p.model, reason, req) or nil }
    -- A stream is in time with its first word; a whole answer with its last.
    return task.within(left, function() return ask.once(p.faster, req) end)
 end

@@ -7,6 +7,7 @@ local models = require "models"
 local policy = require "policy"
 local task = require "task"
 local trace = require "trace"
+local why = require "_why"
 
 -- Who is asked second: the one that is named, else one that is like the first, else the first again.
 local function second_of(req, p, first)
@@ -15,7 +16,7 @@ local function second_of(req, p, first)
 end
 
 local function run(req, p)
-   local first, err = models.resolve(ask.selector(p.model, req))
+   local first, err = ask.entry(p.model, req)
    if not first then return nil, err end
    local second = second_of(req, p, first)
    local reply, who = task.hedge(p.after,
@@ -24,7 +25,10 @@ local function run(req, p)
       { model = first.name, of = req.stream == true and "ttft" or "latency", otherwise = p.otherwise,
          share = p.share })
    if not reply then return nil, who end
-   trace.decide { model = reply.name, reason = who == 2 and "the first took too long" or "in time" }
+   local late = who == 2
+   trace.decide { model = reply.name, reason = late and "the first took too long" or "in time",
+      candidates = late and why.add(nil, first, "took too long")
+         or why.add(nil, second, "not needed, or slower") }
    return reply
 end
 
@@ -39,6 +43,7 @@ return policy.define {
       share = 0.1,      -- of the requests that may be hedged
    },
    limits = {
+      second = { of = "target" },
       after = { one_of = { "p50", "p95", "p99" } }, otherwise = { min = 0, max = 86400 },
       share = policy.share,
    },

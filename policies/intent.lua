@@ -7,6 +7,7 @@ local config = require "config"
 local models = require "models"
 local policy = require "policy"
 local trace = require "trace"
+local why = require "_why"
 
 -- "baton train" made it: loaded with the file, as it must be there then.
 local own = (config.policies.intent or {}).trained
@@ -45,7 +46,8 @@ end
 local function run(req, p)
    local label, source = intent_of(req, p)
    local target = p.routes[label] or p.otherwise
-   trace.decide { model = target, reason = label or "otherwise", by = source }
+   trace.decide { model = why.name(target, req), reason = label or "otherwise", by = source,
+      candidates = why.routes(nil, p.routes, label, req) }
    local reply, err
    if p.routes[label] then
       reply, err = ask.once(target, req)

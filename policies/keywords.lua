@@ -7,6 +7,7 @@ local config = require "config"
 local policy = require "policy"
 local text = require "text"
 local trace = require "trace"
+local why = require "_why"
 
 -- By category; the configuration's are in place of these.
 local TERMS = {
@@ -40,7 +41,8 @@ local function run(req, p, next)
    local category = private and "private" or by_hint(req, p) or by_terms(req, p)
    local target = p.routes[category]
    if not target and next then return policy.pass end
-   trace.decide { model = target or p.otherwise, reason = category or "no term" }
+   trace.decide { model = why.name(target or p.otherwise, req), reason = category or "no term",
+      candidates = why.routes(nil, p.routes, category, req) }
    if private then
       return ask.target(target, req, { within = type(target) == "table" and target or { where = "local" } })
    end

@@ -7,6 +7,7 @@ local judge = require "judge"
 local log = require "log"
 local policy = require "policy"
 local trace = require "trace"
+local why = require "_why"
 
 -- A local answer that is good enough; what there is besides | nil, err. Not judged, it may stream.
 local function at_home(req, p)
@@ -21,18 +22,23 @@ end
 
 local function run(req, p)
    local complexity = classify.complexity(req)
+   local looks = ("complexity %.2f"):format(complexity)
    local reply, err, poor
    if complexity < p.hard_from then
-      trace.decide { model = p.home, reason = ("complexity %.2f"):format(complexity) }
+      trace.decide { model = why.name(p.home, req), reason = looks,
+         candidates = why.add(nil, p.cloud, "not needed: " .. looks, req) }
       reply, err, poor = at_home(req, p)
       if reply or err and policy.hopeless(err) then return reply, err end
    end
-   local why = poor and "poor local answer" or err and err.code or ("complexity %.2f"):format(complexity)
-   trace.decide { model = p.cloud, reason = why }
+   local reason = poor and "poor local answer" or err and err.code or looks
+   trace.decide { model = why.name(p.cloud, req), reason = reason,
+      candidates = why.add(nil, poor and poor.name or p.home, reason, req) }
    reply, err = ask.once(p.cloud, req)
    if reply or policy.hopeless(err) then return reply, err end
+   if not poor and complexity < p.hard_from then return nil, err end -- home was asked before
+   trace.decide { model = poor and poor.name or why.name(p.home, req), reason = err.code,
+      candidates = why.failed(nil, p.cloud, err, req) }
    if poor then return poor end
-   if complexity < p.hard_from then return nil, err end -- home was asked before
    return ask.once(p.home, req)
 end
 

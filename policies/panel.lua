@@ -9,33 +9,42 @@ local llm = require "llm"
 local policy = require "policy"
 local task = require "task"
 local trace = require "trace"
+local why = require "_why"
 
--- The proposals, and the first error.
+-- The proposals, the first error, and what became of each proposer.
 local function propose(req, p)
-   local calls = {}
-   for i, target in ipairs(ask.members(p.proposers, p.selector, p.size, req)) do
+   local calls, targets = {}, ask.members(p.proposers, p.selector, p.size, req)
+   for i, target in ipairs(targets) do
       calls[i] = function() return llm.chat(target, req, { timeout = p.timeout }) end
    end
    local replies, failures = task.all(calls)
-   for i = 1, #calls do
-      if failures[i] then return replies, failures[i] end
+   local first, fates
+   for i, target in ipairs(targets) do
+      local reply, err = replies[i], failures[i]
+      first = first or err
+      fates = reply and why.add(fates, reply.name, "proposed") or err and why.failed(fates, target, err, req)
+         or fates
    end
-   return replies, nil
+   return replies, first, fates
 end
 
 local function run(req, p)
    if req.tools then return ask.once(p.aggregator, req) end -- calls of tools cannot be merged as texts
-   local proposals, err = propose(req, p)
+   local proposals, err, fates = propose(req, p)
    if next(proposals) == nil and err and policy.hopeless(err) then return nil, err end
-   if next(proposals) == nil then return ask.once(p.aggregator, req) end
-   local reply = consensus.fuse(req, proposals, { model = ask.selector(p.aggregator, req) })
+   if next(proposals) == nil then
+      trace.decide { model = why.name(p.aggregator, req), reason = "no proposals", candidates = fates }
+      return ask.once(p.aggregator, req)
+   end
+   local reply, failed = consensus.fuse(req, proposals, { model = ask.selector(p.aggregator, req) })
    if reply then
-      trace.decide { model = reply.name, reason = "made of the proposals" }
+      trace.decide { model = reply.name, reason = "made of the proposals", candidates = fates }
       return reply
    end
    local winner, agreement = consensus.majority(proposals)
    if not winner then return nil, err end
-   trace.decide { model = winner.name, reason = "the aggregator failed", confidence = agreement }
+   trace.decide { model = winner.name, reason = "the aggregator failed", confidence = agreement,
+      candidates = why.failed(fates, p.aggregator, failed, req) }
    return winner
 end
 

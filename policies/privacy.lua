@@ -6,6 +6,7 @@ local classify = require "classify"
 local policy = require "policy"
 local text = require "text"
 local trace = require "trace"
+local why = require "_why"
 
 -- The label of data governance that a client gives: metadata = { data = "confidential" }.
 local function label_of(req, p)
@@ -41,12 +42,14 @@ local function kinds_in(req, p)
 end
 
 local function run(req, p, next)
-   local why = label_of(req, p) or kinds_in(req, p) or unseen(req, p)
-   if not why and next then return policy.pass end
-   if not why then return ask.target(p.otherwise, req) end
-   trace.decide { model = "local", reason = why }
+   local reason = label_of(req, p) or kinds_in(req, p) or unseen(req, p)
+   if not reason and next then return policy.pass end
+   if not reason then return ask.target(p.otherwise, req) end
+   local here = { where = "local", prefer = p.prefer }
+   trace.decide { model = why.name(here, req), reason = reason,
+      candidates = why.elsewhere(nil, req, "not on your machines") }
    -- Where no local model answers, nobody does.
-   return ask.target({ where = "local", prefer = p.prefer }, req, { within = { where = "local" } })
+   return ask.target(here, req, { within = { where = "local" } })
 end
 
 return policy.define {

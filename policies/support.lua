@@ -10,6 +10,7 @@ local log = require "log"
 local policy = require "policy"
 local text = require "text"
 local trace = require "trace"
+local why = require "_why"
 
 local TERMS = {
    money = { "refund", "refunds", "money back", "chargeback", "charged twice", "invoice",
@@ -39,12 +40,21 @@ end
 
 local function run(req, p)
    local topic = topic_of(req, p)
-   trace.decide { model = topic == "person" and "a person" or p[topic], reason = topic }
-   local answer = topic == "person" and text.of(req) ~= "" and ask_person(req, p)
-   if answer then return answer end
-   local reply, err = ask.once(topic == "faq" and p.faq or p.money, req)
+   local first, second = p.money, p.faq
+   if topic == "faq" then first, second = second, first end
+   if topic == "person" and text.of(req) ~= "" then
+      trace.decide { model = "a person", reason = topic,
+         candidates = why.rest(nil, { first, second }, 1, "a person is wanted", req) }
+      local answer = ask_person(req, p)
+      if answer then return answer end
+   end
+   trace.decide { model = why.name(first, req), reason = topic == "person" and "no person answered" or topic,
+      candidates = why.add(nil, second, "for " .. (topic == "faq" and "money" or "common questions"), req) }
+   local reply, err = ask.once(first, req)
    if reply or policy.hopeless(err) then return reply, err end
-   return ask.once(topic == "faq" and p.money or p.faq, req)
+   trace.decide { model = why.name(second, req), reason = err.code,
+      candidates = why.failed(nil, first, err, req) }
+   return ask.once(second, req)
 end
 
 return policy.define {

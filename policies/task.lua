@@ -7,6 +7,7 @@ local llm = require "llm"
 local log = require "log"
 local policy = require "policy"
 local trace = require "trace"
+local why = require "_why"
 
 -- The selector for a kind of work, and why.
 local function route(kind, confidence, p)
@@ -18,7 +19,8 @@ end
 local function run(req, p)
    local kind, confidence = classify.task(req)
    local target, reason = route(kind, confidence, p)
-   trace.decide { model = target, reason = reason, confidence = confidence }
+   trace.decide { model = why.name(target), reason = reason, confidence = confidence,
+      candidates = why.routes(nil, p.routes, target ~= p.otherwise and kind or nil) }
    if target == p.otherwise then return ask.target(target, req) end
    local reply, err = llm.stream(target, req)
    if reply then return reply end

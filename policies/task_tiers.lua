@@ -10,18 +10,13 @@ local llm = require "llm"
 local log = require "log"
 local policy = require "policy"
 local trace = require "trace"
-
-local loaded = {}
-
-local function classifier(name)
-   loaded[name] = loaded[name] or classify.linear { model = name }
-   return loaded[name]
-end
+local trained = require "_trained"
+local why = require "_why"
 
 -- The label, and how sure that is; without a classifier the kind of task by classify.task.
 local function label_of(req, p)
    if p.model == "" then return classify.task(req) end
-   local label, confidence = classifier(p.model):label(req, p.head ~= "" and p.head or nil)
+   local label, confidence = trained(p.model):label(req, p.head ~= "" and p.head or nil)
    return label, confidence
 end
 
@@ -29,7 +24,8 @@ local function run(req, p)
    local label, confidence = label_of(req, p)
    local sure = label ~= nil and confidence >= p.confidence
    local target = sure and p.routes[label] or p.otherwise
-   trace.decide { model = target, confidence = confidence, reason = sure and label or "not sure" }
+   trace.decide { model = why.name(target), confidence = confidence, reason = sure and label or "not sure",
+      candidates = why.routes(nil, p.routes, sure and label or nil) }
    if target == p.otherwise then return ask.target(target, req) end
    local reply, err = llm.stream(target, req)
    if reply or policy.hopeless(err) then return reply, err end
@@ -50,5 +46,6 @@ return policy.define {
       otherwise = { tier = "standard" },
       confidence = 0.4,               -- below it the label is not trusted
    },
+   limits = { routes = { of = "targets" }, confidence = policy.share },
    run = run,
 }

@@ -5,6 +5,7 @@ local ask = require "_ask"
 local classify = require "classify"
 local policy = require "policy"
 local trace = require "trace"
+local why = require "_why"
 
 -- Who is asked, in order, and why.
 local function order_of(req, p)
@@ -20,12 +21,15 @@ end
 
 local function run(req, p)
    local targets, reason = order_of(req, p)
-   local err
-   for _, target in ipairs(targets) do
-      trace.decide { model = target, reason = err and err.code or reason }
+   local failed, err
+   for i, target in ipairs(targets) do
+      local others = failed and table.move(failed, 1, #failed, 1, {})
+      trace.decide { model = why.name(target, req), reason = err and err.code or reason,
+         candidates = why.rest(others, targets, i + 1, "asked only when this one fails", req) }
       local reply
       reply, err = ask.once(target, req)
       if reply or policy.hopeless(err) then return reply, err end
+      failed = why.failed(failed, target, err, req)
    end
    return nil, err
 end

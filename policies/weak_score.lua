@@ -8,28 +8,20 @@
 -- where "gain" is 1 where only the strong model was right, -1 where only the cheap one was, else 0. A head
 -- "weak" (--label weak: 1 where the cheap model was right) does as well where the strong model's answers are
 -- not recorded.
-local classify = require "classify"
 local errors = require "errors"
+local escalate = require "_escalate"
 local judge = require "judge"
 local llm = require "llm"
-local log = require "log"
 local policy = require "policy"
 local sums = require "sums"
 local trace = require "trace"
-
-local HOPELESS = { bad_request = true, cancelled = true, budget = true, content_filter = true }
-
-local loaded = {}
-
-local function classifier(name)
-   loaded[name] = loaded[name] or classify.linear { model = name }
-   return loaded[name]
-end
+local trained = require "_trained"
+local why = require "_why"
 
 -- How much better a second answer is expected to be; without a classifier, how much judge.quality misses.
 local function gain(req, reply, p)
    if p.model == "" then return 1 - judge.quality(req, reply) end
-   local model = classifier(p.model)
+   local model = trained(p.model)
    local v = model:values(reply, #model.inputs > 0 and sums.answer(req, reply) or nil)
    if not v.gain and not v.weak then
       errors.raise(("weak_score: the classifier '%s' has neither a head 'gain' nor 'weak'"):format(p.model))
@@ -37,29 +29,22 @@ local function gain(req, reply, p)
    return v.gain or 1 - v.weak
 end
 
-local function escalate(req, p, first)
-   local reply, err = llm.stream(p.strong, req)
-   if reply then return reply end
-   if not first then return nil, err end
-   trace.decide { model = first.model, reason = "the strong model failed: the first answer" }
-   return first
-end
-
 local function run(req, p)
    if req.tools then return llm.stream(p.strong, req) end -- calls of tools are no answers to be read
    local reply, err = llm.chat(p.weak, req)
    if not reply then
-      if HOPELESS[err.code] then return nil, err end
-      log.info("the cheap model failed", { code = err.code })
-      return escalate(req, p)
+      if policy.hopeless(err) then return nil, err end
+      trace.decide { model = why.name(p.strong), reason = err.code,
+         candidates = why.failed(nil, p.weak, err) }
+      return escalate(p.strong, req)
    end
    local score = gain(req, reply, p)
-   local enough = score < p.threshold
-   trace.decide {
-      model = enough and reply.model or p.strong, reason = ("gain %.3f"):format(score), score = score,
-   }
+   local enough, reason = score < p.threshold, ("gain %.3f"):format(score)
+   trace.decide { model = enough and reply.name or why.name(p.strong), reason = reason, score = score,
+      candidates = enough and why.add(nil, p.strong, "not needed: " .. reason)
+         or why.add(nil, reply.name, reason) }
    if enough then return reply end
-   return escalate(req, p, reply)
+   return escalate(p.strong, req, reply)
 end
 
 return policy.define {
@@ -71,5 +56,6 @@ return policy.define {
       strong = { tier = "expert" },
       threshold = 0.2,                -- expected gain from which the strong model is asked
    },
+   limits = { threshold = { min = -1, max = 1 } },
    run = run,
 }

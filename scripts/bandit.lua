@@ -135,6 +135,16 @@ local function among_of(self, among)
    return bits
 end
 
+-- The other arms, for those who want to know.
+local function others(self, arm, among)
+   if not trace.detailed() then return nil end
+   local list = {}
+   for _, other in ipairs(among or self.arms) do
+      if other ~= arm then list[#list + 1] = { model = other, why = "not drawn" } end
+   end
+   return list
+end
+
 local CONTEXT = { bucket = true, features = true, among = true }
 
 local function check_context(context)
@@ -166,7 +176,7 @@ function methods:choose(context)
    if not place then return nil, probability end
    decision.arm, decision.probability, decision.id = self.arms[place], probability, id
    trace.decide { bandit = self.name, model = decision.arm, reason = self.method, bucket = decision.bucket,
-      probability = probability }
+      probability = probability, candidates = others(self, decision.arm, context.among) }
    return decision.arm, probability, decision
 end
 

@@ -9,12 +9,24 @@ local limits = {}
 local KINDS <const> = { number = true, string = true, boolean = true, table = true }
 local FIELDS <const> = {
    type = "string", min = "number", max = "number", integer = "boolean", one_of = "table",
-   max_length = "number", of = "string or table", least = "number",
+   min_length = "number", max_length = "number", of = "string or table", least = "number", most = "number",
+}
+
+-- What a text may say a value, or all values of a table, must be.
+local OF <const> = {
+   target = "the name of a model, or empty", targets = "targets (names, selectors)", names = "names",
+   selector = "a selector, or empty", numbers = "numbers", rows = "tables of numbers",
 }
 
 -- limits.share, limits.seconds: limits that many parameters have: 0 to 1; above 0, at most a day.
 limits.share = { min = 0, max = 1 }
 limits.seconds = { min = 0.001, max = 86400 }
+
+local function listed(by_name)
+   local names = {}
+   for name in pairs(by_name) do names[#names + 1] = name end
+   return table.concat(names, ", ")
+end
 
 -- limits.check(place, spec) -> spec, {} for true. Raises on what is no description of limits, in the words
 -- "PLACE: ...".
@@ -26,8 +38,7 @@ function limits.check(place, spec)
    for key, value in pairs(spec) do
       local wanted = FIELDS[key]
       if not wanted then
-         errors.raise(("%s: unknown field '%s' (known: integer, least, max, max_length, min, of, one_of, "
-            .. "type)"):format(place, tostring(key)))
+         errors.raise(("%s: unknown field '%s' (known: %s)"):format(place, tostring(key), listed(FIELDS)))
       end
       if not wanted:find(type(value), 1, true) then
          errors.raise(("%s.%s must be a %s"):format(place, key, wanted))
@@ -36,15 +47,16 @@ function limits.check(place, spec)
    if spec.type and not KINDS[spec.type] then
       errors.raise(place .. ".type must be \"number\", \"string\", \"boolean\" or \"table\"")
    end
-   if type(spec.of) == "string" and spec.of ~= "targets" and spec.of ~= "selector" then
-      errors.raise(place .. ".of must be \"targets\", \"selector\" or a list of values")
+   if type(spec.of) == "string" and not OF[spec.of] then
+      errors.raise(("%s.of must be one of %s, or a list of values"):format(place, listed(OF)))
    end
    return spec
 end
 
 local function kind_of(default, spec)
    if default ~= nil then return type(default) end
-   if spec.of or spec.least then return "table" end
+   if spec.of == "target" then return "string" end
+   if spec.of or spec.least or spec.most then return "table" end
    return spec.type or spec.one_of and type(spec.one_of[1])
       or (spec.min or spec.max or spec.integer) and "number" or "string"
 end
@@ -77,15 +89,39 @@ local function is_target(value)
    return type(value) == "string" and value ~= "" or require("models").is_selector(value)
 end
 
+local function is_number_in(value, spec)
+   if type(value) ~= "number" or value ~= value or math.abs(value) == math.huge then return false end
+   if spec.integer and not math.tointeger(value) then return false end
+   return not (spec.min and value < spec.min) and not (spec.max and value > spec.max)
+end
+
+-- Of one value of a table: by what 'of' says.
+local fitting = { targets = is_target, numbers = is_number_in }
+
+function fitting.names(value) return type(value) == "string" and value ~= "" end
+
+function fitting.rows(row, spec)
+   if type(row) ~= "table" then return false end
+   for _, value in pairs(row) do
+      if not is_number_in(value, spec) then return false end
+   end
+   return true
+end
+
 local function list_fits(list, spec)
    if spec.of == "selector" then return not require("models").selector_fault(list) end
-   local count = 0
+   local one_fits, count = fitting[spec.of], 0
    for _, value in pairs(list) do
       count = count + 1
-      if spec.of == "targets" and not is_target(value) then return false end
+      if one_fits and not one_fits(value, spec) then return false end
       if type(spec.of) == "table" and not is_one_of(value, spec.of) then return false end
    end
-   return count >= (spec.least or 0)
+   return count >= (spec.least or 0) and count <= (spec.most or count)
+end
+
+local function text_fits(text, spec)
+   if spec.of == "target" then return text == "" or require("models").resolve(text) ~= nil end
+   return #text >= (spec.min_length or 0) and #text <= (spec.max_length or #text)
 end
 
 -- limits.fits(value, spec) -> boolean. spec: as limits.of gives it.
@@ -93,12 +129,8 @@ function limits.fits(value, spec)
    if value == nil or type(value) ~= spec.type then return false end
    if spec.one_of then return is_one_of(value, spec.one_of) end
    if spec.type == "table" then return list_fits(value, spec) end
-   if spec.type == "number" then
-      if value ~= value or value == math.huge or value == -math.huge then return false end
-      if spec.integer and not math.tointeger(value) then return false end
-      return not (spec.min and value < spec.min) and not (spec.max and value > spec.max)
-   end
-   return not (spec.max_length and type(value) == "string" and #value > spec.max_length)
+   if spec.type == "number" then return is_number_in(value, spec) end
+   return spec.type ~= "string" or text_fits(value, spec)
 end
 
 -- ---- words ----
@@ -109,27 +141,39 @@ local function joined(list)
    return table.concat(names, ", ")
 end
 
+-- What is said of numbers: " from 0 to 1", ", at least 1".
+local function range(spec)
+   if spec.min and spec.max then return (" from %s to %s"):format(spec.min, spec.max) end
+   if spec.min then return (", at least %s"):format(spec.min) end
+   return spec.max and (", at most %s"):format(spec.max) or ""
+end
+
 local function describe_list(spec)
-   local least = spec.least and (" of at least %d"):format(spec.least) or ""
-   if spec.of == "targets" then return "must be a table" .. least .. " of targets (names, selectors)" end
-   if spec.of == "selector" then return "must be a selector, or empty" end
-   if spec.of then return "must be a list" .. least .. " of " .. joined(spec.of) end
+   local size = spec.least and spec.most and (" of %d to %d"):format(spec.least, spec.most)
+      or spec.least and (" of at least %d"):format(spec.least)
+      or spec.most and (" of at most %d"):format(spec.most) or ""
+   if spec.of == "selector" then return "must be " .. OF.selector end
+   if type(spec.of) == "table" then return "must be a list" .. size .. " of " .. joined(spec.of) end
+   if spec.of then return "must be a table" .. size .. " of " .. OF[spec.of] .. range(spec) end
    return "must be a list (a,b,c) or JSON"
+end
+
+local function describe_text(spec)
+   if spec.of then return "must be " .. OF[spec.of] end
+   local least, most = spec.min_length, spec.max_length
+   if least and most then return ("must be a text of %d to %d bytes"):format(least, most) end
+   if most then return ("must be a text of at most %d bytes"):format(most) end
+   return least and ("must be a text of at least %d bytes"):format(least) or "must be a text"
 end
 
 local function describe(spec)
    if spec.one_of then return "must be one of " .. joined(spec.one_of) end
    if spec.type == "number" then
-      local what = spec.integer and "a whole number" or "a number"
-      if spec.min and spec.max then return ("must be %s from %s to %s"):format(what, spec.min, spec.max) end
-      if spec.min then return ("must be %s, at least %s"):format(what, spec.min) end
-      if spec.max then return ("must be %s, at most %s"):format(what, spec.max) end
-      return "must be " .. what
+      return "must be " .. (spec.integer and "a whole number" or "a number") .. range(spec)
    end
    if spec.type == "boolean" then return "must be true or false" end
    if spec.type == "table" then return describe_list(spec) end
-   if spec.max_length then return ("must be a text of at most %d bytes"):format(spec.max_length) end
-   return "must be a text"
+   return describe_text(spec)
 end
 
 local function shown(given)
@@ -139,7 +183,7 @@ end
 
 -- limits.complaint(spec, given) -> what the value must be, and what it is, for a message.
 function limits.complaint(spec, given)
-   if type(given) == "table" and (spec.of or spec.least) then
+   if type(given) == "table" and (spec.of or spec.least or spec.most) then
       local fault = spec.of == "selector" and require("models").selector_fault(given)
       return fault or describe(spec)
    end

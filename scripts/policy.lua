@@ -67,9 +67,10 @@ end
 --           configured; next(req?) runs what comes after it in a chain, nil where nothing does
 --   passes  true: it may return policy.pass or call next
 --   params  default values by name; the configuration's policies.NAME overrides them
---   limits  what parameters may be, by name: { min =, max =, integer = } of numbers, { max_length = },
---           { one_of = { "a", "b" } }, of tables { least =, of = "targets", "selector" or a list of values };
---           they hold for the configuration and for callers
+--   limits  what parameters may be, by name: { min =, max =, integer = } of numbers, of texts { min_length =,
+--           max_length = } or { of = "target" }, { one_of = { "a", "b" } }, of tables { least =, most =, of =
+--           "targets", "names", "selector", "numbers", "rows" (tables of numbers) or a list of values }; they
+--           hold for the configuration and for callers
 --   open    parameters that callers may set: a list of names, or by name true or limits; of one that is not
 --           in params p.NAME is nil unless a caller says it
 --   checks  a function, or functions by name, run when the policy is loaded; they raise on what is wrong

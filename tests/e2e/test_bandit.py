@@ -425,11 +425,12 @@ def test_a_parameter_of_the_policy_that_is_wrong_is_named():
     for params, word in (
         ({"by": "mood"}, "policies.bandit.by"),
         ({"learn_from": "the moon"}, "policies.bandit.learn_from"),
-        ({"method": "greedy"}, "method must be"),
-        ({"discount": 2}, "discount: must be a number from 0.5 to 1"),
+        ({"method": "greedy"}, "policies.bandit.method: must be one of thompson, linucb, not 'greedy'"),
+        ({"discount": 2}, "policies.bandit.discount: must be a number from 0.5 to 1"),
     ):
-        text = settings(policies={"bandit": params}, state="none")
-        with Gateway(text, workers=1) as gateway:
-            answer = gateway.chat("bandit", "Hello")
-            equal(answer.status, 500, answer.body)
-            check(word in answer.json()["error"]["message"], answer.body)
+        with folder() as here:
+            path = Path(here, "baton.lua")
+            path.write_text(settings(policies={"bandit": params}, state="none"))
+            done = baton("check", str(path))
+        equal(done.returncode, 1, done.output)
+        check(word in done.output, done.output)

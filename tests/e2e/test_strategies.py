@@ -191,7 +191,11 @@ def test_a_guardrail_guards_the_rest_of_its_chain():
             check(time.monotonic() - begin < 5 * slow(), "the cap was not kept")
 
 
-WRONG_CHAINS = {
+WRONG = {
+    "policies = { agreement = { need = 0 } }":
+        "policies.agreement.need: must be a whole number from 2 to 20, not '0'",
+    'policies = { gain = { threshold = 5 } }': "policies.gain.threshold: must be a number from -1 to 1",
+    'policies = { direct = { model = "nobody" } }': "policies.direct.model: must be the name of a model, or empty",
     'policy = { "direct", "cascade" }': "'direct' never passes a request on",
     'policy = { "privacy", "none" }': "policy: there is no policy 'none'",
     "policy = {}": "policy: must name at least one policy",
@@ -203,9 +207,9 @@ WRONG_CHAINS = {
 }
 
 
-def test_chains_that_cannot_be_meant_are_refused():
+def test_what_cannot_be_meant_is_refused():
     with tempfile.TemporaryDirectory(prefix="baton-chains-") as folder:
-        for members, why in WRONG_CHAINS.items():
+        for members, why in WRONG.items():
             Path(folder, "baton.lua").write_text("return { %s }\n" % members, encoding="utf-8")
             done = harness.baton("check", "baton.lua", cwd=folder)
             check(done.returncode != 0 and why in done.output, f"{members}: {done.output}")

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from base import check, equal, eventually, slow
-from harness import Gateway, Sim, baton, config, provider, sanitized
+from harness import ROOT, Gateway, Sim, baton, config, provider, sanitized
 
 CAREFUL = """
 local llm, policy, task, trace = require "llm", require "policy", require "task", require "trace"
@@ -68,6 +68,26 @@ def test_who_was_rejected_and_why():
         instead = decisions_of(sim, "sim/pro:503")
         failed = [{"model": "sim/pro:503", "why": "overloaded"}, {"model": "sim/mini:503", "why": "overloaded"}]
         equal([d["candidates"] for d in instead], [failed[:1], failed])
+
+
+def test_every_policy_says_who_was_looked_at():
+    """Models by their full names, the others and why not; what answers is among what was decided."""
+    quiet = {"direct", "fallback", "chain"}  # here they have one model each: nothing to choose while it answers
+    own = {"bandit": {"worth": 0}}
+    with Sim() as sim, gateway(sim, trace_log="t.jsonl", policies=own) as engine:
+        names = sorted(p.stem for p in (ROOT / "policies").glob("[a-z]*.lua"))
+        for name in names:
+            equal(engine.chat(name, "What is the capital of Australia?").status, 200, name)
+        lines = {r["policy"]: r for r in records(os.path.join(engine.dir, "t.jsonl"), len(names))}
+    for name in names:
+        decisions = lines[name]["decisions"]
+        others = [c for d in decisions for c in d.get("candidates", [])]
+        check(name in quiet or decisions and others, (name, decisions))
+        for decision in decisions:
+            if "bandit" not in decision:  # arms are no models
+                check(str(decision["model"]).startswith("sim/"), (name, decision))
+                check(all(c["model"].startswith("sim/") and c["why"] for c in decision.get("candidates", [])), decision)
+        check(name in quiet or lines[name]["answered_by"] in [d["model"] for d in decisions], lines[name])
 
 
 def test_one_line_for_each_request_says_it_all():
@@ -267,7 +287,7 @@ def test_ask_explains():
     for what in (
         r"^Canberra$", r"^-- policy cascade, generation [0-9a-f]{12}$", r"^--   threshold = 0.9 \(set by the caller\)$",
         r"^-- +\d+ ms  call    sim/mini: ok, \d+ tokens in \(0 cached\), 1 out, \$0\.0000\d\d, \d+ ms$",
-        r"^-- +\d+ ms  decide  mini: good enough \(confidence 1\.00\)",
+        r"^-- +\d+ ms  decide  sim/mini: good enough \(confidence 1\.00\); not sim/pro \(not needed",
     ):
         check(re.search(what, done.stdout, re.M), (what, done.output))
     failed = baton("ask", "--explain", "-m", "sim/mini:503", "Hi")

@@ -7,7 +7,7 @@ local t = require "test"
 local function world(answers)
    local calls, decisions = {}, {}
    local function target_name(target)
-      return type(target) == "string" and target or target.tier or target.good_at
+      return type(target) == "string" and target or target.name or target.tier or target.good_at
    end
    local function call(how, target, req)
       local name = target_name(target)
@@ -17,7 +17,8 @@ local function world(answers)
       if answer == nil then answer = { fails = "unavailable" } end
       if type(answer) == "string" then answer = { text = answer } end
       if answer.fails then return nil, { code = answer.fails, message = answer.fails } end
-      return { text = answer.text, finish_reason = answer.finish_reason or "stop", model = name, how = how }
+      return { text = answer.text, finish_reason = answer.finish_reason or "stop", name = name,
+         how = how }
    end
    local w = { calls = calls, decisions = decisions }
    w.modules = {
@@ -38,13 +39,16 @@ local function world(answers)
       models = {
          find = function() return { { name = "p/a" }, { name = "p/b" }, { name = "p/c" },
             { name = "p/d" } } end,
-         resolve = function(target) return target end, alternatives = function() return {} end,
+         resolve = function(target) return { name = target_name(target) } end,
+         alternatives = function() return {} end,
       },
       trace = { decide = function(d) decisions[#decisions + 1] = d end,
          detailed = function() return false end },
       log = { info = function() end },
    }
-   t.with(w.modules, function() w.modules._ask = t.load "policies/_ask.lua" end)
+   for _, helper in ipairs { "_ask", "_why", "_escalate" } do
+      t.with(w.modules, function() w.modules[helper] = t.load("policies/" .. helper .. ".lua") end)
+   end
    function w.said() return table.concat(calls, ", ") end
    return w
 end
@@ -143,7 +147,7 @@ t.case("ensemble", function()
    local reply, _, w = run("ensemble", { ["p/a"] = "41", ["p/b"] = "42", ["p/c"] = "It is 42." },
    request "6 * 7?")
    t.equal(w.said(), "chat p/a, chat p/b, chat p/c")
-   t.equal(reply.model, "p/b")
+   t.equal(reply.name, "p/b")
    t.equal(w.decisions[1].confidence, 2 / 3)
    reply, _, w = run("ensemble", { ["p/a"] = "1", ["p/b"] = "2", ["p/c"] = "3", expert = "42" },
    request "6 * 7?")

@@ -57,7 +57,7 @@ local function world(answers, more)
    local modules = { llm = llm, models = models, human = nobody, log = { info = function() end,
       warn = function() end },
       trace = { decide = function(d) w.decisions[#w.decisions + 1] = d end,
-         detailed = function() return false end } }
+         detailed = function() return true end }, explain = { selection = function() end } }
    t.with(modules, function()
       modules["consensus.asking"] = t.load "scripts/consensus/asking.lua"
       t.with({ ["consensus.asking"] = modules["consensus.asking"] }, function()
@@ -67,12 +67,14 @@ local function world(answers, more)
    t.with({ llm = llm, consensus = modules.consensus },
       function() modules.judge = t.load "scripts/judge.lua" end)
    t.with(modules, function()
-      modules._goal = t.load "policies/_goal.lua"
-      modules._ask = t.load "policies/_ask.lua"
+      for _, helper in ipairs { "_ask", "_why", "_escalate", "_goal" } do
+         modules[helper] = t.load("policies/" .. helper .. ".lua")
+      end
    end)
    t.with({ llm = llm }, function() modules["classify.ask"] = t.load "scripts/classify/ask.lua" end)
    t.with(modules, function() modules.classify = t.load "scripts/classify.lua" end)
    for name, module in pairs(more or {}) do modules[name] = module end
+   t.with(modules, function() modules._trained = t.load "policies/_trained.lua" end)
    w.modules = modules
    function w.said() return table.concat(w.calls, ", ") end
    return w
@@ -82,6 +84,25 @@ local function request(content, more)
    local req = { messages = { { role = "user", content = content } }, text = content, stream = false }
    for key, value in pairs(more or {}) do req[key] = value end
    return req
+end
+
+-- What is wrong with the decisions of a run: models and candidates are "provider/model" (or a selector that
+-- no model fits), and of each candidate it is said why it was not taken.
+local function faults(decisions)
+   local wrong = {}
+   local function check(what, model)
+      local named = type(model) == "string" and (model:find "^%l/%l+$" or model == "a person")
+      if not named and type(model) ~= "table" then wrong[#wrong + 1] = what .. " " .. tostring(model) end
+   end
+   for _, decision in ipairs(decisions) do
+      check("model", decision.model)
+      if type(decision.reason) ~= "string" then wrong[#wrong + 1] = "no reason" end
+      for _, other in ipairs(decision.candidates or {}) do
+         check("candidate", other.model)
+         if type(other.why) ~= "string" or other.why == "" then wrong[#wrong + 1] = "no why" end
+      end
+   end
+   return table.concat(wrong, ", ")
 end
 
 -- Runs a policy as the engine would: defaults, then the test's own parameters. next: as in a chain.
@@ -96,6 +117,7 @@ local function run(name, answers, req, params, next, more)
       if definition.checks then definition.checks() end
       reply, err = definition.run(type(req) == "string" and request(req) or req, p, next)
    end)
+   t.equal(faults(w.decisions), "")
    return reply, err, w
 end
 
@@ -467,4 +489,93 @@ t.case("canary_model", function()
    t.equal(kv.get "canary_model:old:failed", nil)
    is("stream p/standard, stream q/standard, stream q/expert", "unavailable", "canary_model", {}, EASY,
       { share = 0 })
+end)
+
+-- ---- what the trace says ----
+
+-- The decisions of a run as lines: "p/fast (good enough); not q/expert (not needed ...)".
+local function told(name, answers, req, params, next)
+   local _, _, w = run(name, answers, req, params, next)
+   local lines = {}
+   for i, decision in ipairs(w.decisions) do
+      local others = {}
+      for k, other in ipairs(decision.candidates or {}) do
+         local model = type(other.model) == "string" and other.model or "a selector"
+         others[k] = ("%s (%s)"):format(model, other.why)
+      end
+      local not_these = #others > 0 and "; not " .. table.concat(others, ", ") or ""
+      lines[i] = ("%s (%s)%s"):format(decision.model, decision.reason, not_these)
+   end
+   return table.concat(lines, "\n")
+end
+
+t.case("the trace says who was looked at, and why it was not taken: one after the other", function()
+   local poor = { ["p/fast"] = "I don't know.", ["q/expert"] = "Paris" }
+   t.equal(told("cascade", ALL, EASY),
+      "p/fast (good enough); not q/expert (not needed: a cheaper answer is good enough)")
+   t.equal(told("cascade", poor, EASY), "p/fast (not good enough)\n"
+      .. "q/expert (the last of the ladder); not p/fast (quality 0.50 is below 0.8: ignorance)")
+   t.equal(told("cascade", { ["p/fast"] = "I don't know." }, EASY), "p/fast (not good enough)\n"
+      .. "q/expert (the last of the ladder); not p/fast (quality 0.50 is below 0.8: ignorance)\n"
+      .. "p/fast (the last model failed: the best answer so far); not q/expert (unavailable)")
+   t.equal(told("cascade", { ["q/expert"] = "Paris" }, EASY),
+      "q/expert (the last of the ladder); not p/fast (unavailable)")
+   local unsure = { ["p/fast"] = { text = "Paris", confidence = 0.3 }, ["q/expert"] = "x" }
+   t.equal(told("confidence", unsure, EASY),
+      "p/fast (given)\nq/expert (the last of the ladder); not p/fast (confidence 0.30 is below 0.7)")
+   t.equal(told("confidence", { ["p/fast"] = { text = "Paris", confidence = 0.9 } }, EASY),
+      "p/fast (given); not q/expert (not needed: the cheaper model is sure)")
+   t.equal(told("tiers", all_but "p/fast", EASY),
+      "p/fast (complexity 0.03); not q/expert (asked only when this one fails)\n"
+      .. "q/expert (unavailable); not p/fast (unavailable)")
+   t.equal(told("cost", all_but "p/fast", EASY, { min_quality = 0.6, tries = 1 }),
+      "p/standard (cost); not q/standard (next best), q/expert (next best), "
+      .. "p/fast (quality 0.4 is below 0.6), p/coder (quality 0.5 is below 0.6)")
+   t.equal(told("gain", all_but "p/fast", EASY, { threshold = 0.5 }),
+      "p/fast (gain 0.032); not q/expert (the gain is below 0.5)\n"
+      .. "q/expert (unavailable); not p/fast (unavailable)")
+   t.equal(told("weak_score", ALL, EASY), "p/fast (gain 0.000); not q/expert (not needed: gain 0.000)")
+   t.equal(told("complexity", all_but "p/fast", EASY),
+      "p/fast (complexity 0.03); not p/standard (not needed: dearer), q/expert (not needed: dearer)\n"
+      .. "p/standard (complexity 0.03); not p/fast (unavailable), q/expert (not needed: dearer)")
+end)
+
+t.case("the trace says who was looked at, and why it was not taken: side by side", function()
+   local members = { models = { "p/fast", "p/standard", "q/standard" } }
+   local two = { ["p/fast"] = "4", ["p/standard"] = "4", ["q/standard"] = "5", ["q/expert"] = "6" }
+   local none = { ["p/fast"] = "4", ["p/standard"] = "7", ["q/expert"] = "6" }
+   t.equal(told("agreement", two, "2 + 2?", members), "p/fast (agreed); not p/standard (said the same), "
+      .. "q/standard (not needed: the outcome was clear before it had answered), "
+      .. "q/expert (not needed: enough agree)")
+   t.equal(told("agreement", none, "2 + 2?", members), "q/expert (no agreement); "
+      .. "not p/fast (the most said this: 1), p/standard (said something else), q/standard (unavailable)")
+   t.equal(told("ensemble", two, "2 + 2?", members), "p/fast (majority); not p/standard (said the same), "
+      .. "q/standard (said something else), q/expert (not needed: the most agree)")
+   t.equal(told("consensus", none, "2 + 2?", members), "q/expert (no consensus); not "
+      .. "p/fast (the most said this: 1), p/standard (said something else), "
+      .. "q/standard (not needed: the outcome was clear before it had answered)")
+   t.equal(told("best_of_n", { ["p/fast"] = "4" }, "2 + 2?"),
+      "p/fast (majority); not p/standard (not needed: there is an answer)")
+   t.equal(told("best_of_n", { ["p/standard"] = "4" }, "2 + 2?"),
+      "p/standard (no sample can be used); not p/fast (unavailable)")
+   t.equal(told("panel", all_but "p/standard", "2 + 2?", { proposers = { "p/fast", "p/standard" } }),
+      "q/expert (made of the proposals); not p/fast (proposed), p/standard (unavailable)")
+   t.equal(told("cross_check", all_but "p/standard", EASY),
+      "q/expert (unavailable); not p/standard (unavailable)")
+end)
+
+t.case("the trace says who was looked at, and why it was not taken: routes", function()
+   t.equal(told("privacy", ALL, "Mail me at ada@example.com"), "p/standard (email); not "
+      .. "q/standard (not on your machines), p/coder (not on your machines), q/expert (not on your machines)")
+   t.equal(told("task", ALL, CODE):match "^[^\n]+", "p/coder (code); not q/expert (for analysis), "
+      .. "p/fast (for chat, extraction, summarisation), a selector (for mathematics), "
+      .. "a selector (for reasoning)")
+   t.equal(told("support", all_but "p/fast", "How do I change it?"),
+      "p/fast (faq); not q/expert (for money)\nq/expert (unavailable); not p/fast (unavailable)")
+   t.equal(told("support", ALL, "I want to speak to a human."),
+      "a person (person); not q/expert (a person is wanted), p/fast (a person is wanted)\n"
+      .. "q/expert (no person answered); not p/fast (for common questions)")
+   t.equal(told("local_first", all_but "p/fast", EASY),
+      "p/fast (complexity 0.03); not q/standard (not needed: complexity 0.03)\n"
+      .. "q/standard (unavailable); not p/fast (unavailable)")
 end)
