@@ -72,7 +72,7 @@ def test_who_was_rejected_and_why():
 
 def test_every_policy_says_who_was_looked_at():
     """Models by their full names, the others and why not; what answers is among what was decided."""
-    quiet = {"direct", "fallback", "chain"}  # here they have one model each: nothing to choose while it answers
+    quiet = {"direct", "fallback", "chain", "expected", "guardrail", "privacy"}  # one model each here: no choice
     own = {"bandit": {"worth": 0}}
     with Sim() as sim, gateway(sim, trace_log="t.jsonl", policies=own) as engine:
         names = sorted(p.stem for p in (ROOT / "policies").glob("[a-z]*.lua"))
