@@ -131,10 +131,11 @@ lint:                          ## layout, ranks, banned functions, warnings of c
 format:                        ## lay the C files out
 	@clang-format-14 -i core/*.c core/*.h tests/unit/*.[ch] tests/fuzz/*.c
 
-eval:                          ## routing and intents on public outcomes (VECTORS), cross-validated; EVAL="--only NAME": a part
+eval:                          ## routing, intents and personal data on public sets (VECTORS); EVAL="--only NAME": a part
 	@$(MAKE) all
 	@BATON=$(B)/baton python3 tests/eval/routing.py $(EVAL)
 	@test -n '$(EVAL)' || python3 tests/eval/intents.py --build $(B)
+	@BATON=$(B)/baton python3 tests/eval/pii.py $(EVAL)
 
 bench:                         ## what a request costs beside nginx, a check beside ajv, each in one run
 	@sh tests/deps.sh $(DEPS) $(DEPS_BENCH)

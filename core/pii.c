@@ -54,163 +54,25 @@ size_t pii_note(struct pii_scan *s, enum pii_kind kind, float score, const char 
     return to;
 }
 
-/* ---- words that say what the number behind them is ---- */
-
-static const struct {
-    const char *word;
-    enum pii_context about;
-} about[] = {
-    {"card", ABOUT_CARD},
-    {"cards", ABOUT_CARD},
-    {"cc", ABOUT_CARD},
-    {"visa", ABOUT_CARD},
-    {"mastercard", ABOUT_CARD},
-    {"amex", ABOUT_CARD},
-    {"maestro", ABOUT_CARD},
-    {"creditcard", ABOUT_CARD},
-    {"phone", ABOUT_PHONE},
-    {"phones", ABOUT_PHONE},
-    {"telephone", ABOUT_PHONE},
-    {"tel", ABOUT_PHONE},
-    {"mobile", ABOUT_PHONE},
-    {"cell", ABOUT_PHONE},
-    {"cellphone", ABOUT_PHONE},
-    {"fax", ABOUT_PHONE},
-    {"call", ABOUT_PHONE},
-    {"called", ABOUT_PHONE},
-    {"calling", ABOUT_PHONE},
-    {"dial", ABOUT_PHONE},
-    {"ring", ABOUT_PHONE},
-    {"sms", ABOUT_PHONE},
-    {"text", ABOUT_PHONE},
-    {"whatsapp", ABOUT_PHONE},
-    {"desk", ABOUT_PHONE},
-    {"answering", ABOUT_PHONE},
-    {"voicemail", ABOUT_PHONE},
-    {"messages", ABOUT_PHONE},
-    {"message", ABOUT_PHONE},
-    {"reach", ABOUT_NUMBER},
-    {"number", ABOUT_NUMBER},
-    {"landline", ABOUT_PHONE},
-    {"telefon", ABOUT_PHONE},
-    {"handy", ABOUT_PHONE},
-    {"teléfono", ABOUT_PHONE},
-    {"telefono", ABOUT_PHONE},
-    {"móvil", ABOUT_PHONE},
-    {"téléphone", ABOUT_PHONE},
-    {"portable", ABOUT_PHONE},
-    {"hotline", ABOUT_PHONE},
-    {"contact", ABOUT_PHONE},
-    {"ssn", ABOUT_SSN},
-    {"ssns", ABOUT_SSN},
-    {"social", ABOUT_SSN},
-    {"itin", ABOUT_SSN},
-    {"taxpayer", ABOUT_SSN},
-    {"account", ABOUT_BANK},
-    {"acct", ABOUT_BANK},
-    {"bank", ABOUT_BANK},
-    {"routing", ABOUT_BANK},
-    {"aba", ABOUT_BANK},
-    {"konto", ABOUT_BANK},
-    {"passport", ABOUT_PASSPORT},
-    {"travel", ABOUT_PASSPORT},
-    {"license", ABOUT_ID},
-    {"licence", ABOUT_ID},
-    {"nhs", ABOUT_ID},
-    {"nino", ABOUT_ID},
-    {"insurance", ABOUT_ID},
-    {"dni", ABOUT_ID},
-    {"nie", ABOUT_ID},
-    {"nif", ABOUT_ID},
-    {"cpf", ABOUT_ID},
-    {"aadhaar", ABOUT_ID},
-    {"pesel", ABOUT_ID},
-    {"nir", ABOUT_ID},
-    {"sin", ABOUT_ID},
-    {"tfn", ABOUT_ID},
-    {"nric", ABOUT_ID},
-    {"fin", ABOUT_ID},
-    {"identity", ABOUT_ID},
-    {"citizen", ABOUT_ID},
-    {"national", ABOUT_ID},
-    {"personnummer", ABOUT_ID},
-    {"fiscale", ABOUT_ID},
-    {"hetu", ABOUT_ID},
-    {"born", ABOUT_BIRTH},
-    {"birth", ABOUT_BIRTH},
-    {"birthday", ABOUT_BIRTH},
-    {"birthdate", ABOUT_BIRTH},
-    {"dob", ABOUT_BIRTH},
-    {"geboren", ABOUT_BIRTH},
-    {"geburtsdatum", ABOUT_BIRTH},
-    {"nacimiento", ABOUT_BIRTH},
-    {"nacido", ABOUT_BIRTH},
-    {"naissance", ABOUT_BIRTH},
-    {"né", ABOUT_BIRTH},
-    {"née", ABOUT_BIRTH},
-    {"nascita", ABOUT_BIRTH},
-    {"password", ABOUT_SECRET},
-    {"passwd", ABOUT_SECRET},
-    {"pwd", ABOUT_SECRET},
-    {"passphrase", ABOUT_SECRET},
-    {"secret", ABOUT_SECRET},
-    {"token", ABOUT_SECRET},
-    {"apikey", ABOUT_SECRET},
-    {"key", ABOUT_SECRET},
-    {"credential", ABOUT_SECRET},
-    {"credentials", ABOUT_SECRET},
-    {"authtoken", ABOUT_SECRET},
-    {"accesskey", ABOUT_SECRET},
-    {"version", ABOUT_VERSION},
-    {"v", ABOUT_VERSION},
-    {"release", ABOUT_VERSION},
-    {"wallet", ABOUT_CRYPTO},
-    {"bitcoin", ABOUT_CRYPTO},
-    {"btc", ABOUT_CRYPTO},
-    {"eth", ABOUT_CRYPTO},
-};
-
-enum { SLOTS = 512, WORD_MAX = 14, TOKEN_MIN = 12 /* no token is shorter */ };
-
-struct vocabulary {
-    unsigned char slots[SLOTS]; /* an index of 'about' + 1 */
-};
-
-static unsigned hash(const char *p, size_t n)
-{
-    unsigned h = 2166136261u;
-
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ (unsigned char)text_lower(p[i])) * 16777619u;
-    return (h ^ h >> 15) % SLOTS;
-}
-
-static void fill(struct vocabulary *v)
-{
-    _Static_assert(sizeof about / sizeof *about < 255, "an index fits a byte");
-    memset(v, 0, sizeof *v);
-    for (size_t i = 0; i < sizeof about / sizeof *about; i++) {
-        unsigned at = hash(about[i].word, strlen(about[i].word));
-        while (v->slots[at])
-            at = (at + 1) % SLOTS;
-        v->slots[at] = (unsigned char)(i + 1);
-    }
-}
-
-static void hear(struct pii_scan *s, const struct vocabulary *v, size_t from, size_t to)
-{
-    size_t n = to - from;
-
-    if (n > WORD_MAX)
-        return;
-    for (unsigned at = hash(s->text.p + from, n); v->slots[at]; at = (at + 1) % SLOTS) {
-        const char *word = about[v->slots[at] - 1].word;
-        if (strncasecmp(word, s->text.p + from, n) == 0 && !word[n])
-            s->seen[about[v->slots[at] - 1].about] = to;
-    }
-}
-
 /* ---- the pass ---- */
+
+enum { TOKEN_MIN = 11 }; /* no token is shorter */
+
+static bool is_of_token(unsigned char c)
+{
+    return text_is_alnum(c) || c == '_' || (c >= '+' && c <= '/' && c != ',') || c == ':' ||
+           c == '=';
+}
+
+/* Do as many bytes follow as a token has, of those that tokens consist of? Each byte is looked at once. */
+static bool is_long(struct pii_scan *s, size_t i)
+{
+    if (i < s->run.from || i > s->run.to)
+        s->run = (struct pii_run){i, i};
+    while (s->run.to - i < TOKEN_MIN && is_of_token(pii_at(s, s->run.to)))
+        s->run.to++;
+    return s->run.to - i >= TOKEN_MIN;
+}
 
 static size_t word_end(const struct pii_scan *s, size_t i)
 {
@@ -224,8 +86,11 @@ static size_t word_end(const struct pii_scan *s, size_t i)
 static size_t try_word(struct pii_scan *s, size_t i, size_t end)
 {
     bool alone = end - i < TOKEN_MIN && (text_is_blank(pii_at(s, end)) || pii_at(s, end) == ',');
-    size_t to = alone ? i : pii_token(s, i);
+    bool token = !alone && is_long(s, i);
+    size_t to = token ? pii_token(s, i) : i;
 
+    if (alone && end - i == 2 && text_is_digit(pii_at(s, end + 1))) /* "AB 123456 C" */
+        return pii_id(s, i);
     if (alone) /* a word of a sentence, as most are */
         return end - i >= 3 && end - i <= 9 && text_is_digit(pii_at(s, end + 1)) ? pii_date(s, i)
                                                                                  : i;
@@ -236,12 +101,12 @@ static size_t try_word(struct pii_scan *s, size_t i, size_t end)
         to = pii_address(s, i);
     if (to == i && end - i >= 3 && end - i <= 9 && memchr("jfmasondJFMASOND", pii_at(s, i), 16))
         to = pii_date(s, i);
-    if (to == i)
+    if (to == i && token)
         to = pii_random(s, i);
     return to;
 }
 
-static size_t at_letter(struct pii_scan *s, const struct vocabulary *v, size_t i)
+static size_t at_letter(struct pii_scan *s, size_t i)
 {
     size_t end = word_end(s, i);
 
@@ -250,24 +115,40 @@ static size_t at_letter(struct pii_scan *s, const struct vocabulary *v, size_t i
         if (to > i)
             return to;
     }
-    hear(s, v, i, end);
+    pii_hear(s, i, end);
     return end;
 }
 
+/* Which of the readers could find something is seen from how many digits stand there and what follows them. */
 static size_t at_digit(struct pii_scan *s, size_t i)
 {
-    static size_t (*const readers[])(struct pii_scan *, size_t) = {
-        pii_token, pii_address, pii_date, pii_id, pii_number, pii_random,
-    };
-    size_t end = i;
+    size_t digits = i, end;
 
-    if (!pii_is_word(pii_before(s, i)) || pii_before(s, i) >= 0x80)
-        for (size_t k = 0; k < sizeof readers / sizeof *readers; k++)
-            if ((end = readers[k](s, i)) > i)
-                return end;
-    while (text_is_digit(pii_at(s, end)))
-        end++;
-    return end;
+    while (text_is_digit(pii_at(s, digits)))
+        digits++;
+    size_t n = digits - i;
+    unsigned char next = pii_at(s, digits);
+    bool joined = pii_is_word(next) || next == ':',
+         parted = next == '.' || next == ':' || next == '-';
+
+    if (pii_is_word(pii_before(s, i)) && pii_before(s, i) < 0x80)
+        return digits;
+    bool token = n >= TOKEN_MIN || (joined && is_long(s, i));
+
+    if (token && (end = pii_token(s, i)) > i)
+        return end;
+    if ((parted || joined) && n <= 5 && (end = pii_address(s, i)) > i)
+        return end;
+    if (n <= 4 && next && (end = pii_date(s, i)) > i)
+        return end;
+    if ((n == 6 || n == 8 || n == 17) && next && (end = pii_id(s, i)) > i)
+        return end;
+    if ((end = pii_number(s, i)) > i)
+        return end;
+    if ((token || ((next == '+' || next == '/' || next == '-' || next == '=') && is_long(s, i))) &&
+        (end = pii_random(s, i)) > i)
+        return end;
+    return digits;
 }
 
 static bool stands(const struct pii_scan *s, size_t i, const char *what)
@@ -286,7 +167,9 @@ static size_t at_sign(struct pii_scan *s, size_t i)
     case '(':
         return text_is_digit(pii_at(s, i + 1)) || pii_at(s, i + 1) == '(' ? pii_number(s, i) : i;
     case ':':
-        if (stands(s, i, "://"))
+        if (pii_at(s, i + 1) == '_' && stands(s, i, ":_authToken="))
+            return pii_npmrc(s, i);
+        if (pii_at(s, i + 1) == '/' && pii_at(s, i + 2) == '/')
             return pii_url(s, i);
         if (pii_at(s, i + 1) == ':') {
             size_t end = pii_address(s, i);
@@ -297,8 +180,6 @@ static size_t at_sign(struct pii_scan *s, size_t i)
         return pii_assigned(s, i);
     case '-':
         return stands(s, i, "-----BEGIN ") ? pii_armour(s, i) : i;
-    case '/':
-        return stands(s, i, "//") ? pii_token(s, i) : i;
     default:
         return i;
     }
@@ -306,16 +187,15 @@ static size_t at_sign(struct pii_scan *s, size_t i)
 
 static void scan(struct pii_scan *s)
 {
-    struct vocabulary v;
-
-    fill(&v);
+    pii_words_begin(s);
+    pii_secret_begin(s);
     for (size_t i = 0; i < s->text.n && !s->full;) {
         unsigned char c = (unsigned char)s->text.p[i];
         size_t end = i;
         if (c == ' ')
             ;
         else if (text_is_letter(c) || c >= 0x80)
-            end = at_letter(s, &v, i);
+            end = at_letter(s, i);
         else if (text_is_digit(c))
             end = at_digit(s, i);
         else

@@ -24,8 +24,10 @@ static int read_month(const struct pii_scan *s, size_t *i)
 
     while (text_is_letter(pii_at(s, *i + n)) && n < 10)
         n++;
-    for (int m = 0; m < 12; m++) {
+    for (int m = 0; m < 12 && n >= 3; m++) {
         size_t all = strlen(months[m]);
+        if ((pii_at(s, *i + 2) | 0x20) != months[m][2])
+            continue;
         if ((n == all || n == 3 || (n == 4 && m == 8)) && n <= all &&
             strncasecmp(s->text.p + *i, months[m], n) == 0) {
             *i += n;
@@ -71,7 +73,7 @@ static size_t numeric(const struct pii_scan *s, size_t i)
     for (int n = 0; n < 3; n++) {
         if (n) {
             char c = (char)pii_at(s, i);
-            if (!c || !strchr("-/.", c) || (separator && c != separator))
+            if ((c != '-' && c != '/' && c != '.') || (separator && c != separator))
                 return 0;
             separator = c;
             i++;
@@ -109,7 +111,8 @@ static void skip_ordinal(const struct pii_scan *s, size_t *i)
 
 static void skip_blanks(const struct pii_scan *s, size_t *i)
 {
-    for (int n = 0; n < 3 && pii_at(s, *i) && strchr(" ,.", pii_at(s, *i)); n++)
+    for (int n = 0; n < 3 && (pii_at(s, *i) == ' ' || pii_at(s, *i) == ',' || pii_at(s, *i) == '.');
+         n++)
         ++*i;
 }
 
@@ -144,6 +147,11 @@ size_t pii_date(struct pii_scan *s, size_t i)
                                 text_is_digit((unsigned char)s->text.p[i - 2])))
         return i;
     size_t end = text_is_digit(pii_at(s, i)) ? numeric(s, i) : 0;
+    if (end && pii_at(s, end) == '-' &&
+        text_is_digit(pii_at(s, end + 1))) { /* from one to another */
+        size_t last = numeric(s, end + 1);
+        end = last ? last : end;
+    }
     if (!end)
         end = spelled(s, i);
     if (!end || (pii_is_word(pii_at(s, end)) && pii_at(s, end) < 0x80) ||

@@ -23,18 +23,18 @@ static size_t iban_length(const char country[2])
     return 0;
 }
 
+/* ISO 7064: letters are 10 to 35; digits are taken many at a time. */
 static bool is_mod97(const char *iban, size_t n)
 {
-    unsigned sum = 0;
+    uint64_t sum = 0;
 
     for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)iban[(i + 4) % n];
-        if (text_is_digit(c))
-            sum = (sum * 10 + c - '0') % 97;
-        else
-            sum = (sum * 100 + c - 'A' + 10) % 97;
+        unsigned char c = (unsigned char)iban[i + 4 < n ? i + 4 : i + 4 - n];
+        sum = text_is_digit(c) ? sum * 10 + c - '0' : sum * 100 + c - 'A' + 10;
+        if (sum >> 56)
+            sum %= 97;
     }
-    return sum == 1;
+    return sum % 97 == 1;
 }
 
 size_t pii_iban(struct pii_scan *s, size_t i)
@@ -137,7 +137,7 @@ static bool is_sin(const char *d)
 
 static bool is_tfn(const char *d)
 {
-    return weighted(d, "14379486:") % 11 == 0 || weighted(d, "14378695:") % 11 == 0;
+    return weighted(d, "14375869:") % 11 == 0;
 }
 
 /* Sweden: YYMMDD-NNNN. */
@@ -146,6 +146,11 @@ static bool is_sweden(const char *d)
     int month = (d[2] - '0') * 10 + d[3] - '0', day = (d[4] - '0') * 10 + d[5] - '0';
 
     return month >= 1 && month <= 12 && day >= 1 && day <= 31 && pii_luhn(d, 10);
+}
+
+static bool is_sweden_long(const char *d)
+{
+    return (memcmp(d, "19", 2) == 0 || memcmp(d, "20", 2) == 0) && is_sweden(d + 2);
 }
 
 static bool is_korea(const char *d)
@@ -164,50 +169,57 @@ static bool is_routing(const char *d)
                        : (area >= 21 && area <= 32) || (area >= 61 && area <= 72) || area == 80);
 }
 
-/* 'parts': groupings in which it is usually written, between bars; alone, digits need a word before them. */
+/* 'shapes': groupings in which it is usually written, as pii_shape has them; alone, digits need a word before them.
+ * A sum of one digit fits every tenth number, and three digits a group is how amounts are written, too. */
 static const struct {
     enum pii_kind kind;
     const char *name;
     size_t n;
-    const char *parts;
+    uint32_t shapes[3];
     bool (*is)(const char *digits);
     float usual, alone; /* scores */
 } ids[] = {
-    {PII_NATIONAL_ID, "uk_nhs", 10, "|3-3-4|", is_nhs, 0.7f, 0.25f},
-    {PII_NATIONAL_ID, "br_cpf", 11, "|3-3-3-2|", is_cpf, 0.9f, 0.5f},
-    {PII_NATIONAL_ID, "pl_pesel", 11, "||", is_pesel, 0.6f, 0.35f},
-    {PII_NATIONAL_ID, "cn_id", 18, "||", is_china, 0.9f, 0.85f},
-    {PII_NATIONAL_ID, "in_aadhaar", 12, "|4-4-4|", is_aadhaar, 0.85f, 0.25f},
-    {PII_NATIONAL_ID, "fr_nir", 15, "|1-2-2-2-3-3-2|1-2-2-2-3-3|13-2|", is_nir, 0.9f, 0.7f},
-    {PII_NATIONAL_ID, "ca_sin", 9, "|3-3-3|", is_sin, 0.7f, 0.1f},
-    {PII_NATIONAL_ID, "au_tfn", 9, "|3-3-3|", is_tfn, 0.4f, 0.1f},
-    {PII_NATIONAL_ID, "se_personnummer", 10, "|6-4|", is_sweden, 0.7f, 0.2f},
-    {PII_NATIONAL_ID, "kr_rrn", 13, "|6-7|", is_korea, 0.7f, 0.2f},
-    {PII_BANK_ACCOUNT, "aba_routing", 9, "|4-4-1|", is_routing, 0.5f, 0.3f},
+    {PII_NATIONAL_ID, "uk_nhs", 10, {0x334}, is_nhs, 0.35f, 0.25f},
+    {PII_NATIONAL_ID, "br_cpf", 11, {0x3332}, is_cpf, 0.9f, 0.5f},
+    {PII_NATIONAL_ID, "pl_pesel", 11, {0}, is_pesel, 0.6f, 0.35f},
+    {PII_NATIONAL_ID, "cn_id", 18, {0}, is_china, 0.9f, 0.85f},
+    {PII_NATIONAL_ID, "in_aadhaar", 12, {0x444}, is_aadhaar, 0.85f, 0.25f},
+    {PII_NATIONAL_ID, "fr_nir", 15, {0x1222332, 0x122233, 0xd2}, is_nir, 0.9f, 0.7f},
+    {PII_NATIONAL_ID, "ca_sin", 9, {0x333}, is_sin, 0.25f, 0.1f},
+    {PII_NATIONAL_ID, "au_tfn", 9, {0x333}, is_tfn, 0.2f, 0.1f},
+    {PII_NATIONAL_ID, "se_personnummer", 10, {0x64}, is_sweden, 0.7f, 0.2f},
+    {PII_NATIONAL_ID, "se_personnummer", 12, {0x84}, is_sweden_long, 0.7f, 0.2f},
+    {PII_NATIONAL_ID, "kr_rrn", 13, {0x67}, is_korea, 0.7f, 0.2f},
+    {PII_BANK_ACCOUNT, "aba_routing", 9, {0x441}, is_routing, 0.5f, 0.2f},
 };
 
-void pii_digit_ids(struct pii_scan *s, const char *digits, size_t n, const char *parts, size_t from,
-                   size_t to)
+/* "604-555-0129", as a phone is written in North America; every eleventh has the sum of another id. */
+static bool is_american(const struct pii_scan *s, const char *digits, uint32_t shape, size_t from)
 {
-    char wanted[40];
+    return shape == 0x334 && digits[0] >= '2' && digits[3] >= '2' && pii_at(s, from + 3) != ' ';
+}
 
-    if (memchr(digits, 0, n) || strlen(parts) > sizeof wanted - 3)
-        return;
-    wanted[0] = '|';
-    memcpy(wanted + 1, parts, strlen(parts) + 1);
-    memcpy(wanted + 1 + strlen(parts), "|", 2);
-    bool alone = !strchr(parts, '-');
+size_t pii_digit_ids(struct pii_scan *s, const char *digits, size_t n, uint32_t shape, size_t from,
+                     size_t to)
+{
+    size_t told = from;
+
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
-        bool usual = strstr(ids[i].parts, wanted) != NULL;
-        if (ids[i].n != n || !(usual || alone) || !ids[i].is(digits))
+        const uint32_t *usually = ids[i].shapes;
+        if (ids[i].n != n)
+            continue;
+        bool usual = shape && (shape == usually[0] || shape == usually[1] || shape == usually[2]);
+        if ((shape && !usual) || !ids[i].is(digits))
             continue;
         bool about = pii_about(s, ids[i].kind == PII_BANK_ACCOUNT ? ABOUT_BANK : ABOUT_ID, from);
-        pii_note(s, ids[i].kind,
-                 about   ? 0.9f
-                 : usual ? ids[i].usual
-                         : ids[i].alone,
-                 ids[i].name, from, to);
+        float score = about ? 0.9f : usual ? ids[i].usual : ids[i].alone;
+        if (!about && (pii_nearest(s, ABOUT_NOBODY, from, CONTEXT_BYTES) ||
+                       is_american(s, digits, shape, from)))
+            score /= 4;
+        if (pii_note(s, ids[i].kind, score, ids[i].name, from, to) > from && about)
+            told = to;
     }
+    return told;
 }
 
 /* ---- with letters: patterns of 'A' letter, '9' digit, '*' either, others themselves ---- */
@@ -310,10 +322,11 @@ static size_t read_pattern(const struct pii_scan *s, size_t i, const char *patte
     size_t n = 0;
 
     for (; pattern[n]; n++, i++) {
-        if (n && pii_at(s, i) == ' ' && pattern[n] != pattern[n - 1]) /* "AB 123456 C" */
-            i++;
-        else if (n == 8 && pii_at(s, i) == '-' && pattern[n] == 'A')
-            i++;
+        unsigned char gap = pii_at(s, i);
+        bool changes = n && pattern[n] != pattern[n - 1];
+        if ((gap == ' ' && n && (changes || n % 2 == 0)) ||
+            (gap == '-' && n == 8 && pattern[n] == 'A'))
+            i++; /* "AB 123456 C", "AB 12 34 56 C", "12345678-Z" */
         if (!fits(pii_at(s, i), pattern[n]))
             return 0;
         unsigned char c = pii_at(s, i);

@@ -43,11 +43,28 @@ static size_t domain_end(const struct pii_scan *s, size_t i)
     return end;
 }
 
+/* "icon@2x.png", "@types.d.ts": names of files; none of these is a top level domain. */
+static bool is_file(const struct pii_scan *s, size_t end)
+{
+    static const char *const endings[] = {"png", "jpg", "jpeg", "gif", "svg",  "webp", "css",
+                                          "js",  "ts",  "json", "xml", "html", "txt",  "pdf",
+                                          "csv", "log", "tar",  "gz",  "exe",  "dll",  "jar"};
+    size_t from = end;
+
+    while (from && text_is_letter((unsigned char)s->text.p[from - 1]))
+        from--;
+    for (size_t k = 0; k < sizeof endings / sizeof *endings; k++)
+        if (end - from == strlen(endings[k]) &&
+            strncasecmp(s->text.p + from, endings[k], end - from) == 0)
+            return true;
+    return false;
+}
+
 size_t pii_email(struct pii_scan *s, size_t i)
 {
     size_t from = i, end = domain_end(s, i + 1);
 
-    if (end == i + 1)
+    if (end == i + 1 || is_file(s, end))
         return i;
     while (from && i - from < LOCAL_MAX && is_local((unsigned char)s->text.p[from - 1]))
         from--;
@@ -244,6 +261,47 @@ static size_t find_ipv6(struct pii_scan *s, size_t i)
                     prefix_end(s, end, 128));
 }
 
+/* The word before i, behind one blank, slash or hyphen: 0 when there is none, or it ends a sentence or a label. */
+static bool is_behind_word(const struct pii_scan *s, size_t i)
+{
+    unsigned char c = pii_before(s, i);
+
+    if (c == '/' || c == '-' || c == '_' || c == ' ')
+        return i > 1 && pii_is_word((unsigned char)s->text.p[i - 2]) &&
+               !(c == ' ' && text_is_digit((unsigned char)s->text.p[i - 2]));
+    return false;
+}
+
+static size_t longest_part(const struct pii_scan *s, size_t i, size_t end)
+{
+    size_t longest = 0;
+
+    for (size_t from = i; i <= end; i++)
+        if (i == end || s->text.p[i] == '.') {
+            longest = i - from > longest ? i - from : longest;
+            from = i + 1;
+        }
+    return longest;
+}
+
+/* Versions and numbers of paragraphs have four parts, too: small ones, behind a name. An address stands behind a word
+ * that leads to one ("from", "host"), or has a port, a length of its net, or parts of three digits. */
+static float ipv4_score(const struct pii_scan *s, size_t i, size_t end)
+{
+    unsigned char before = pii_before(s, i);
+    bool net = pii_nearest(s, 1 << ABOUT_NET, i, 3) || before == '@' || before == '[' ||
+               (i > 1 && before == '/' && s->text.p[i - 2] == '/'),
+         led = net || prefix_end(s, end, 32) > end ||
+               (pii_at(s, end) == ':' && text_is_digit(pii_at(s, end + 1)));
+    size_t longest = longest_part(s, i, end);
+
+    if (!net && pii_nearest(s, 1 << ABOUT_VERSION, i, led ? 3 : longest == 3 ? 16 : 40))
+        return 0.2f;
+    if (led || longest == 3)
+        return 0.9f;
+    return is_behind_word(s, i) ? 0.25f : 0.7f;
+}
+
 static size_t find_ipv4(struct pii_scan *s, size_t i)
 {
     unsigned char before = pii_before(s, i);
@@ -253,8 +311,9 @@ static size_t find_ipv4(struct pii_scan *s, size_t i)
         return i;
     if (before == '.' && i > 1 && text_is_digit((unsigned char)s->text.p[i - 2]))
         return i;
-    bool version = s->seen[ABOUT_VERSION] && i - s->seen[ABOUT_VERSION] <= 3;
-    return pii_note(s, PII_IP, version ? 0.2f : 0.9f, reach_v4(s, i), i, prefix_end(s, end, 32));
+    if (pii_at(s, end) == '.' && text_is_digit(pii_at(s, end + 1)) && longest_part(s, i, end) < 3)
+        return i; /* of five parts and more */
+    return pii_note(s, PII_IP, ipv4_score(s, i, end), reach_v4(s, i), i, prefix_end(s, end, 32));
 }
 
 /* ---- MAC ---- */

@@ -9,10 +9,18 @@
 #include <math.h>
 #include <string.h>
 
-enum { ANY = 4096, ARMOUR_MAX = 16384, JWT_PART = 8192, RANDOM_MIN = 20, RANDOM_LOOK = 128 };
+enum {
+    ANY = 4096,
+    ARMOUR_MAX = 16384,
+    JWT_PART = 8192,
+    RANDOM_MIN = 20,
+    RANDOM_LOOK = PII_RANDOM_LOOK
+};
 
 /* What a token's body consists of. */
-enum body { HEX, LOWER, UPPER, ALNUM, WORD, DASHED, BASE64, DOTTED };
+enum body { HEX, LOWER, UPPER, ALNUM, WORD, DASHED, BASE64, DOTTED, BODIES };
+
+_Static_assert((int)BODIES == (int)PII_BODIES, "a run of each");
 
 struct form {
     const char *name, *prefix;
@@ -124,7 +132,9 @@ static bool is_body(enum body body, unsigned char c)
     case DOTTED:
         return text_is_alnum(c) || c == '_' || c == '-' || c == '.';
     case BASE64:
-        return text_is_alnum(c) || (c && strchr("+/_-=", c));
+        return text_is_alnum(c) || c == '+' || c == '/' || c == '_' || c == '-' || c == '=';
+    case BODIES:
+        break;
     }
     return false;
 }
@@ -136,23 +146,37 @@ static bool begins(const struct pii_scan *s, size_t i, const char *what)
     return s->text.n - i >= n && memcmp(s->text.p + i, what, n) == 0;
 }
 
-/* Where the bytes of that body end, looking at 'most' + 1 of them. */
-static size_t body_end(const struct pii_scan *s, size_t i, enum body body, size_t most)
+/* Where the bytes of that body end, looking at 'most' + 1 of them. What was looked at once is remembered, so that many
+ * beginnings in one run cost no more than one. */
+static size_t body_end(struct pii_scan *s, size_t i, enum body body, size_t most)
 {
-    size_t end = i;
+    struct pii_run *run = &s->runs[body];
 
-    while (end - i <= most && is_body(body, pii_at(s, end)))
-        end++;
-    return end;
+    if (i < run->from || i > run->to)
+        *run = (struct pii_run){i, i};
+    while (run->to - i <= most && is_body(body, pii_at(s, run->to)))
+        run->to++;
+    return run->to < i + most + 1 ? run->to : i + most + 1;
+}
+
+enum { FORMS = sizeof forms / sizeof *forms };
+
+_Static_assert((int)FORMS <= (int)PII_FORMS_MAX, "each has its place");
+
+void pii_secret_begin(struct pii_scan *s)
+{
+    for (size_t k = FORMS; k-- > 0;) {
+        unsigned char first = (unsigned char)forms[k].prefix[0];
+        s->next[k] = s->first[first];
+        s->first[first] = (unsigned char)(k + 1);
+    }
 }
 
 static size_t find_form(struct pii_scan *s, size_t i)
 {
-    const char first = s->text.p[i];
-
-    for (size_t k = 0; k < sizeof forms / sizeof *forms; k++) {
-        const struct form *f = &forms[k];
-        if (f->prefix[0] != first || !begins(s, i, f->prefix))
+    for (size_t k = s->first[s->text.p[i] & 127]; k; k = s->next[k - 1]) {
+        const struct form *f = &forms[k - 1];
+        if (f->prefix[1] != (char)pii_at(s, i + 1) || !begins(s, i, f->prefix))
             continue;
         size_t from = i + strlen(f->prefix), end = body_end(s, from, f->body, (size_t)f->most),
                n = end - from;
@@ -185,11 +209,15 @@ static size_t find_jwt(struct pii_scan *s, size_t i)
 {
     size_t dot = body_end(s, i, DASHED, JWT_PART), from = dot + 1;
 
-    if (pii_at(s, dot) != '.' || !is_object((struct span){s->text.p + i, dot - i}))
+    if (pii_at(s, dot) != '.' || dot == s->no_token)
         return i;
-    size_t end = body_end(s, from, DASHED, JWT_PART);
-    if (!is_object((struct span){s->text.p + from, end - from}))
+    size_t end = dot;
+    if (is_object((struct span){s->text.p + i, dot - i}))
+        end = body_end(s, from, DASHED, JWT_PART);
+    if (end == dot || !is_object((struct span){s->text.p + from, end - from})) {
+        s->no_token = dot;
         return i;
+    }
     if (pii_at(s, end) == '.')
         end = body_end(s, end + 1, DASHED, JWT_PART);
     return pii_note(s, PII_API_KEY, 0.95f, "jwt", i, end);
@@ -254,18 +282,13 @@ static size_t find_artifactory(struct pii_scan *s, size_t i)
 }
 
 /* "//registry.npmjs.org/:_authToken=..." */
-static size_t find_npmrc(struct pii_scan *s, size_t i)
+size_t pii_npmrc(struct pii_scan *s, size_t i)
 {
-    static const char mark[] = "/:_authToken=";
-    size_t n = s->text.n - i < 200 ? s->text.n - i : 200;
-    const char *line = memchr(s->text.p + i, '\n', n);
-    const char *found =
-        memmem(s->text.p + i, line ? (size_t)(line - (s->text.p + i)) : n, mark, sizeof mark - 1);
+    size_t from = i + 12;
 
-    if (!found)
+    if (pii_before(s, i) != '/')
         return i;
-    size_t from = (size_t)(found - s->text.p) + sizeof mark - 1;
-    while (pii_at(s, from) == ' ')
+    while (pii_at(s, from) == ' ' && from < i + 20)
         from++;
     size_t end = body_end(s, from, DASHED, 200);
     if (end - from != 36 && !begins(s, from, "npm_"))
@@ -275,46 +298,58 @@ static size_t find_npmrc(struct pii_scan *s, size_t i)
 
 /* ---- addresses of coins ---- */
 
-/* Base58 with four bytes of a double SHA-256 at its end. */
-static bool is_base58check(const char *p, size_t n)
+/* The n digits of base 58 as 25 bytes; false: it is none, or more. */
+static bool read_base58(const char *p, size_t n, unsigned char bytes[25])
 {
     static const char alphabet[] = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
-    unsigned char bytes[25] = {0};
-    char hex[DIGEST_HEX + 1], twice[DIGEST_HEX + 1], first[32];
-    struct digest d;
+    uint32_t limbs[7] = {0}; /* the last is the lowest */
 
     for (size_t i = 0; i < n; i++) {
         const char *at = strchr(alphabet, p[i]);
         if (!at || !*at)
             return false;
-        unsigned carry = (unsigned)(at - alphabet);
-        for (int k = 24; k >= 0; k--) {
-            carry += bytes[k] * 58u;
-            bytes[k] = (unsigned char)carry;
-            carry >>= 8;
+        uint64_t carry = (uint64_t)(at - alphabet);
+        for (int k = 6; k >= 0; k--) {
+            carry += limbs[k] * UINT64_C(58);
+            limbs[k] = (uint32_t)carry;
+            carry >>= 32;
         }
-        if (carry)
+        if (carry || limbs[0] > 255)
             return false;
     }
-    digest_init(&d);
-    digest_add(&d, (struct span){(const char *)bytes, 21});
-    digest_end(&d, hex);
-    for (int i = 0; i < 32; i++) {
-        const char *digits = "0123456789abcdef";
-        first[i] = (char)((strchr(digits, hex[2 * i]) - digits) << 4 |
-                          (strchr(digits, hex[2 * i + 1]) - digits));
-    }
-    digest_init(&d);
-    digest_add(&d, (struct span){first, 32});
-    digest_end(&d, twice);
-    for (int i = 0; i < 4; i++) {
-        char two[3];
-        two[0] = "0123456789abcdef"[bytes[21 + i] >> 4];
-        two[1] = "0123456789abcdef"[bytes[21 + i] & 15];
-        if (twice[2 * i] != two[0] || twice[2 * i + 1] != two[1])
-            return false;
-    }
+    bytes[0] = (unsigned char)limbs[0];
+    for (int k = 0; k < 24; k++)
+        bytes[1 + k] = (unsigned char)(limbs[1 + k / 4] >> (24 - k % 4 * 8));
     return true;
+}
+
+static unsigned hex_value(char c)
+{
+    return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
+}
+
+static void sha256(const unsigned char *p, size_t n, unsigned char out[32])
+{
+    char hex[DIGEST_HEX + 1];
+    struct digest d;
+
+    digest_init(&d);
+    digest_add(&d, (struct span){(const char *)p, n});
+    digest_end(&d, hex);
+    for (int i = 0; i < 32; i++)
+        out[i] = (unsigned char)(hex_value(hex[2 * i]) << 4 | hex_value(hex[2 * i + 1]));
+}
+
+/* Base58 with four bytes of a double SHA-256 at its end; the first byte says which kind of address. */
+static bool is_base58check(const char *p, size_t n)
+{
+    unsigned char bytes[25], once[32], twice[32];
+
+    if (!read_base58(p, n, bytes) || (bytes[0] != 0 && bytes[0] != 5))
+        return false;
+    sha256(bytes, 21, once);
+    sha256(once, 32, twice);
+    return memcmp(twice, bytes + 21, 4) == 0;
 }
 
 /* Bech32 and Bech32m (BIP 173, 350), for the prefix "bc". */
@@ -362,9 +397,7 @@ size_t pii_token(struct pii_scan *s, size_t i)
     unsigned char c = pii_at(s, i);
     size_t to = i;
 
-    if (c == '/')
-        return find_npmrc(s, i);
-    if (!strchr(" =:\t\n\"'`([{<>,;|", pii_before(s, i)) && pii_is_word(pii_before(s, i)))
+    if (pii_is_word(pii_before(s, i)))
         return i;
     if (text_is_letter(c))
         to = find_form(s, i);
@@ -412,22 +445,22 @@ size_t pii_armour(struct pii_scan *s, size_t i)
 
 /* ---- what looks random ---- */
 
-/* Bits a byte of the text itself. */
-static double entropy(const char *p, size_t n)
+/* Bits a byte of the text itself. The sum of n log n over the counts grows by a known step at each byte. */
+static double entropy(struct pii_scan *s, const char *p, size_t n)
 {
-    unsigned count[256] = {0};
+    unsigned char count[128] = {0};
     double sum = 0;
 
+    if (s->gain[1] == 0)
+        for (int c = 1; c < RANDOM_LOOK; c++)
+            s->gain[c] = (float)((c + 1) * log2(c + 1) - c * log2(c));
     for (size_t i = 0; i < n; i++)
-        count[(unsigned char)p[i]]++;
-    for (int c = 0; c < 256; c++)
-        if (count[c])
-            sum -= count[c] / (double)n * log2(count[c] / (double)n);
-    return sum;
+        sum += (double)s->gain[count[p[i] & 127]++];
+    return log2((double)n) - sum / (double)n;
 }
 
 /* How much the bytes look like a secret: digits among letters of both cases, and few repetitions. */
-static float random_look(const char *p, size_t n)
+static float random_look(struct pii_scan *s, const char *p, size_t n)
 {
     bool upper = false, lower = false, digit = false, hex = true;
     int slashes = 0, dashes = 0;
@@ -444,27 +477,72 @@ static float random_look(const char *p, size_t n)
     }
     if (!digit || !(upper || lower))
         return 0;
-    double bits = entropy(p, n);
     if (hex && !(upper && lower))
-        return n >= 32 && bits >= 3.0 ? 0.25f : 0;
+        return n >= 32 && entropy(s, p, n) >= 3.0 ? 0.25f : 0;
     if (!upper || !lower || slashes > 2 || dashes > 3)
         return 0;
+    double bits = entropy(s, p, n);
     return bits >= 4.3 && n >= 32 ? 0.6f : bits >= 3.8 ? 0.35f : 0;
+}
+
+/* Base64 of something that can be read, or whose first bytes tell that it is a public key or a picture. */
+static bool is_encoded(const char *p, size_t n)
+{
+    static const char *const heads[] = {
+        "AAAAB3NzaC", "AAAAC3NzaC", "AAAAE2Vj", "iVBORw0KGgo", "/9j/4", "R0lGOD", "JVBERi0",
+        "UEsDB",      "H4sI",       "MIIB",     "MIIC",        "MIID",  "MIIE",   "MIIF"};
+    char bytes[RANDOM_LOOK];
+    size_t look = (n < RANDOM_LOOK ? n : RANDOM_LOOK) & ~(size_t)3;
+
+    for (size_t k = 0; k < sizeof heads / sizeof *heads; k++)
+        if (n >= strlen(heads[k]) && memcmp(p, heads[k], strlen(heads[k])) == 0)
+            return true;
+    ptrdiff_t size = base64_size((struct span){p, look}, NULL);
+    if (size < 12)
+        return false;
+    base64_decode(bytes, (struct span){p, look});
+    for (ptrdiff_t i = 0; i < size; i++)
+        if (bytes[i] < ' ' && !text_is_blank((unsigned char)bytes[i]))
+            return false;
+    return true;
+}
+
+/* "sha384-", "base64,": what follows is a sum or a file. */
+static bool is_told_harmless(const struct pii_scan *s, size_t i)
+{
+    const char *p = s->text.p + i;
+
+    return pii_nearest(s, 1 << ABOUT_DIGEST, i, 16) ||
+           (i >= 7 && memcmp(p - 7, "base64,", 7) == 0) ||
+           (s->text.n - i > 3 && strncasecmp(p, "sha", 3) == 0 && text_is_digit(pii_at(s, i + 3)));
+}
+
+/* An '=' stands at the end of base64 only: before it is a name. */
+static size_t random_end(const struct pii_scan *s, size_t i)
+{
+    size_t end = i;
+
+    while (is_body(BASE64, pii_at(s, end)) && pii_at(s, end) != '=')
+        end++;
+    size_t padded = end;
+    while (padded < end + 2 && pii_at(s, padded) == '=')
+        padded++;
+    return pii_is_word(pii_at(s, padded)) ? end : padded;
 }
 
 size_t pii_random(struct pii_scan *s, size_t i)
 {
     if (i < s->looked)
         return i;
-    size_t end = i;
-    while (end < s->text.n && is_body(BASE64, (unsigned char)s->text.p[end]))
-        end++;
+    size_t end = random_end(s, i);
     s->looked = end;
     if (end - i < RANDOM_MIN || pii_before(s, i) == '/' || pii_before(s, i) == '.')
         return i;
-    float score = random_look(s->text.p + i, end - i);
+    float score = random_look(s, s->text.p + i, end - i);
     if (score > 0 && pii_about(s, ABOUT_SECRET, i))
         score = 0.85f;
+    else if (score > 0 && (is_told_harmless(s, i) || is_encoded(s->text.p + i, end - i)))
+        score = 0.1f;
     return pii_note(s, PII_SECRET, score, NULL, i, end);
 }
 

@@ -25,6 +25,10 @@ NAMES = {
     "pii": "personal data in 100 KB",
     "keywords": "10,000 keywords in 100 KB",
     "pii+keywords": "both",
+    "pii-digits": "personal data in 100 KB of digits",
+    "pii-separators": "... of digits and what parts them",
+    "pii-base64": "... of random letters",
+    "pii-emails": "... of addresses",
 }
 
 

@@ -125,13 +125,29 @@ static void measure(struct bench *b, const char *what, void (*run)(struct bench 
     printf("%s %.2f %.2f\n", what, turns[0], turns[TURNS / 2]);
 }
 
-static struct span repeat(size_t n)
+static struct span repeat(const char *what, size_t n)
 {
     char *p = malloc(n);
+    size_t size = strlen(what);
 
     for (size_t i = 0; i < n; i++)
-        p[i] = sample[i % (sizeof sample - 1)];
+        p[i] = what[i % size];
     return (struct span){p, n};
+}
+
+/* Texts of one kind, which a search for personal data has most to do with. */
+static void measure_dense(struct bench *b)
+{
+    static const char *const dense[][2] = {{"pii-digits", "1 12 123 1234 12345 "},
+                                           {"pii-separators", "123-45-6789 12/3 (4) 1.2 "},
+                                           {"pii-base64", "QmF0b24/+0aGUgb3Jj "},
+                                           {"pii-emails", "ada.l@example.org "}};
+
+    for (size_t i = 0; i < sizeof dense / sizeof *dense; i++) {
+        b->text = repeat(dense[i][1], TEXT);
+        measure(b, dense[i][0], run_pii, 2);
+        free((char *)b->text.p);
+    }
 }
 
 /* Made-up terms of one and two words; some of them are in the text. */
@@ -178,8 +194,8 @@ int main(int argc, char **argv)
     lexicon_init(&b.words);
     language_init(&b.languages);
     b.scores = calloc((size_t)linear_columns(b.model), sizeof *b.scores);
-    b.prompt = repeat(PROMPT);
-    b.text = repeat(TEXT);
+    b.prompt = repeat(sample, PROMPT);
+    b.text = repeat(sample, TEXT);
     measure(&b, "features", run_features, 500);
     measure(&b, "ngrams+linear", run_linear, 500);
     measure(&b, "decision", run_decision, 500);
@@ -190,6 +206,7 @@ int main(int argc, char **argv)
     measure(&b, "pii+keywords", run_scan, 2);
     free((char *)b.prompt.p);
     free((char *)b.text.p);
+    measure_dense(&b);
     free(b.scores);
     linear_free(b.model);
     keywords_free(b.keywords);

@@ -5,7 +5,8 @@
  * marked place of its kind. Sentences whose template has an even number were looked at while the rules were written,
  * those with an odd number were only counted, until the three phone numbers that were missed there (of 21) were looked
  * at, too. The halves are printed with PII_REPORT=1. The vectors of pii-vectors were all looked at. What judges the rules
- * of then is pii_lines.h, which says how they fared on the first try. */
+ * of then is pii_lines.h, which says how they fared on the first try; what judges those of now is the half of
+ * tests/eval/pii_lines.txt that nobody looked at while they were written. */
 #include "base64.h"
 #include "json.h"
 #include "pii.h"
@@ -47,7 +48,17 @@ static const struct {
      "ip=10.1.2.3/8;ip=2001:db8::1;"},
     {"born on 5 May 1990, met on 2024-06-05", "date_of_birth=5 May 1990;"},
     {"DOB: 1990-05-05", "date_of_birth=1990-05-05;"},
-    {"NI number AB 12 34 56 C? QQ123456C is none", ""},
+    {"NI number AB 12 34 56 C? QQ123456C is none", "national_id=AB 12 34 56 C;"},
+    {"TFN 632 021 766, personnummer 19640823-3234",
+     "national_id=632 021 766;national_id=19640823-3234;"},
+    {"TOKEN=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",
+     "api_key=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;"},
+    {"OID 1.3.6.1.4.1.311, Oracle 19.3.0.2, from 19.3.0.2", "ip=19.3.0.2;"},
+    {"1 200 300 fax machines and 3 200 300 faxes; fax 555 0142", "phone=555 0142;"},
+    {"order 415-555-0132. And phone 415-555-0132", "phone=415-555-0132;"},
+    {"a.b@c2x.png", ""},
+    {"//npm.example/:_authToken=npm_wYH53mNCOg6Vyhwio1vhKXPekLvPc5FviXmB",
+     "api_key=npm_wYH53mNCOg6Vyhwio1vhKXPekLvPc5FviXmB;"},
     {"NI number AB123456C? DA123456C is none", "national_id=AB123456C;"},
     {"DNI 12345678Z, 12345678A", "national_id=12345678Z;"},
     {"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",
@@ -150,6 +161,21 @@ static void test_linear(void)
         "12:34:",
         "a\n",
         "x_",
+        "1 (2) ",
+        "-1",
+        "1/2/",
+        "1-a",
+        "a1 b2 ",
+        "123-45-6789 ",
+        "4111-1111-1111-1112 ",
+        "079.058.699-11 ",
+        "SG.",
+        "eyJ-",
+        "glc_-",
+        "1Aa2Bb3Cc4Dd5Ee6Ff7Gg8Hh9Jj ",
+        "DE89 3704 ",
+        "p@q.rs,",
+        "fax a b c d ",
     };
     enum { SMALL = 64 << 10, LARGE = 8 * SMALL };
     char *text = malloc(LARGE);
@@ -247,7 +273,7 @@ static int count_kind(const char *kinds, const char *kind)
     return count;
 }
 
-static void judge_line(const struct pii_line *line, struct tally *all)
+static void judge_line(const struct pii_line *line, struct tally *all, bool shown)
 {
     struct buf b = find((struct span){line->text, strlen(line->text)}, PII_USUAL, 0.3f);
     size_t n;
@@ -261,7 +287,7 @@ static void judge_line(const struct pii_line *line, struct tally *all)
         all->right += right;
         all->missed += wanted - right;
         all->wrong += got - right;
-        if (got != wanted && getenv("PII_REPORT"))
+        if (got != wanted && shown && getenv("PII_REPORT"))
             printf("%s: %d, not %d in \"%s\"\n", pii_kind_name(measured[m].kind), got, wanted,
                    line->text);
     }
@@ -274,19 +300,16 @@ static void test_lines(const char *what, const struct pii_line *lines, size_t n)
     struct tally all = {0};
 
     for (size_t i = 0; i < n; i++)
-        judge_line(&lines[i], &all);
+        judge_line(&lines[i], &all, true);
     if (getenv("PII_REPORT"))
         printf("%s: %d right, %d wrong, %d missed\n", what, all.right, all.wrong, all.missed);
     CHECK(all.right >= 0.95 * (all.right + all.wrong));
     CHECK(all.right >= 0.95 * (all.right + all.missed));
 }
 
-static int read_vectors(const char *name, struct buf *b)
+static int read_file(const char *path, struct buf *b)
 {
-    char path[512];
-
     buf_init(b, 16 << 20);
-    snprintf(path, sizeof path, "%s/%s", test_vectors(), name);
     FILE *f = fopen(path, "rb");
     if (!f)
         return -1;
@@ -295,6 +318,14 @@ static int read_vectors(const char *name, struct buf *b)
         buf_add(b, part, n);
     fclose(f);
     return 0;
+}
+
+static int read_vectors(const char *name, struct buf *b)
+{
+    char path[512];
+
+    snprintf(path, sizeof path, "%s/%s", test_vectors(), name);
+    return read_file(path, b);
 }
 
 static bool next_line(struct buf *b, size_t *at, struct span *line)
@@ -306,6 +337,67 @@ static bool next_line(struct buf *b, size_t *at, struct span *line)
     *line = (struct span){b->data + *at, n};
     *at += n + 1;
     return true;
+}
+
+/* A line of pii_lines.txt without its marks, "{{kind:text}}", and their kinds. */
+static void unmark(struct span line, struct buf *text, struct buf *kinds)
+{
+    text->len = kinds->len = 0;
+    for (size_t i = 0; i < line.n; i++) {
+        const char *p = line.p + i, *colon = i + 2 < line.n ? memchr(p, ':', line.n - i) : NULL;
+        if (line.n - i > 2 && memcmp(p, "{{", 2) == 0 && colon) {
+            buf_add(kinds, p + 2, (size_t)(colon - p) - 2);
+            buf_add(kinds, " ", 1);
+            i += (size_t)(colon - p);
+        } else if (line.n - i > 1 && memcmp(p, "}}", 2) == 0) {
+            i++;
+        } else if (line.n - i > 1 && memcmp(p, "\\n", 2) == 0) {
+            buf_add(text, "\n", 1);
+            i++;
+        } else {
+            buf_add(text, p, 1);
+        }
+    }
+    buf_add(text, "", 1);
+    buf_add(kinds, "", 1);
+}
+
+/* Which half of the lines it is in: see tests/eval/pii.py. */
+static bool is_judging(struct span line)
+{
+    uint32_t h = 2166136261u;
+
+    for (size_t i = 0; i < line.n; i++)
+        h = (h ^ (unsigned char)line.p[i]) * 16777619u;
+    return (h ^ h >> 16) & 1;
+}
+
+/* Sentences of our own, by the halves: what judges was not looked at. */
+static void test_own(void)
+{
+    struct tally halves[2] = {{0}};
+    struct buf b, text, kinds;
+    struct span line;
+    size_t at = 0;
+
+    CHECK(read_file("tests/eval/pii_lines.txt", &b) == 0);
+    buf_init(&text, 1 << 16);
+    buf_init(&kinds, 1 << 16);
+    while (next_line(&b, &at, &line)) {
+        if (!line.n || *line.p == '#')
+            continue;
+        unmark(line, &text, &kinds);
+        struct pii_line one = {text.data, kinds.data};
+        judge_line(&one, &halves[is_judging(line)], !is_judging(line));
+    }
+    for (int i = 0; i < 2; i++) {
+        const struct tally *t = &halves[i];
+        CHECK(t->right > 40 && t->right >= 0.95 * (t->right + t->wrong));
+        CHECK(t->right >= 0.95 * (t->right + t->missed));
+    }
+    buf_deinit(&kinds);
+    buf_deinit(&text);
+    buf_deinit(&b);
 }
 
 static void print_tallies(const char *what, const struct tally tallies[MEASURED])
@@ -454,6 +546,7 @@ int main(void)
     test_linear();
     test_lines("lines", pii_lines, sizeof pii_lines / sizeof *pii_lines);
     test_lines("later", pii_later_lines, sizeof pii_later_lines / sizeof *pii_later_lines);
+    test_own();
     test_sentences();
     test_vector_file();
     test_naughty();
