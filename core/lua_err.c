@@ -121,5 +121,11 @@ int luaopen_baton_errors(lua_State *L)
     static const luaL_Reg functions[] = {{"new", l_new}, {"raise", l_raise}, {NULL, NULL}};
 
     luaL_newlib(L, functions);
+    lua_createtable(L, ERR_CODES, 0);
+    for (int code = ERR_NONE + 1; code < ERR_CODES; code++) {
+        lua_pushstring(L, err_name(code));
+        lua_rawseti(L, -2, code);
+    }
+    lua_setfield(L, -2, "codes");
     return 1;
 }

@@ -42,10 +42,13 @@ local function is_targets(value)
    return true
 end
 
+local is_code = {}
+for _, code in ipairs(errors.codes) do is_code[code] = true end
+
 local function is_codes(value)
    if type(value) ~= "table" then return false end
-   for _, code in ipairs(value) do
-      if type(code) ~= "string" then return false end
+   for _, code in pairs(value) do
+      if not is_code[code] then return false end
    end
    return true
 end
@@ -57,7 +60,7 @@ local KINDS = {
    rate_window = { "seconds above 0, at most 86400", is_seconds },
    max_cost = { "USD, above 0", is_positive },
    fallback = { "a list of 1 to 16 targets", is_targets },
-   fallback_on = { "a list of codes of errors", is_codes },
+   fallback_on = { "a list of codes of errors: " .. table.concat(errors.codes, ", "), is_codes },
    rescue = { '"error", "continue" or "restart"', rescue.is_mode },
    hold = { "{ tokens = N } or { ms = N }, or both", rescue.is_window },
 }

@@ -2,18 +2,21 @@
 -- SPDX-License-Identifier: MIT
 local json = require "json"
 local text = require "text"
+local trace = require "trace"
 
 local reply = {}
 
 -- A reply decodes its body when somebody looks inside. Fields: text, message, tool_calls,
--- finish_reason, logprobs, body (all of the provider's answer); usage, cost (USD), latency, ttft
--- (seconds), model, provider, name ("provider/model"), label, confidence (where one is known).
+-- finish_reason, assumed (true: the provider gave no reason), logprobs, body (all of the provider's
+-- answer); usage, cost (USD), latency, ttft (seconds), model, provider, name ("provider/model"), label, confidence (where one is known).
 -- Assigning one changes what the client gets.
 local Reply = { __metatable = "reply" }
 
 -- An answer that cannot be read says nothing; llm.lua has looked before at those where that can be.
 local function view_of(self)
-   if not self.view then self.view = self.codec.decode(self.raw) or { message = {} } end
+   if self.view then return self.view end
+   self.view = self.codec.decode(self.raw) or { message = {} }
+   if self.view.assumed then trace.note { no_finish_reason = self.name } end
    return self.view
 end
 
@@ -146,7 +149,7 @@ local function joined(parts)
    return #parts > 0 and table.concat(parts) or nil
 end
 
--- reply.gathered(said) -> view { message, finish_reason, logprobs }.
+-- reply.gathered(said) -> view { message, finish_reason, assumed, logprobs }.
 function reply.gathered(said)
    local message = {
       role = "assistant", content = joined(said.parts) or json.null, refusal = joined(said.refusal),
@@ -163,7 +166,8 @@ function reply.gathered(said)
       }
    end
    return {
-      message = message, finish_reason = said.reason or "stop",
+      message = message, finish_reason = said.reason or message.tool_calls and "tool_calls" or "stop",
+      assumed = not said.reason or nil,
       logprobs = #said.logprobs > 0 and { content = json.array(said.logprobs) } or nil,
    }
 end

@@ -94,20 +94,25 @@ end
 
 -- ---- a whole answer ----
 
--- read.whole(body text) -> { body =, message = (as it came), finish_reason =, logprobs = } | nil, err
+-- read.whole(body text) -> { body =, message = (as it came), finish_reason =, logprobs =, assumed = } | nil, err.
+-- Some servers (LocalAI, gateways) give no reason with an answer that came whole: it counts as complete, as it
+-- does for other clients of such servers, and 'assumed' is true.
 function read.whole(body)
    local decoded, problem = json.decode(body)
    if decoded == nil then return nil, bad("the answer is no JSON: " .. problem.message) end
    local choice = member(member(decoded, "choices"), 1)
    local message = member(choice, "message")
    if type(message) ~= "table" then return nil, bad "the answer has no message" end
-   local calls, reason = message.tool_calls, choice.finish_reason
+   local calls, reason, assumed = message.tool_calls, choice.finish_reason, nil
    if reason ~= "stop" or calls then -- most answers end so, and need no look at words
-      local word, err = read.reason(text(reason), type(calls) == "table" and #calls > 0)
+      local has_calls = type(calls) == "table" and #calls > 0
+      local word, err = read.reason(text(reason), has_calls)
       if err then return nil, err end
-      reason = word
+      assumed = not word or nil
+      reason = word or has_calls and "tool_calls" or "stop"
    end
-   return { body = decoded, message = message, finish_reason = reason, logprobs = choice.logprobs }
+   return { body = decoded, message = message, finish_reason = reason, logprobs = choice.logprobs,
+      assumed = assumed }
 end
 
 local function calls_of(calls, seed)

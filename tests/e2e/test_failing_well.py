@@ -389,6 +389,44 @@ def test_an_outage_makes_no_storm_of_retries():
         check(60 <= calls <= 60 + 5 + 0.1 * calls + 3, f"{calls} calls for 60 requests")
 
 
+AGAIN = """
+local policy, task = require "policy", require "task"
+
+local function limited(req)
+   return task.within(0.05, function() return policy.retry(3, "openai/mini:no-answer")(req, {}) end)
+end
+
+-- "again NAME": a part that fails for ever, tried again by policy.retry.
+local parts = { ["503"] = "openai/mini:503", ["429"] = "openai/mini:429", fallback = "fallback",
+   inner = policy.retry(3, "openai/mini:503"), within = limited }
+local again = {}
+for name, part in pairs(parts) do again[name] = policy.retry(3, part) end
+
+local function run(req, p)
+   return again[req.text:match "^again (%S+) "](req, p)
+end
+
+return policy.define { name = "again", run = run }
+"""
+
+
+def test_policies_that_try_again_make_no_storm():
+    """policy.retry spends the budget of the model that failed, also around another retry, a policy, a time limit."""
+    never = {"failures": 1000000, "min_calls": 1000000, "min_retries": 5, "retry_share": 0.1}
+    own = {"fallback": {"model": "openai/mini:503", "fallback": ["openai/base:503"], "retries": 3}}
+    for part, models in (("503", 1), ("429", 1), ("inner", 1), ("fallback", 2), ("within", 1)):
+        with Sim() as sim, Gateway(
+            config(formats.providers(sim), breaker=never, policies=own), policies={"again": AGAIN}
+        ) as gateway:
+            for i in range(40):
+                answer = gateway.chat("again", f"again {part} name a river", stream=i % 2 == 1)
+                check(answer.status >= 429, answer)
+            calls = len(sim.log())
+            most = models * (40 + 5) + 0.1 * calls + 3 * models
+            check(calls <= most, f"{part}: {calls} calls for 40 requests")
+            check(part == "429" or calls >= (10 if part == "within" else 40), f"{part}: {calls} calls, too few")
+
+
 def test_every_row_is_run():
     run = rows("429", "500", "503", "200", "an HTML", "reset", "no answer", "the first token", "a stall", "a slow drip",
                "cut", "a malformed", "no end", "an error event", "a tool's", "the prompt", "the answer is filtered",

@@ -328,7 +328,10 @@ t.case("wrong options", function()
       { { min_rate = -1 }, "'min_rate' must be tokens a second" }, { { rate_window = 0 }, "'rate_window'" },
       { { max_cost = 0 }, "'max_cost' must be USD" }, { { fallback = "sim/pro" }, "a list of 1 to 16" },
       { { fallback = {} }, "a list of 1 to 16" }, { { fallback = { 5 } }, "a list of 1 to 16" },
-      { { fallback_on = { 5 } }, "a list of codes" }, { { rescue = "maybe" }, "\"error\", \"continue\"" },
+      { { fallback_on = { 5 } }, "a list of codes" }, { { fallback_on = "timeout" }, "a list of codes" },
+      { { fallback_on = { "timeout", "content_filtered" } },
+         "llm: option 'fallback_on' must be a list of codes of errors: timeout, rate_limited, overloaded" },
+      { { rescue = "maybe" }, "\"error\", \"continue\"" },
       { { hold = 5 }, "{ tokens = N }" }, { { hold = {} }, "{ tokens = N }" },
       { { hold = { tokens = 0 } }, "{ tokens = N }" }, { { hold = { words = 5 } }, "{ tokens = N }" },
    } do

@@ -6,6 +6,7 @@ local door = require "door.openai"
 local fs = require "fs"
 local json = require "json"
 local llm = require "llm"
+local policy = require "policy"
 local provider = require "provider"
 local reply_events = require "reply".events
 local serve = require "serve"
@@ -536,4 +537,26 @@ t.case("strange events are passed over or told, never raised", function()
       if stream then stream, err = stream:reply() end
       t.ok(stream or err.code == "bad_response", data)
    end
+end)
+
+t.case("an answer that came whole is complete, also without a reason; it is told so", function()
+   local function whole(choice)
+      t.reply(200, { choices = { choice } })
+      return llm.chat("sim/mini", "x")
+   end
+   for _, none in ipairs { json.null, "", "null", false } do -- false: no member
+      local reply = whole { message = { content = "Hi" }, finish_reason = none or nil }
+      t.equal({ reply.finish_reason, reply.assumed, policy.finished(reply) }, { "stop", true, true })
+   end
+   local call = { id = "1", type = "function", ["function"] = { name = "f", arguments = "{}" } }
+   local reply = whole { message = { tool_calls = { call } } }
+   t.equal({ reply.finish_reason, reply.assumed }, { "tool_calls", true })
+   reply = whole { message = { content = "Hi" }, finish_reason = "length" }
+   t.equal({ reply.finish_reason, reply.assumed }, { "length", nil })
+   t.stream { t.delta { content = "Hi" } } -- and the mark of the end
+   reply = llm.stream("sim/mini", "x", { stream = true }):reply()
+   t.equal({ reply.finish_reason, reply.assumed }, { "stop", true })
+   t.stream({ t.delta { content = "cut" } }, { open = true })
+   local got, err = llm.stream("sim/mini", "x", { stream = true }):reply()
+   t.equal({ got, err.code }, { nil, "bad_response" })
 end)

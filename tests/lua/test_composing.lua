@@ -67,6 +67,9 @@ t.case("retry", function()
    t.equal(outcome(policy.retry(5, flaky { code = "rate_limited", retryable = true, retry_after = 31 })),
       "rate_limited")
    t.equal(n, 1)
+   n = 0
+   t.equal(outcome(policy.retry(5, flaky { code = "timeout", retryable = true })), "timeout") -- nobody's
+   t.equal(n, 1)
    t.equal(outcome(policy.retry(5, passes)), "pass")
    t.raises(function() policy.retry(-1, passes) end, "at least 0")
 end)
