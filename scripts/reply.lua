@@ -8,7 +8,8 @@ local reply = {}
 
 -- A reply decodes its body when somebody looks inside. Fields: text, message, tool_calls,
 -- finish_reason, assumed (true: the provider gave no reason), logprobs, body (all of the provider's
--- answer); usage, cost (USD), latency, ttft (seconds), model, provider, name ("provider/model"), label, confidence (where one is known).
+-- answer); usage, cost (USD), latency, ttft (seconds), model, provider, name ("provider/model"), label,
+-- confidence (where one is known).
 -- Assigning one changes what the client gets.
 local Reply = { __metatable = "reply" }
 

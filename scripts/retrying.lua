@@ -41,9 +41,9 @@ local function left(ends)
 end
 
 -- retrying.wait(name, err, n, retries, ends?) -> boolean: may the call to the model "provider/model" be made
--- again, after its n-th failure? Then the pause is over when this returns. name = nil: the error is no model's, so
--- that no budget counts; a time limit that is no model's (task.within) ends it, since whoever was called may be
--- the reason. ends: no attempt begins after it. Yields.
+-- again, after its n-th failure? Then the pause is over when this returns. name = nil: the error is no
+-- model's, so that no budget counts; a time limit that is no model's (task.within) ends it, since whoever was
+-- called may be the reason. ends: no attempt begins after it. Yields.
 function retrying.wait(name, err, n, retries, ends)
    if n > retries or not worth_again(err) or (not name and err.code == "timeout") then return false end
    local seconds = pause(err, n)

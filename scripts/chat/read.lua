@@ -94,9 +94,9 @@ end
 
 -- ---- a whole answer ----
 
--- read.whole(body text) -> { body =, message = (as it came), finish_reason =, logprobs =, assumed = } | nil, err.
--- Some servers (LocalAI, gateways) give no reason with an answer that came whole: it counts as complete, as it
--- does for other clients of such servers, and 'assumed' is true.
+-- read.whole(body text) -> { body =, message = (as it came), finish_reason =, logprobs =, assumed = } | nil,
+-- err. Some servers (LocalAI, gateways) give no reason with an answer that came whole: it counts as complete,
+-- as it does for other clients of such servers, and 'assumed' is true.
 function read.whole(body)
    local decoded, problem = json.decode(body)
    if decoded == nil then return nil, bad("the answer is no JSON: " .. problem.message) end
