@@ -87,7 +87,7 @@ demo: deps                     ## the shipped policies on simulated models: cost
 
 test: deps                     ## every test; the last line counts them
 	@$(MAKE) all units
-	@python3 tests/run.py --build $(B) --parts 2
+	@python3 tests/run.py --build $(B)
 
 units: $(UNITS) $(BENCHES)
 
@@ -104,7 +104,7 @@ asan:                          ## every test under the address, undefined and le
 	@sh tests/deps.sh $(DEPS) $(DEPS_TEST) $(DEPS_FUZZ)
 	@$(MAKE) all units B=build/asan CC=$(CLANG) CFLAGS="-O1 -g -fno-omit-frame-pointer" \
 	    SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
-	@python3 tests/run.py --build build/asan --parts 2
+	@python3 tests/run.py --build build/asan
 
 fuzz:                          ## every fuzzer for FUZZ_TIME seconds (60)
 	@sh tests/deps.sh $(DEPS) $(DEPS_FUZZ)
@@ -123,7 +123,7 @@ lint:                          ## layout, ranks, banned functions, warnings of c
 	@sh tests/deps.sh $(DEPS) $(DEPS_LINT) python3
 	@python3 tests/lint.py
 	@clang-format-14 --dry-run -Werror core/*.c core/*.h tests/unit/*.[ch] tests/fuzz/*.c
-	@cppcheck -q --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem \
+	@cppcheck -q -j "$$(nproc)" --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem \
 	    --enable=warning,portability -D_GNU_SOURCE -DBATON_VERSION='""' -DBATON_PREFIX='""' core
 	@luacheck -q scripts policies examples models tests/lua tests/bench/policies
 	@echo "lint: clean"

@@ -17,15 +17,26 @@ ROOT = Path(__file__).resolve().parent.parent
 LINE = re.compile(r"^[\w./-]+: (\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
 
 
-def run(name, command, environment, seconds):
+def ended(command, environment, seconds):
+    """What it said and its status. One that takes too long is asked to end, so that it ends what it has started."""
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, text=True, errors="replace",
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )
     try:
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, timeout=seconds, text=True, errors="replace",
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )
-        output, status = done.stdout, done.returncode
+        return process.communicate(timeout=seconds)[0], process.returncode
+    except subprocess.TimeoutExpired:
+        process.terminate()
+    try:
+        output = process.communicate(timeout=20)[0]
     except subprocess.TimeoutExpired as late:
-        output, status = (late.stdout or b"").decode(errors="replace") + f"\nstill running after {seconds} s", -1
+        process.kill()
+        output = (late.stdout or b"").decode(errors="replace")
+    return f"{output}\nstill running after {seconds} s", -1
+
+
+def run(name, command, environment, seconds):
+    output, status = ended(command, environment, seconds)
     lines = [line for line in output.strip().splitlines() if LINE.match(line)]
     counts = [int(n or 0) for n in LINE.match(lines[-1]).groups()] if lines else [0, 1, 0]
     if status != 0 and counts[1] == 0:
@@ -40,26 +51,22 @@ def main():
     parser = argparse.ArgumentParser(description="runs every test")
     parser.add_argument("--build", default="build", help="the folder of the build to test")
     parser.add_argument("--only", choices=("unit", "e2e"), help="a part of them")
-    parser.add_argument("--parts", type=int, default=1, help="tests that run at once, but for those that measure [1]")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="programs at once [one a processor]")
+    parser.add_argument(
+        "--waiting", type=int, default=2 * os.cpu_count(),
+        help="end-to-end tests at once, which wait more than they work [two a processor]; those that measure run alone",
+    )
     options = parser.parse_args()
     build = (ROOT / options.build).resolve()
     environment = dict(os.environ, BATON=str(build / "baton"), PYTHONDONTWRITEBYTECODE="1")
-    total = [0, 0, 0]
-    programs, together, alone = [], [], []
+    results, total = [], [0, 0, 0]
     if options.only != "e2e":
-        programs += [
-            (p.name, [str(p)], 300) for p in sorted((build / "unit").glob("test_*")) if p.suffix == ""
-        ]
+        programs = [p for p in sorted((build / "unit").glob("test_*")) if p.suffix == ""]
+        with ThreadPoolExecutor(options.jobs) as pool:
+            results += pool.map(lambda p: run(p.name, [str(p)], environment, 300), programs)
     if options.only != "unit":
-        for k in range(1, options.parts + 1):
-            part = ["--part", f"{k}/{options.parts}", "--alone", "no"]
-            together.append(("e2e", [sys.executable, "tests/e2e/run.py", *part], 1500))
-        alone.append(("e2e", [sys.executable, "tests/e2e/run.py", "--alone", "yes"], 1500))
-    results = []
-    with ThreadPoolExecutor(options.parts) as pool:
-        for group in (programs, together):
-            results += pool.map(lambda p: run(p[0], p[1], environment, p[2]), group)
-    results += [run(name, command, environment, seconds) for name, command, seconds in alone]
+        for part in (["--alone", "no", "--jobs", str(options.waiting)], ["--alone", "yes"]):
+            results.append(run("e2e", [sys.executable, "tests/e2e/run.py", *part], environment, 1500))
     for counts in results:
         total = [a + b for a, b in zip(total, counts)]
     if environment.get("REQUIRE_ALL") == "1" and total[2]:

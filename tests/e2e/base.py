@@ -33,6 +33,12 @@ def vectors(name):
     return path
 
 
+def alone(test):
+    """Marks a test that measures time and so wants the machine for itself (run.py --alone)."""
+    test.alone = True
+    return test
+
+
 SLOW = 1.0  # run.py raises it for a sanitized binary: every deadline is multiplied with it
 
 
@@ -45,8 +51,9 @@ def slow():
     return SLOW
 
 
-def eventually(question, what, within=5.0):
-    """Asks until the answer is true (and returns it) or the deadline is over."""
+def eventually(question, what, within=20.0):
+    """Asks until the answer is true (and returns it) or the deadline is over: no measure of speed, other tests run
+    beside this one."""
     end = time.monotonic() + within * slow()
     while True:
         answer = question()

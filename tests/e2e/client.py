@@ -81,13 +81,8 @@ class Stream:
             for line in raw.decode("utf-8", "replace").splitlines()
             if line.startswith(":")
         ]
-        self.chunks, self.error, self.usage, self.finish_reason, self.text = (
-            [],
-            None,
-            None,
-            None,
-            "",
-        )
+        self.chunks, self.error, self.usage, self.finish_reason = [], None, None, None
+        texts = []
         for event in events:
             if event == "[DONE]":
                 continue
@@ -98,8 +93,9 @@ class Stream:
             self.chunks.append(chunk)
             self.usage = chunk.get("usage") or self.usage
             for choice in chunk.get("choices", []):
-                self.text += choice.get("delta", {}).get("content") or ""
+                texts.append(choice.get("delta", {}).get("content") or "")
                 self.finish_reason = choice.get("finish_reason") or self.finish_reason
+        self.text = "".join(texts)
 
 
 class Client:

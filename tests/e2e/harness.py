@@ -8,6 +8,7 @@ deadline. BATON names the binary (build/baton).
 
 import atexit
 import contextlib
+import functools
 import json
 import os
 import re
@@ -26,6 +27,7 @@ from upstream import Provider
 BATON = str((ROOT / os.environ.get("BATON", "build/baton")).resolve())
 
 
+@functools.cache
 def sanitized():
     """Was the binary built with a sanitizer? Then memory and time are not to be judged."""
     with open(BATON, "rb") as f:
@@ -56,7 +58,7 @@ def clean_env(**more):
     return env
 
 
-def baton(*args, env=None, cwd=None, timeout=30, stdin=None):
+def baton(*args, env=None, cwd=None, timeout=120, stdin=None):
     """Runs a command to its end: .returncode, .stdout, .stderr, .output (both, as text)."""
     done = subprocess.run(
         [BATON, *map(str, args)],
@@ -310,10 +312,10 @@ class Gateway(Process):
         raw = None if body is None else json.dumps(body).encode()
         return request(self.admin_address, method, path, raw, headers, **kw)
 
-    def log(self, **wanted):
-        """The lines of the log so far whose members equal those wanted."""
+    def log(self, holding="", **wanted):
+        """The lines of the log so far whose members equal those wanted, of those that hold this text."""
         entries = []
-        for line in list(self._err):
+        for line in [line for line in list(self._err) if holding in line]:
             with contextlib.suppress(ValueError):
                 entries.append(json.loads(line))
         objects = [e for e in entries if isinstance(e, dict)]

@@ -6,7 +6,7 @@ SPDX-License-Identifier: MIT
 import time
 
 import formats
-from base import check, equal, slow
+from base import alone, check, equal, slow
 from client import Stream
 from harness import Gateway, Sim, config
 
@@ -80,6 +80,7 @@ def test_a_first_token_that_is_slow_is_not_waited_for():
             equal(answer.header("x-baton-model"), "openai/base")
 
 
+@alone
 def test_a_deadline_leaves_time_for_the_faster_model():
     for stream in (False, True):
         answer, _, seconds = ask("guardrail", "openai/base:no-answer", stream)
@@ -88,6 +89,7 @@ def test_a_deadline_leaves_time_for_the_faster_model():
         equal(answer.header("x-baton-model"), "openai/base")
 
 
+@alone
 def test_no_attempt_goes_beyond_the_deadline():
     for fault in ("no-answer", "429=3", "503", "latency=5000"):
         for stream in (False, True):

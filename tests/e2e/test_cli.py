@@ -156,7 +156,7 @@ def test_check_names_file_and_line_of_a_broken_policy():
     with folder() as d:
         for name, (text, line) in BROKEN_POLICIES.items():
             path = write(d, f"{name}/{name}.lua", text)
-            for target in (path, path.parent):
+            for target in (path,) if name == "loops" else (path, path.parent):  # its limit is 5 s of CPU
                 done = baton("check", target)
                 equal(done.returncode, 1, f"check {name}: {done.output}")
                 wanted = f"{name}.lua:{line}" if line else f"{name}.lua"

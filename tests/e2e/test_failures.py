@@ -7,7 +7,7 @@ import contextlib
 import socket
 import time
 
-from base import check, equal, eventually, slow
+from base import alone, check, equal, eventually, slow
 from client import Stream
 from harness import Gateway, Sim, behind, config, provider, sanitized
 from upstream import Provider, completion, event, words
@@ -170,6 +170,7 @@ def test_nobody_listening_is_502_or_503():
             answer.error()
 
 
+@alone
 def test_a_host_that_does_not_exist_is_502_or_503_and_stops_nobody():
     text = config(
         {"gone": provider("http://no-such-host.invalid/v1"), "sim": provider(place()[0].base_url)},

@@ -46,11 +46,11 @@ class Held:
     def play(self, x):
         text = x.json()["messages"][-1]["content"]
         if not x.json().get("stream"):
-            self.go.wait(30)
+            self.go.wait(300)
             x.reply(completion(text))
             return
         x.stream(event({"content": text + " begins, "}), end=False)
-        self.go.wait(30)
+        self.go.wait(300)
         x.part(event({"content": text + " ends"}) + event(finish="stop") + DONE)
         x.send(b"0\r\n\r\n")
 

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import time
 
-from base import check, equal, eventually, skip, slow
+from base import alone, check, equal, eventually, skip, slow
 from client import Stream, request
 from harness import Gateway, Sim, behind, config, provider
 from upstream import completion
@@ -48,6 +48,7 @@ def metric(gateway, name, **labels):
     return total
 
 
+@alone
 def test_failures_open_the_breaker_and_a_probe_closes_it():
     model = "sim/mini:500*5"
     with place(breaker={"cooldown": 1.5 * slow()}) as (sim, gateway):

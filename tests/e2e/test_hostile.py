@@ -497,8 +497,8 @@ class Witness:
 
 def label(gateway, name):
     """The limit that the last line of the log about this policy names."""
-    lines = [json.loads(line) for line in gateway.stderr.splitlines() if line.startswith('{"time"')]
-    mine = [e for e in lines if e["message"] == "a policy failed" and f"policy '{name}'" in e["error"]]
+    said = f"policy '{name}'"
+    mine = [e for e in gateway.log(holding=said, message="a policy failed") if said in e["error"]]
     return mine[-1].get("limit", "none") if mine else None
 
 

@@ -12,7 +12,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from base import check, equal, eventually, slow, vectors
+from base import alone, check, equal, eventually, slow, vectors
 from client import Client, Stream, chat_body, request_bytes
 from harness import Gateway, behind, config, make_certificate, provider, sanitized, stage
 from upstream import completion, event
@@ -187,18 +187,24 @@ def test_limits_have_their_status():
 
 
 def test_slow_clients_are_cut_and_others_served():
-    """Half a head, and half a body; both at once, since each takes as long as the default limit."""
-    _, gateway = stage()
-    with connect(gateway, timeout=60) as head, connect(gateway, timeout=60) as body:
-        head.send(b"GET /livez HTTP/1.1\r\nHost:")
-        body.send(post(b"", framing=b"Content-Length: 100\r\n") + b"{")
-        equal(gateway.request("GET", "/livez").status, 200)
-        for client in (head, body):
-            answer = client.answer()
-            check(answer is None or answer.status == 408, repr(answer))
-            check(not client.more(), "a slow client's connection stays open")
+    """Half a head, and half a body: each has its own limit."""
+    sim, _ = stage()
+    limits = {"header_timeout": 1, "body_timeout": 3}
+    with Gateway(config({"sim": provider(sim.base_url)}, limits=limits)) as gateway:
+        begin = time.monotonic()
+        with connect(gateway, timeout=60) as head, connect(gateway, timeout=60) as body:
+            head.send(b"GET /livez HTTP/1.1\r\nHost:")
+            body.send(post(b"", framing=b"Content-Length: 100\r\n") + b"{")
+            equal(gateway.request("GET", "/livez").status, 200)
+            for client, seconds in ((head, 1), (body, 3)):
+                answer = client.answer()
+                check(answer is None or answer.status == 408, repr(answer))
+                check(not client.more(), "a slow client's connection stays open")
+                took = time.monotonic() - begin
+                check(took > 0.9 * seconds, f"cut off after {took:.2f} s of {seconds}")
 
 
+@alone
 def test_idle_connections_cost_no_one_anything():
     _, gateway = stage()
     idle = [connect(gateway) for _ in range(300)]
@@ -212,6 +218,7 @@ def test_idle_connections_cost_no_one_anything():
 # ---- slow readers -------------------------------------------------------------------------------
 
 
+@alone
 def test_a_client_that_does_not_read_holds_its_provider_back():
     part = event({"content": "x" * 16000})
     total = 3000  # 48 MB

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import harness
-from base import Skip, check, equal, eventually, slow
+from base import Skip, alone, check, equal, eventually, slow
 from client import Stream, request
 from harness import baton, behind, clean_env, config, provider, sanitized
 from upstream import DONE, completion, event, words
@@ -161,6 +161,7 @@ def judge(gateway, name, before):
     check(slowest < 1.5 * slow(), f"beside {name} a request took {slowest:.1f} s")
 
 
+@alone
 def test_each_hostile_policy_is_ended_by_its_limit_while_others_are_served():
     problems = []
     with own(HOSTILE, limits=TIGHT, log="error") as (_, gateway):

@@ -232,7 +232,7 @@ def test_two_hundred_reloads_leave_nothing_behind():
                 write_policies(
                     gateway.policies, {"quick": ECHO.replace("hello", f"hello {i}")}
                 )
-                answer = gateway.ask_admin("POST", "/admin/reload", {})
+                answer = gateway.ask_admin("POST", "/admin/reload", {}, timeout=60)
                 equal((answer.status, answer.json()["unchanged"]), (200, False), repr(answer))
                 equal(gateway.chat("quick").text(), f"hello {i}")
                 equal(gateway.chat("sim/mini").status, 200)

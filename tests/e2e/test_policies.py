@@ -6,7 +6,7 @@ SPDX-License-Identifier: MIT
 import time
 
 import harness
-from base import check, equal, slow
+from base import alone, check, equal, slow
 from client import Stream
 from harness import Gateway, config, provider, stage, sanitized
 from test_failures import outcome
@@ -205,6 +205,7 @@ def test_an_own_policy_sees_the_request():
         )
 
 
+@alone
 def test_children_of_a_policy_run_side_by_side():
     body = """
       local task = require "task"
@@ -316,6 +317,7 @@ def test_a_wrong_policy_gets_a_clear_500_that_names_it_and_the_line():
         check(sanitized() or gateway.rss() - before < 200e6, "memory of ended tasks is kept")
 
 
+@alone
 def test_others_are_served_in_time_beside_a_wrong_policy():
     names = ("loops", "loops_in_pcall", "grows_a_table", "matches", "recurses_in_pcall", "sorts")
     with own({name: WRONG[name][0] for name in names}) as gateway:

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from base import check, equal, eventually, slow
+from base import alone, check, equal, eventually, slow
 from harness import Gateway, baton, config, provider
 
 TIMERS = """
@@ -90,6 +90,7 @@ end }
 """
 
 
+@alone
 def test_a_flood_of_timers_does_not_stop_requests():
     text_of_config = config({"raw": provider("http://127.0.0.1:9/v1")}, log="none", limits={"cpu_slice_ms": 50})
     answers = """return require "policy".define { name = "fine", run = function()

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 
-from base import check, equal, eventually
+from base import alone, check, equal, eventually
 from client import Client, Stream, chat_body, request_bytes
 from crew import (
     Load,
@@ -166,6 +166,7 @@ def grown_up(gateway, killed):
     return random.choice(pids) if pids else None
 
 
+@alone
 def test_a_replacement_serves_within_a_second():
     with quick() as gateway:
         eventually(lambda: min(w["age_s"] for w in admin_workers(gateway)) > 1.1, "grown workers")
