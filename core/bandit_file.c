@@ -46,6 +46,16 @@ static void put_double(struct buf *out, double d)
     put_int(out, bits, 8);
 }
 
+/* A row of them in one piece: others wait for the lock meanwhile. */
+static void put_doubles(struct buf *out, const double *d, int n)
+{
+    if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+        buf_add(out, d, (size_t)n * sizeof *d);
+    else
+        for (int i = 0; i < n; i++)
+            put_double(out, d[i]);
+}
+
 static void put_text(struct buf *out, const char *text)
 {
     put_int(out, strlen(text), 1);
@@ -75,10 +85,8 @@ static void put_arm(struct bandits *b, const struct entry *e, const struct cell 
     if (e->method != BANDIT_LINUCB)
         return;
     const struct linucb *m = bandit_linear(b, c, arm);
-    for (int i = 0; i < d; i++)
-        put_double(out, m->b[i]);
-    for (int i = 0; i < d * (d + 1) / 2; i++)
-        put_double(out, m->v[i]);
+    put_doubles(out, m->b, d);
+    put_doubles(out, m->v, d * (d + 1) / 2);
 }
 
 static void put_cells(struct bandits *b, const struct entry *e, struct buf *out)
@@ -95,14 +103,43 @@ static void put_cells(struct bandits *b, const struct entry *e, struct buf *out)
     }
 }
 
-static void put_entry(struct bandits *b, struct entry *e, struct buf *out)
+static int arms_of(const struct entry *e)
 {
-    int arms = 0, cells = 0;
+    int arms = 0;
 
     for (int i = 0; i < BANDIT_ARMS; i++)
         arms += e->arms[i].hash != 0;
+    return arms;
+}
+
+static int cells_of(struct bandits *b, const struct entry *e)
+{
+    int cells = 0;
+
     for (int i = 0; i < BANDIT_CELLS; i++)
         cells += bandit_owns(b, e, i);
+    return cells;
+}
+
+/* Memory for what put_entry will write, also its pages: with the lock held they would cost more than all the rest. */
+static void make_room(struct bandits *b, const struct entry *e, struct buf *out)
+{
+    enum { ARM = 6 * 8, CELL = 1 + BANDIT_BUCKET_MAX + 8 };
+
+    bandit_lock(b);
+    int d = e->method == BANDIT_LINUCB ? e->features + 1 : 0;
+    size_t arm = ARM + (size_t)(d + d * (d + 1) / 2) * sizeof(double);
+    size_t n = (size_t)cells_of(b, e) * (CELL + (size_t)arms_of(e) * arm);
+    bandit_unlock(b);
+    char *room = buf_reserve(out, n);
+    if (room)
+        memset(room, 0, n);
+}
+
+static void put_entry(struct bandits *b, struct entry *e, struct buf *out)
+{
+    int arms = arms_of(e), cells = cells_of(b, e);
+
     put_text(out, e->name);
     put_int(out, e->method, 1);
     put_int(out, e->frozen, 1);
@@ -126,6 +163,7 @@ int bandit_save(struct bandits *b, struct buf *out)
 
     buf_puts(out, MAGIC);
     for (struct entry *e = b->entries; e < b->entries + BANDIT_BANDITS; e++) {
+        make_room(b, e, out);
         bandit_lock(b);
         if (e->hash)
             put_entry(b, e, out);

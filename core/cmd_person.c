@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "cmd_person.h"
 
+#include "cmd_plain.h"
 #include "json.h"
 #include "list.h"
 
@@ -42,17 +43,13 @@ static struct turn *current(const struct cmd_person *p)
 
 /* ---- the screen ---- */
 
-/* Text of a script or a model: what would steer the terminal is not sent there. */
-static void print_plain(struct span json)
+static void print_text(struct span json)
 {
     struct buf text;
 
     buf_init(&text, QUESTION_FORM_MAX);
     if (json_text(json, &text) == 0)
-        for (size_t i = 0; i < text.len; i++) {
-            unsigned char c = (unsigned char)text.data[i];
-            fputc((c < ' ' && c != '\n') || c == 127 ? '?' : c, stderr);
-        }
+        cmd_plain(stderr, buf_span(&text));
     buf_deinit(&text);
 }
 
@@ -64,7 +61,7 @@ static void print_options(struct span options)
 
     while (json_next(options, &it, &none, &option)) {
         fprintf(stderr, "  %d  ", ++n);
-        print_plain(option);
+        print_text(option);
         fputc('\n', stderr);
     }
 }
@@ -75,10 +72,12 @@ static void show(const struct turn *t)
                 details = json_member(doc, "details");
 
     fputc('\n', stderr);
-    print_plain(json_member(doc, "question"));
+    print_text(json_member(doc, "question"));
     fputc('\n', stderr);
-    if (details.p)
-        fprintf(stderr, "%.*s\n", (int)details.n, details.p);
+    if (details.p) {
+        cmd_plain(stderr, details);
+        fputc('\n', stderr);
+    }
     if (options.p)
         print_options(options);
     fputs("> ", stderr);

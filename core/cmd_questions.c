@@ -1,6 +1,7 @@
 /* cmd_questions - the commands "baton questions" and "answer": what a running engine asks people.
  * SPDX-License-Identifier: MIT */
 #include "admin_client.h"
+#include "cmd_plain.h"
 #include "commands.h"
 #include "json.h"
 #include "options.h"
@@ -12,13 +13,6 @@ enum { LINE = 4200, ID_MAX = 64 };
 
 /* ---- the list ---- */
 
-/* What would steer the terminal is not sent there: the texts are a script's, or a model's. */
-static void print_plain(const char *text)
-{
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++)
-        putchar((*p < ' ' && *p != '\n') || *p == 127 ? '?' : *p);
-}
-
 static void print_options(struct span options)
 {
     struct json_iter it = {0};
@@ -28,9 +22,9 @@ static void print_options(struct span options)
     while (options.p && json_next(options, &it, &none, &option)) {
         struct buf text;
         buf_init(&text, option.n + 1);
-        if (json_text(option, &text) == 0 && buf_add(&text, "", 1) == 0) {
+        if (json_text(option, &text) == 0) {
             printf("%s", between);
-            print_plain(text.data);
+            cmd_plain(stdout, buf_span(&text));
             between = " | ";
         }
         buf_deinit(&text);
@@ -50,10 +44,13 @@ static void print_one(struct span q)
     admin_age(admin_number_at(q, "age_s"), age);
     admin_age(admin_number_at(q, "left_s"), left);
     printf("%s  asked %s ago, %s left%s%s\n    ", id, age, left, *policy ? ", by " : "", policy);
-    print_plain(question);
+    cmd_plain(stdout, (struct span){question, strlen(question)});
     putchar('\n');
-    if (details.p)
-        printf("    %.*s\n", (int)details.n, details.p);
+    if (details.p) {
+        printf("    ");
+        cmd_plain(stdout, details);
+        putchar('\n');
+    }
     print_options(json_member(q, "options"));
 }
 

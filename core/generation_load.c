@@ -334,6 +334,10 @@ static int on_panic(lua_State *L)
     return 0; /* lua then calls abort() */
 }
 
+/* What chunks may take beyond a heap's blocks: a quarter, and a little for small heaps, where each size has a chunk
+ * that is half empty. */
+enum { POOL_SLACK = 4 << 20 };
+
 static void set_up(struct generation *g, struct runtime *rt, const struct generation_plan *plan)
 {
     g->refs = 1;
@@ -362,7 +366,7 @@ struct generation *generation_begin(struct runtime *rt, const struct generation_
         goto fail;
     set_up(g, rt, plan);
     *b = (struct building){.plan = *plan, .stage = stages};
-    pool_init(&g->pool);
+    pool_init(&g->pool, plan->heap_max + plan->heap_max / 4 + POOL_SLACK);
     g->heap.pool = SANITIZED ? NULL : &g->pool;
     if (!(g->L = lua_newstate(heap_alloc, &g->heap))) {
         pool_deinit(&g->pool);

@@ -139,7 +139,8 @@ static void *refuse(struct heap *heap, enum guard_limit why)
     return NULL;
 }
 
-/* As realloc and free, of a block whose size is known; from the pool while it is small. */
+/* As realloc and free, of a block whose size is known; from the pool while it is small. A block that shrinks always
+ * finds room: Lua counts on it. */
 static void *resize(struct pool *pool, void *p, size_t old, size_t n)
 {
     bool was_small = pool && old > 0 && old <= POOL_BLOCK_MAX,
@@ -153,7 +154,7 @@ static void *resize(struct pool *pool, void *p, size_t old, size_t n)
     }
     if (was_small && small && pool_class(old) == pool_class(n))
         return p;
-    void *q = n == 0 ? NULL : small ? pool_get(pool, n) : malloc(n);
+    void *q = n == 0 ? NULL : small ? pool_get(pool, n, n < old) : malloc(n);
     if (n > 0 && !q)
         return NULL;
     if (p && q)

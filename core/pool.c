@@ -34,8 +34,10 @@ struct chunk {
 
 enum { HEAD = (sizeof(struct chunk) + POOL_STEP - 1) / POOL_STEP * POOL_STEP };
 
-void pool_init(struct pool *p)
+void pool_init(struct pool *p, size_t most)
 {
+    p->held = 0;
+    p->most = most;
     for (int c = 0; c < POOL_CLASSES; c++)
         list_init(&p->room[c]);
     list_init(&p->open);
@@ -139,12 +141,13 @@ static struct region *region_with_room(struct pool *p)
 }
 
 /* A chunk of blocks of this size: one that holds memory already, where there is one. */
-static struct chunk *chunk_new(struct pool *p, unsigned class)
+static struct chunk *chunk_new(struct pool *p, unsigned class, bool urgent)
 {
-    struct region *r = region_with_room(p);
+    struct region *r = urgent || p->held + CHUNK <= p->most ? region_with_room(p) : NULL;
 
     if (!r)
         return NULL;
+    p->held += CHUNK;
     int i = __builtin_ctzll(r->dirty ? r->dirty : r->spare);
     r->spare &= ~(UINT64_C(1) << i);
     r->dirty &= ~(UINT64_C(1) << i);
@@ -169,6 +172,7 @@ static void chunk_free(struct pool *p, struct chunk *c)
         list_remove(&r->link);
         list_append(&p->open, &r->link);
     }
+    p->held -= CHUNK;
     r->spare |= bit;
     r->dirty |= bit;
 }
@@ -194,12 +198,12 @@ static void *chunk_get(struct chunk *c)
     return block;
 }
 
-void *pool_get(struct pool *p, size_t n)
+void *pool_get(struct pool *p, size_t n, bool urgent)
 {
     assert(n > 0 && n <= POOL_BLOCK_MAX);
     unsigned class = pool_class(n);
     struct list *l = list_first(&p->room[class]);
-    struct chunk *c = l ? LIST_ENTRY(l, struct chunk, link) : chunk_new(p, class);
+    struct chunk *c = l ? LIST_ENTRY(l, struct chunk, link) : chunk_new(p, class, urgent);
 
     if (!c)
         return NULL;

@@ -10,6 +10,7 @@
 
 #include "list.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum {
@@ -25,9 +26,13 @@ struct pool {
     struct list room[POOL_CLASSES]; /* of each size: chunks that have a block left */
     struct list open;               /* regions that have a chunk left */
     struct list full;               /* the others */
+    size_t held;                    /* bytes of the chunks in use: at most */
+    size_t most;                    /* this */
 };
 
-void pool_init(struct pool *p);
+/* most: bytes that chunks in use may take, however little of them is in use: who gives back all blocks of a chunk but
+ * one, in size after size, would hold many times what his blocks sum up to. */
+void pool_init(struct pool *p, size_t most);
 void pool_deinit(struct pool *p); /* all blocks go with it */
 
 /* Which of the sizes a block of n bytes, 1 to POOL_BLOCK_MAX, has. */
@@ -38,8 +43,9 @@ static inline unsigned pool_class(size_t n)
     return (unsigned)(POOL_FINE / POOL_STEP + (n - 1 - POOL_FINE) / POOL_WIDE);
 }
 
-/* A block of n bytes, 1 to POOL_BLOCK_MAX, or NULL when the system has no memory. */
-void *pool_get(struct pool *p, size_t n);
+/* A block of n bytes, 1 to POOL_BLOCK_MAX, or NULL when the system has no memory, or no chunk has room and there may
+ * be no more; the second does not hold where it is 'urgent'. */
+void *pool_get(struct pool *p, size_t n, bool urgent);
 /* Takes back what pool_get gave. */
 void pool_put(struct pool *p, void *block);
 

@@ -577,6 +577,27 @@ def test_a_policy_that_fills_the_heap_is_refused_and_the_others_are_served():
         equal(label(gateway, "hoard"), "heap")
 
 
+def test_small_blocks_that_hold_large_chunks_are_counted():
+    """One text is kept of each chunk, in size after size: little lives, much is held, and that has an end, too."""
+    keep = """
+       local kept, all = {}, {}
+       for size = 40, 2400, 96 do
+          for i = 1, 12 * 1024 * 1024 // size do all[i] = ("%08d"):format(i) .. ("x"):rep(size - 40) end
+          for i = 1, #all, 16384 // size do kept[#kept + 1] = all[i] end
+          for i = #all, 1, -1 do all[i] = nil end
+       end
+       return llm.reply { text = "held " .. #kept }"""
+    limits = {"heap_bytes": 64 << 20, "task_bytes": 32 << 20, "cpu_slice_ms": 20000, "cpu_total_ms": 20000}
+    with behind(play, {"pins": define("pins", keep)}, limits=limits, log="warn") as (_, gateway):
+        equal(gateway.chat("raw/echo").status, 200)
+        before = gateway.rss()
+        answer = gateway.chat("pins", timeout=40)
+        check(sanitized() or gateway.rss() - before < 120e6, f"{(gateway.rss() - before) / 1e6:.0f} MB more")
+        equal((answer.status, answer.error()["code"]), (500, "budget"), repr(answer))
+        equal(label(gateway, "pins"), "heap")
+        equal(gateway.chat("raw/echo").status, 200)
+
+
 def test_a_request_makes_so_many_calls_and_no_more():
     body = 'local n = 0 while llm.chat("raw/x", "x") do n = n + 1 end return llm.reply { text = n .. "" }'
     with behind(play, {"asks": define("asks", body)}, limits={"task_calls": 20}, log="warn") as (upstream, gateway):

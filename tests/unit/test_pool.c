@@ -25,7 +25,7 @@ static uint32_t dice(uint32_t sides)
 
 static void fill(int i, struct pool *p, size_t n)
 {
-    blocks[i].p = pool_get(p, n);
+    blocks[i].p = pool_get(p, n, false);
     blocks[i].n = n;
     blocks[i].mark = (unsigned char)dice(256);
     memset(blocks[i].p, blocks[i].mark, n);
@@ -45,7 +45,7 @@ static void blocks_are_their_own(void)
     struct pool p;
     int odd = 0, broken = 0;
 
-    pool_init(&p);
+    pool_init(&p, SIZE_MAX);
     for (int i = 0; i < BLOCKS; i++)
         fill(i, &p, 1 + dice(dice(8) ? 128 : POOL_BLOCK_MAX));
     for (int round = 0; round < 200000; round++) {
@@ -69,7 +69,7 @@ static void sizes_have_their_class(void)
 {
     struct pool p;
 
-    pool_init(&p);
+    pool_init(&p, SIZE_MAX);
     CHECK_INT(pool_class(1), 0);
     CHECK_INT(pool_class(16), 0);
     CHECK_INT(pool_class(17), 1);
@@ -80,7 +80,7 @@ static void sizes_have_their_class(void)
     CHECK_INT(pool_class(POOL_BLOCK_MAX), POOL_CLASSES - 1);
     for (size_t n = 1; n <= POOL_BLOCK_MAX;
          n++) { /* two of a size, side by side: the first one's end is its own */
-        unsigned char *a = pool_get(&p, n), *b = pool_get(&p, n);
+        unsigned char *a = pool_get(&p, n, false), *b = pool_get(&p, n, false);
         memset(a, 1, n);
         memset(b, 2, n);
         if (a[n - 1] != 1 || b[0] != 2)
@@ -109,14 +109,14 @@ static void memory_goes_back(void)
     static void *held[N];
     struct pool p;
 
-    pool_init(&p);
+    pool_init(&p, SIZE_MAX);
     for (int i = 0; i < N; i++)
-        memset(held[i] = pool_get(&p, SIZE), 1, SIZE);
+        memset(held[i] = pool_get(&p, SIZE, false), 1, SIZE);
     long full = resident_kb();
     for (int i = 0; i < N; i++)
         pool_put(&p, held[i]);
     CHECK_INT(pool_trim(&p), 0);
-    void *one = pool_get(&p, SIZE);
+    void *one = pool_get(&p, SIZE, false);
     size_t back = pool_trim(&p);
     CHECK(back >= (size_t)N * SIZE);
     CHECK(full - resident_kb() >= N * SIZE / 1024 / 2);
@@ -133,11 +133,11 @@ static void chunks_change_their_size(void)
     static void *held[N];
     struct pool p;
 
-    pool_init(&p);
+    pool_init(&p, SIZE_MAX);
     long before = resident_kb();
     for (size_t n = POOL_STEP; n <= 512; n += POOL_STEP) {
         for (int i = 0; i < N; i++)
-            memset(held[i] = pool_get(&p, n), 1, n);
+            memset(held[i] = pool_get(&p, n, false), 1, n);
         for (int i = 0; i < N; i++)
             pool_put(&p, held[i]);
     }
@@ -145,8 +145,44 @@ static void chunks_change_their_size(void)
     pool_deinit(&p);
 }
 
+/* One block is kept of each chunk, in size after size: what that holds is bounded, and blocks for which there is room are
+ * still given out. */
+static void pinned_chunks_are_counted(void)
+{
+    enum { MOST = 8 << 20, CHUNK = 16 << 10, N = MOST / POOL_STEP };
+    static void *held[N];
+    struct pool p;
+    size_t refused = 0, pinned = 0;
+
+    pool_init(&p, MOST);
+    for (size_t n = POOL_BLOCK_MAX; n >= POOL_WIDE; n -= POOL_WIDE) {
+        int got = 0;
+        uintptr_t last = 0;
+        while (got < N && (held[got] = pool_get(&p, n, false)))
+            got++;
+        refused += got < N;
+        for (int i = 0; i < got; i++) {
+            uintptr_t chunk = (uintptr_t)held[i] / CHUNK;
+            if (chunk == last)
+                pool_put(&p, held[i]);
+            else
+                pinned++;
+            last = chunk;
+        }
+        CHECK(p.held <= MOST);
+    }
+    CHECK(refused > 0 && pinned > 0);
+    CHECK(p.held == MOST);
+    CHECK(pool_get(&p, POOL_STEP, false) == NULL);      /* would need a chunk of its own, */
+    CHECK(pool_get(&p, POOL_BLOCK_MAX, false) != NULL); /* these do not, */
+    CHECK(pool_get(&p, POOL_STEP, true) != NULL);       /* and this one must have it */
+    CHECK_INT(p.held, MOST + CHUNK);
+    pool_deinit(&p);
+}
+
 int main(void)
 {
+    pinned_chunks_are_counted();
     blocks_are_their_own();
     sizes_have_their_class();
     memory_goes_back();
