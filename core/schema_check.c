@@ -70,19 +70,10 @@ static bool try_quietly(struct run *r, const struct schema_node *node, uint32_t 
 
 /* ---- general rules ---- */
 
-static bool cut_fits(const struct run *r, const struct place *v, const struct value_set *set)
+static bool cut_fits(struct run *r, const struct place *v, const struct value_set *set)
 {
-    if (v->type == JSON_STRING) { /* some text of the set begins so */
-        struct span text = tape_text(r->t, v, &r->w->room);
-        for (uint32_t i = 0; i < set->n; i++) {
-            const struct place *w = &set->tape->places[set->places[i]];
-            if (w->type == JSON_STRING &&
-                (w->escaped ||
-                 (w->n >= text.n && memcmp(set->tape->text + w->at, text.p, text.n) == 0)))
-                return true;
-        }
-        return false;
-    }
+    if (v->type == JSON_STRING || v->type == TAPE_KEY)
+        return run_begun_text(r, v, set);
     return set->types >> v->type & 1;
 }
 

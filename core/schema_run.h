@@ -51,6 +51,12 @@ bool run_string(struct run *r, const struct schema_node *node, uint32_t at);
 bool run_array(struct run *r, const struct schema_node *node, uint32_t at, struct seen *seen);
 bool run_object(struct run *r, const struct schema_node *node, uint32_t at, struct seen *seen);
 
+/* Of a beginning: may a member with the name that begins at its end follow in the object at 'at', an item in the array
+ * behind whose last item is a comma? Is the cut text 'v' the beginning of one in the set? */
+bool run_begun_member(struct run *r, const struct schema_node *node, uint32_t at);
+bool run_begun_item(struct run *r, const struct schema_node *node, uint32_t at);
+bool run_begun_text(struct run *r, const struct place *v, const struct value_set *set);
+
 /* Always false: the check cannot go on. */
 bool run_fail(struct run *r, enum run_failure why);
 

@@ -338,6 +338,36 @@ static bool begins_string(struct tape_reader *r, const char *p, const char *end)
     return true;
 }
 
+static const char *skip_digits(const char *p, const char *end)
+{
+    while (p < end && json_is_digit(*p))
+        p++;
+    return p;
+}
+
+/* May these bytes become a number (RFC 8259, 6)? */
+static bool begins_number(const char *p, const char *end)
+{
+    p += p < end && *p == '-';
+    if (p == end)
+        return true;
+    if (!json_is_digit(*p))
+        return false;
+    p = *p == '0' ? p + 1 : skip_digits(p, end);
+    if (p < end && *p == '.') {
+        const char *digits = ++p;
+        p = skip_digits(p, end);
+        if (p == digits && p < end)
+            return false;
+    }
+    if (p < end && (*p | 0x20) == 'e') {
+        p++;
+        p += p < end && (*p == '+' || *p == '-');
+        p = skip_digits(p, end);
+    }
+    return p == end;
+}
+
 /* What the beginning of a word or of a number will be; -1: of neither. */
 static int begins_word(const char *p, const char *end)
 {
@@ -350,47 +380,68 @@ static int begins_word(const char *p, const char *end)
     for (size_t i = 0; i < 3; i++)
         if (n < strlen(words[i].text) && memcmp(p, words[i].text, n) == 0)
             return words[i].type;
-    for (const char *q = p; q < end; q++)
-        if (!json_is_digit(*q) && !(*q && strchr("+-.eE", *q)))
-            return -1;
-    return n && (*p == '-' || json_is_digit(*p)) ? JSON_NUMBER : -1;
+    return n && begins_number(p, end) ? JSON_NUMBER : -1;
 }
 
-/* A whole key, and nothing behind it. */
-static bool ends_with_key(const char *p, const char *end)
+/* A whole key, and nothing behind it. Sets the token to it. */
+static bool ends_with_key(struct tape_reader *r, const char *p, const char *end)
 {
+    struct err err;
+
     while (end > p && json_is_space(end[-1]))
         end--;
-    struct err err;
-    return json_check((struct span){p, (size_t)(end - p)}, &err) == 0;
+    r->in.token = (struct span){p, (size_t)(end - p)};
+    r->in.escaped = memchr(p, '\\', r->in.token.n) != NULL;
+    return json_check(r->in.token, &err) == 0;
+}
+
+static int take_key(struct tape_reader *r, const char *p, const char *end)
+{
+    if (ends_with_key(r, p, end))
+        return add_key(r);
+    if (!begins_string(r, p, end))
+        return -1;
+    struct place *v = new_place(r);
+    if (!v)
+        return -1;
+    *v = (struct place){.at = (uint32_t)(p - r->t->text) + 1,
+                        .n = (uint32_t)r->in.token.n - 2,
+                        .type = TAPE_KEY,
+                        .escaped = r->in.escaped,
+                        .open = true};
+    return 0;
 }
 
 /* The reader failed at the end of a text that may go on. Takes what is there of the value; -1: it is wrong, not cut. */
 static int take_rest(struct tape_reader *r, size_t before)
 {
     const char *end = r->t->text + r->t->size, *p = json_skip_space(r->t->text + before, end);
-    bool object = r->depth && r->t->places[r->frames[r->depth].place].type == JSON_OBJECT;
+    uint32_t inside = r->frames[r->depth].place;
+    bool object = r->depth && r->t->places[inside].type == JSON_OBJECT;
     bool key_last = r->t->n && r->t->places[r->t->n - 1].type == TAPE_KEY;
+    bool comma = p < end && *p == ',' && !key_last;
 
-    if (p < end && *p == ',' && !key_last)
+    if (comma)
         p = json_skip_space(p + 1, end);
-    if (p == end)
+    if (p == end) {
+        r->t->comma_in = comma && !object ? inside + 1 : 0;
         return 0;
-    if (*p == '"' && object && !key_last)
-        return begins_string(r, p, end) || ends_with_key(p, end) ? 0 : -1;
+    }
     if (object && !key_last)
-        return -1;
+        return *p == '"' ? take_key(r, p, end) : -1;
     if (*p == '"' && begins_string(r, p, end))
         return add_cut(r, r->in.token, JSON_STRING);
     int type = begins_word(p, end);
     return type < 0 ? -1 : add_cut(r, (struct span){p, (size_t)(end - p)}, (enum json_type)type);
 }
 
-/* A key without its value counts for nothing; what is open is marked. */
+/* A key without its value is no member yet; what is open is marked. */
 static int close_cut(struct tape_reader *r)
 {
-    if (r->t->n && r->t->places[r->t->n - 1].type == TAPE_KEY)
-        r->t->n--;
+    if (r->t->n && r->t->places[r->t->n - 1].type == TAPE_KEY) {
+        r->t->key = --r->t->n;
+        r->t->key_in = r->frames[r->depth].place;
+    }
     while (r->depth) {
         r->t->places[r->frames[r->depth].place].open = true;
         if (close_container(r) < 0)
@@ -447,6 +498,7 @@ int tape_read(struct tape *t, struct span doc, const struct names *names, bool b
     t->text = doc.p ? doc.p : "";
     t->size = doc.n;
     t->n = 0;
+    t->key = t->comma_in = 0;
     json_reader_init(&r.in, doc);
     do
         end = step(&r, beginning);

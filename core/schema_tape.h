@@ -95,6 +95,11 @@ struct tape {
     struct place *places;
     uint32_t n, cap;
     struct buf scratch; /* for texts with escapes */
+    /* of a beginning, where it ends: */
+    uint32_t key,
+        key_in; /* behind the last place: a key that is cut (open), or whole and without a value yet; the object
+                             that it begins a member of. key is 0: there is none */
+    uint32_t comma_in; /* the array where an item must follow, + 1; 0: none must */
 };
 
 void tape_init(struct tape *t);

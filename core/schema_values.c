@@ -254,6 +254,8 @@ bool run_array(struct run *r, const struct schema_node *node, uint32_t at, struc
         ok &= check_contains(r, node, at, seen);
     if (a->unique && (ok || r->all))
         ok &= check_unique(r, node, at);
+    if (ok && r->t->comma_in == at + 1)
+        ok = run_begun_item(r, node, at);
     return ok && !r->failed;
 }
 
@@ -415,5 +417,8 @@ bool run_object(struct run *r, const struct schema_node *node, uint32_t at, stru
                        (long long)o->max, v->n);
     if (!ok && !r->all)
         return false;
-    return ok & check_members(r, node, at, seen) && !r->failed;
+    ok &= check_members(r, node, at, seen);
+    if (ok && r->t->key && r->t->key_in == at)
+        ok = run_begun_member(r, node, at);
+    return ok && !r->failed;
 }

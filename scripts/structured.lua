@@ -19,6 +19,7 @@ local structured = {}
 
 local REPAIRS = 1  -- times that a model may correct its answer, where the options do not say it
 local SHOWN = 10   -- errors that it is shown
+local EVERY = 1024 -- bytes of an answer that are looked at whenever some arrive
 local TIERS = { "fast", "standard", "expert" }
 local OWN = { schema = true, repairs = true, early = true } -- options that are ours
 
@@ -112,7 +113,8 @@ local function watched(stream, validator)
       if event.kind == "error" then return nil, event.err end
       if event.kind == "text" then
          said[#said + 1], size = event.text, size + #event.text
-         if size - looked >= math.max(16, looked // 8) then -- a look reads all of it: not at every word
+         -- A look reads all of it: at every word of the first ones, then when so much more has come.
+         if looked < EVERY or size - looked >= looked // 32 then
             looked = size
             said = { table.concat(said) }
             local begun = said[1]

@@ -183,6 +183,74 @@ t.case("the beginning of an answer shows when nothing can save it", function()
    end
 end)
 
+-- Where the mark '|' stands the text before is possible, and with the next byte no longer.
+local STOPS = {
+   -- names of members
+   { '{"properties":{"kind":{},"king":{}},"additionalProperties":false}',
+      '{"ki|t":1}', '{"kin|x', '{"|x', '{"kind|s"', '{"ki|"', '{"kind":1,"|n', '{"king" : 1 , "kin|"',
+      '{"k\\u0069n|e' },
+   { '{"properties":{"a":true,"no":false},"additionalProperties":false}', '{"|no', '{"a|a' },
+   { '{"properties":{"no":false}}', '{"no|"', '{"not":1,"no|"' },
+   { '{"additionalProperties":false}', '{|"', '{ |"a"' },
+   { '{"patternProperties":{"^x":{}},"additionalProperties":false}', '{"abc|"', '{"x":1,"abc|"' },
+   { '{"patternProperties":{"^x":false}}', '{"x|"', '{"y":1,"xyz|"' },
+   { '{"propertyNames":{"enum":["ab","abc"]}}', '{"ab|d', '{"a|"', '{"ab":1,"|b' },
+   { '{"propertyNames":{"maxLength":2}}', '{"ab|c' },
+   { '{"propertyNames":false}', '{|"' },
+   { '{"maxProperties":1}', '{"ab":1,"a|c', '{"ab":1,"a|"', '{"":1,"|x' },
+   { '{"maxProperties":0}', '{|"' },
+   { '{"required":["a"]}', '{"b":1|}' },
+   { '{"allOf":[{"properties":{"ab":{}},"additionalProperties":false},{"properties":{"ac":{},'
+         .. '"ab":{}},"additionalProperties":false}]}',
+      '{"a|c' },
+   { '{"anyOf":[{"properties":{"ab":{}},"additionalProperties":false},{"properties":{"cd":{}},'
+         .. '"additionalProperties":false}]}',
+      '{"|x', '{"a|d', '{"ab":1,"|c' },
+   { '{"$ref":"#/$defs/o","$defs":{"o":{"properties":{"ab":{}},"additionalProperties":false}}}', '{"a|c' },
+   -- texts
+   { '{"enum":["red","green","re"]}', '"r|x', '"red|d', '"|b', '"gre|"', '|1', '|{', '|t' },
+   { '{"const":"a\\"b"}', '"a|b', '"a\\"|c' },
+   { '{"enum":["\\u00e9a","b"]}', '"éa|b', '"\\u00e9|b' },
+   { '{"anyOf":[{"const":"one"},{"const":"two"}]}', '"o|f', '"t|h' },
+   { '{"type":"string","maxLength":3}', '"abc|d', '"äöü|x' },
+   { '{"type":"string","minLength":3}', '"ab|"' },
+   { '{"type":"string","pattern":"^a"}', '"b|"' },
+   -- types, by the first byte
+   { '{"type":"string"}', '|1', '|-', '|t', '|n', '|[', '|{' },
+   { '{"type":"number"}', '|"', '|f', '|[', '1|x', '-|-', '0|1', '1.|e', '1e|.', '1|}' },
+   { '{"type":"integer"}', '|"', '|t' },
+   { '{"type":"boolean"}', '|"', '|n', '|0', 't|u' },
+   { '{"const":true}', '|f', 't|a' },
+   { '{"enum":[null,1]}', '|"', '|t', 'n|o' },
+   { '{"type":["null","object"]}', '|[', '|"' },
+   { '{"maximum":10}', '11|,' },
+   -- lists
+   { '{"maxItems":2}', '[1,2|,', '["a" , "b" |,', '[[1,2],[1,2,3]|,' },
+   { '{"maxItems":0}', '[|1', '[|"' },
+   { '{"prefixItems":[{"type":"integer"},{"const":"ab"}],"items":false}', '[1,"a|c', '[1,"ab"|,', '[|"',
+      '[1,|2' },
+   { '{"items":{"enum":["ab","cd"]},"uniqueItems":true}', '["ab","c|e', '["ab","ab|"', '["ab",|1' },
+   { '{"minItems":2}', '[1|]' },
+   { '{"items":{"properties":{"ab":{"type":"integer"}},"additionalProperties":false}}', '[{},{"a|c',
+      '[{"ab":|"' },
+   -- no JSON
+   { '{}', '{|1', '[1|:', '{"a"|,', '"\\|x', '{}|x', '[1,|]', 'tru|f' },
+}
+
+t.case("a beginning is refused at the first impossible byte, and from there on", function()
+   for _, row in ipairs(STOPS) do
+      local v = schema.compile(row[1])
+      for i = 2, #row do
+         local text = row[i]:gsub("|", "")
+         local stop = row[i]:find("|", 1, true)
+         for n = 0, #text do
+            local ok = v:check_beginning(text:sub(1, n)) == true
+            t.equal({ row[1], row[i], n, ok }, { row[1], row[i], n, n < stop })
+         end
+      end
+   end
+end)
+
 t.case("hostile schemas and values end soon, with an error", function()
    local function ends(s, value)
       local v, err = schema.compile(s)

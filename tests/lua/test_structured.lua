@@ -103,6 +103,18 @@ t.case("early: broken off at the first byte that cannot be repaired", function()
    t.equal(t.sent(1).stream, true)
 end)
 
+t.case("early: a name that begins no allowed one ends the call with the word that it came in", function()
+   t.stream({ t.delta { role = "assistant", content = "" }, t.delta { content = '{"name": "Ada", ' },
+      t.delta { content = '"h' }, t.delta { content = 'eight' }, t.delta { content = '": 1.7}' },
+      t.delta({}, "stop") }, { every = 1, cut = true })
+   t.stream { t.delta { content = '{"name": "Ada", "age": 36}' }, t.delta({}, "stop") }
+   local _, value = llm.chat("sim/mini", "Who?", { schema = person, early = true })
+   t.equal(value.age, 36)
+   local list = t.sent(2).messages
+   t.equal(list[3].content, '{"name": "Ada", "h')
+   t.ok(list[4].content:find("the member 'h...' is not allowed here", 1, true), list[4].content)
+end)
+
 t.case("a stream with a schema is a whole reply", function()
    t.reply(200, t.completion '{"name": "Ada", "age": 36}')
    local reply, value = llm.stream("sim/mini", "Who?", { schema = json.encode(person) })
