@@ -53,8 +53,9 @@ def main():
     parser.add_argument("--only", choices=("unit", "e2e"), help="a part of them")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="programs at once [one a processor]")
     parser.add_argument(
-        "--waiting", type=int, default=2 * os.cpu_count(),
-        help="end-to-end tests at once, which wait more than they work [two a processor]; those that measure run alone",
+        "--waiting", type=int, default=min(8, 2 * os.cpu_count()),
+        help="end-to-end tests at once, which wait more than they work [two a processor, up to 8]; those that measure"
+        " come last, one by one",
     )
     options = parser.parse_args()
     build = (ROOT / options.build).resolve()

@@ -93,7 +93,7 @@ def kill_at_rest(gateway, pid):
     return held
 
 
-def replaced(gateway, gone, n, within=5):
+def replaced(gateway, gone, n, within=20):
     """Waits until n workers serve and none of those gone is one."""
     eventually(
         lambda: [w["state"] for w in admin_workers(gateway)] == ["serving"] * n

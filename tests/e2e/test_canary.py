@@ -5,6 +5,7 @@ SPDX-License-Identifier: MIT
 
 import contextlib
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from base import check, equal, eventually
@@ -315,6 +316,7 @@ def test_canary_under_load_fails_no_request():
                     answers = list(ask(gateway, [None] * 20))
                     check(all(a and a.status == 200 for a in answers), lambda: repr(answers))
                     n += len(answers)
+                    time.sleep(0.02)  # clients alone would take all processors
                 return n
 
             jobs = [pool.submit(run, i) for i in range(4)]

@@ -34,7 +34,7 @@ def have_packages(folder=FOLDER, node=18):
     version = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout
     if int(version.lstrip("v").split(".")[0]) < node:
         skip(f"node {node} is needed, there is {version.strip()}")
-    with open(folder / "package.json") as lock:  # tests run two at a time, and one of them installs
+    with open(folder / "package.json") as lock:  # tests run side by side, and one of them installs
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not installed(folder):
             install(folder)

@@ -8,7 +8,7 @@ The providers are the simulator in each of their formats, which refuses what the
 import json
 from concurrent.futures import ThreadPoolExecutor
 
-from base import check, equal
+from base import check, equal, slow
 from client import request
 from harness import Gateway, Sim, config, provider
 
@@ -311,7 +311,8 @@ def check_fault(stage, fault, name, stream):
 
 def test_every_fault_of_every_provider_has_its_code_or_a_right_answer():
     cases = [(fault, stream) for fault in FAULTS for stream in (False, True)]
-    with Stage([variant(*case) for case in cases], timeouts=TIMEOUTS) as stage, ThreadPoolExecutor(8) as pool:
+    patient = {name: seconds * max(1, slow() / 2) for name, seconds in TIMEOUTS.items()}
+    with Stage([variant(*case) for case in cases], timeouts=patient) as stage, ThreadPoolExecutor(8) as pool:
         everything = [(fault, name, stream) for fault, stream in cases for name in PROVIDERS]
         for _ in pool.map(lambda case: check_fault(stage, *case), everything):
             pass

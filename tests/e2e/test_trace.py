@@ -42,7 +42,7 @@ def gateway(sim, args=(), workers=1, **members):
     return Gateway(text, policies={"careful": CAREFUL}, args=args, workers=workers)
 
 
-def records(path, n, within=5):
+def records(path, n, within=20):
     """The lines of the trace log, at least n of them."""
 
     def read():

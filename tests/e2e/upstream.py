@@ -134,7 +134,7 @@ class Provider:
             buffer += data
         return Exchange(sock, head, buffer[:n]), buffer[n:]
 
-    def received(self, n=1, within=5):
+    def received(self, n=1, within=20):
         """The n-th request, once it is there."""
         eventually(lambda: len(self.exchanges) >= n, f"request {n} at the provider", within)
         return self.exchanges[n - 1]
