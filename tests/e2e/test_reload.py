@@ -14,7 +14,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from base import check, equal, eventually
+from base import alone, check, equal, eventually
 from client import Client, Stream, chat_body
 from harness import (
     Gateway,
@@ -387,6 +387,7 @@ def broken_one(gateway, what, content, message, failed):
     os.unlink(place)
 
 
+@alone  # files are tried at a low priority: 5 s of an endless loop last beyond 30 s where others work
 def test_what_is_broken_is_refused_and_the_old_goes_on():
     with plain({"mine": says("good")}, args=("--no-watch",)) as gateway:
         before = serving(gateway)["hash"]
