@@ -38,6 +38,8 @@ static char read_separator(const struct pii_scan *s, size_t *i)
     char kind = 0;
     int n = 0;
 
+    if (text_is_digit(pii_at(s, *i + 1)) && is_separator((char)pii_at(s, *i))) /* mostly one */
+        return s->text.p[(*i)++];
     for (; n < 4; n++) {
         char c = (char)pii_at(s, *i + (size_t)n);
         if (text_is_digit((unsigned char)c))
@@ -64,14 +66,16 @@ static bool is_list(const struct pii_digits *m, int count)
 static bool read_group(const struct pii_scan *s, struct pii_digits *m, size_t *i, char separator)
 {
     int used = m->n ? (int)m->done[m->n - 1] : 0, count = 0;
+    size_t left = *i < s->text.n ? s->text.n - *i : 0;
+    const char *p = s->text.p + *i;
 
-    while (text_is_digit(pii_at(s, *i + (size_t)count)))
-        if (used + ++count > PII_DIGITS)
+    for (; (size_t)count < left && text_is_digit((unsigned char)p[count]); count++) {
+        if (used + count == PII_DIGITS)
             return false;
+        m->digits[used + count] = p[count];
+    }
     if (!count || m->n == PII_GROUPS || is_list(m, count))
         return false;
-    for (int k = 0; k < count; k++)
-        m->digits[used + k] = s->text.p[*i + (size_t)k];
     *i += (size_t)count;
     m->before[m->n] = separator;
     m->count[m->n] = count;

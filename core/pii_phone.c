@@ -134,8 +134,9 @@ static bool is_some_number(const struct pii_scan *s, size_t i)
            !pii_about(s, ABOUT_ID, i) && !pii_about(s, ABOUT_PASSPORT, i);
 }
 
-/* "781 1704 office", "... (fax)", "...-Mobile": the label stands behind the number. */
-static bool is_labelled(const struct pii_scan *s, size_t end)
+/* "781 1704 office", "... (fax)", "...-Mobile": the label stands behind the number. 'alone': it must not go on, as in
+ * "1 200 300 fax machines". */
+static bool is_labelled(const struct pii_scan *s, size_t end, bool alone)
 {
     static const char *const labels[] = {"office", "fax",       "mobile",   "cell",     "phone",
                                          "tel",    "telephone", "landline", "voicemail"};
@@ -146,7 +147,8 @@ static bool is_labelled(const struct pii_scan *s, size_t end)
     size_t from = i;
     while (text_is_letter(pii_at(s, i)) && i < from + 10)
         i++;
-    if (i == from || pii_is_word(pii_at(s, i)))
+    bool goes_on = pii_at(s, i) == ' ' && text_is_lower(pii_at(s, i + 1));
+    if (i == from || pii_is_word(pii_at(s, i)) || (alone && goes_on))
         return false;
     for (size_t k = 0; k < sizeof labels / sizeof *labels; k++)
         if (strlen(labels[k]) == i - from &&
@@ -238,7 +240,7 @@ size_t pii_phone(struct pii_scan *s, const struct pii_digits *m)
             return m->from;
     }
     float score = phone_look(m, g, bracket);
-    bool labelled = !is_amount(m, g) && is_labelled(s, m->end[g - 1]),
+    bool labelled = is_labelled(s, m->end[g - 1], is_amount(m, g)),
          about = labelled || is_told(s, m, g, score);
     if (!about && score < 0.5f && is_inside(s, m, g))
         return m->from;
