@@ -5,6 +5,7 @@
  * script sees one. */
 #include "bind_call.h"
 #include "bind_line.h"
+#include "glance.h"
 #include "json.h"
 #include "lua_err.h"
 #include "lua_place.h"
@@ -438,11 +439,26 @@ static int l_request(lua_State *L)
     return 1;
 }
 
+/* provider.glance(body) -> text | nil: what a whole answer in the form of Chat Completions says, one that is JSON, when it
+ * has one choice that ended with "stop" and says a text without escapes and nothing else. */
+static int l_glance(lua_State *L)
+{
+    struct span body, text;
+
+    body.p = luaL_checklstring(L, 1, &body.n);
+    text = glance_text(body);
+    if (!text.p)
+        return 0;
+    lua_pushlstring(L, text.p + 1, text.n - 2);
+    return 1;
+}
+
 int luaopen_baton_provider(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"line", line_new},
                                          {"wire", wire_new},
                                          {"request", l_request},
+                                         {"glance", l_glance},
                                          {"view", request_view_new},
                                          {"native", request_view_native},
                                          {"changes", request_view_changes},

@@ -13,8 +13,14 @@ local reply = {}
 -- Assigning one changes what the client gets.
 local Reply = { __metatable = "reply" }
 
+-- The reply's own field 'read': false at first; a string: all that the answer says is this text
+-- (codec.glance), and nothing was decoded; then READ: look into the view; SHOWN: a table of it is out, and
+-- may be changed.
+local READ <const>, SHOWN <const> = 1, 2
+
 -- An answer that cannot be read says nothing; llm.lua has looked before at those where that can be.
 local function view_of(self)
+   if self.read ~= SHOWN then self.read = READ end
    if self.view then return self.view end
    self.view = self.codec.decode(self.raw) or { message = {} }
    if self.view.assumed then trace.note { no_finish_reason = self.name } end
@@ -27,8 +33,23 @@ local function text_of(message)
    return content
 end
 
+-- What an answer that is one text and nothing else has to say; judges ask for these.
+local PLAIN = { text = true, finish_reason = true, tool_calls = true, logprobs = true }
+
+local function glance(self)
+   local codec = self.codec
+   self.read = not self.view and codec and codec.glance and codec.glance(self.raw) or READ
+   return self.read
+end
+
 -- text and tool_calls are those of the message, read and written: there is one truth.
 function Reply.__index(self, name)
+   if PLAIN[name] then
+      local said = self.read or glance(self)
+      if type(said) == "string" then
+         return name == "text" and said or name == "finish_reason" and "stop" or nil
+      end
+   end
    local view = view_of(self)
    if name == "text" then return text_of(view.message) end
    local value = view[name]
@@ -36,7 +57,7 @@ function Reply.__index(self, name)
       value = view.message.tool_calls
       if type(value) ~= "table" then return nil end
    end
-   if type(value) == "table" then self.shown = true end -- it is out, and may be changed
+   if type(value) == "table" then self.read = SHOWN end
    return value
 end
 
@@ -52,11 +73,16 @@ function Reply.__newindex(self, name, value)
    end
 end
 
+-- reply.was_shown(r) -> boolean: has somebody got a table of what the answer says?
+function reply.was_shown(r)
+   return r.read == SHOWN
+end
+
 -- reply.of_call(entry, codec, raw, view, usage, cost, latency, ttft, label, warnings) -> reply: what a call
 -- to a model has answered; what is not known may be nil or false. One table: every request makes one.
 function reply.of_call(entry, codec, raw, view, usage, cost, latency, ttft, label, warnings)
    return setmetatable({
-      raw = raw, codec = codec, view = view or false, edited = false, shown = false, usage = usage or false,
+      raw = raw, codec = codec, view = view or false, edited = false, read = false, usage = usage or false,
       cost = cost, latency = latency, ttft = ttft or false, model = entry.model, provider = entry.provider,
       name = entry.name, label = label or false, confidence = false, warnings = warnings or false,
       models = false,
@@ -72,7 +98,7 @@ function reply.new(fields)
       ttft = fields.ttft or false,
       model = fields.model or false, provider = fields.provider or false, name = fields.name or false,
       label = fields.label or false, confidence = fields.confidence or false,
-      warnings = fields.warnings or false, models = fields.models or false, shown = false,
+      warnings = fields.warnings or false, models = fields.models or false, read = false,
    }, Reply)
 end
 

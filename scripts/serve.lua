@@ -195,7 +195,7 @@ end
 -- one was made from it.
 local function is_changed(result)
    local view = result.view
-   if not view or not result.shown then return false end
+   if not view or not reply.was_shown(result) then return false end
    if not json.same(view.body, result.raw) then return true end
    if result.codec.format == "openai" then return false end
    local fresh = result.codec.decode(result.raw)

@@ -128,6 +128,7 @@ function codec.error(status, body, header)
 end
 
 codec.decode = read.whole
+codec.glance = provider.glance
 codec.message = read.message
 codec.decoder = read.decoder
 

@@ -344,10 +344,13 @@ t.case("replies are decoded when somebody looks inside", function()
    t.reply(200, t.completion "lazy")
    local reply = llm.chat("sim/mini", "x")
    t.equal(reply.view, false)
-   t.equal(reply.text, "lazy")
-   t.ok(reply.view ~= false)
+   t.equal({ reply.text, reply.finish_reason, reply.tool_calls, reply.logprobs }, { "lazy", "stop" })
+   t.equal(reply.view, false) -- an answer that is a text and no more needs no decoding for that
    t.ok(reply.message == reply.message)
-   t.equal(reply.edited, false)
+   t.ok(reply.view ~= false)
+   t.equal({ reply.text, reply.edited }, { "lazy", false })
+   reply.message.content = "in place"
+   t.equal(reply.text, "in place")
    reply.text = "changed"
    t.equal(reply.edited, true)
    t.equal(reply.text, "changed")
