@@ -227,6 +227,20 @@ static bool is_told(const struct pii_scan *s, const struct pii_digits *m, int g,
            is_led(s, s->seen[phone ? ABOUT_PHONE : ABOUT_NUMBER], m->from);
 }
 
+/* Is it the number of an order, a version, ...? What looks like a phone is one unless it follows that word closely, in
+ * the same part of the sentence. */
+static bool is_nobodys(const struct pii_scan *s, size_t i, float look)
+{
+    if (look < 0.45f)
+        return pii_nearest(s, ABOUT_NOBODY, i, CONTEXT_BYTES);
+    if (!pii_nearest(s, ABOUT_NOBODY, i, 24))
+        return false;
+    for (size_t k = s->seen[s->nearest]; k < i; k++)
+        if (s->text.p[k] == ',' || s->text.p[k] == ';' || s->text.p[k] == '\n')
+            return false;
+    return true;
+}
+
 size_t pii_phone(struct pii_scan *s, const struct pii_digits *m)
 {
     bool bracket = false;
@@ -246,7 +260,7 @@ size_t pii_phone(struct pii_scan *s, const struct pii_digits *m)
         return m->from;
     if (about && score > 0)
         score = score < 0.5f ? 0.6f : score + (1 - score) / 2;
-    else if (!m->plus && pii_nearest(s, ABOUT_NOBODY, m->from, score < 0.7f ? CONTEXT_BYTES : 24))
+    else if (!m->plus && is_nobodys(s, m->from, score))
         score /= 4;
     return pii_note(s, PII_PHONE, score, NULL, m->from, read_extension(s, m->end[g - 1]));
 }

@@ -385,7 +385,8 @@ void pii_hear(struct pii_scan *s, size_t from, size_t to)
             enum pii_context what = about[s->words[at] - 1].about;
             if (what == ABOUT_NUMBER && s->seen[s->nearest] && from - s->seen[s->nearest] <= 1)
                 return; /* "phone number", "order number" */
-            note(s, what == ABOUT_NUMBER && !is_own_number(s, from) ? ABOUT_OTHER : what, to);
+            if (what != ABOUT_NUMBER || is_own_number(s, from))
+                note(s, what, to);
             return;
         }
     if (n > 5 && ((p[n - 1] | 0x20) == 'r' || (unsigned char)p[n - 1] >= 0x80))

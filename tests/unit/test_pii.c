@@ -55,6 +55,8 @@ static const struct {
      "api_key=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;"},
     {"OID 1.3.6.1.4.1.311, Oracle 19.3.0.2, from 19.3.0.2", "ip=19.3.0.2;"},
     {"1 200 300 fax machines and 3 200 300 faxes; fax 555 0142", "phone=555 0142;"},
+    {"Meine neue Nummer: 0170 5551234", "phone=0170 5551234;"},
+    {"Booking confirmed. Driver: Sam, 07911 555 013", "phone=07911 555 013;"},
     {"655 437 108 office, 655 437 109 units", "phone=655 437 108;"},
     {"order 415-555-0132. And phone 415-555-0132", "phone=415-555-0132;"},
     {"a.b@c2x.png", ""},
