@@ -22,7 +22,9 @@ struct trace_log {
     struct buf waiting;
     uint64_t lines; /* in 'waiting' */
     struct trace_log_stats stats;
-    bool over;
+    bool over;   /* no line will come any more */
+    bool orphan; /* nobody waits for the thread: what belongs to it is its own to free, */
+    bool ended;  /* or it has ended before */
     /* of the thread alone: */
     int fd;    /* -1: it could not be opened */
     bool torn; /* the last write ended inside of a line */
@@ -172,7 +174,11 @@ static void *run(void *arg)
         gather(t);
         write_batch(t);
     }
+    t->ended = true;
+    bool orphan = t->orphan;
     pthread_mutex_unlock(&t->lock);
+    if (orphan)
+        destroy(t);
     return NULL;
 }
 
@@ -213,16 +219,39 @@ struct trace_log *trace_log_new(const char *path, struct err *err)
     return NULL;
 }
 
+static void say_over(struct trace_log *t)
+{
+    pthread_mutex_lock(&t->lock);
+    t->over = true;
+    pthread_cond_signal(&t->more);
+    pthread_mutex_unlock(&t->lock);
+}
+
+void trace_log_leave(struct trace_log *t)
+{
+    if (!t)
+        return;
+    say_over(t);
+    pthread_t thread = t->thread; /* t may be gone as soon as it is an orphan */
+    pthread_mutex_lock(&t->lock);
+    bool ended = t->ended;
+    t->orphan = true;
+    pthread_mutex_unlock(&t->lock);
+    if (!ended) {
+        pthread_detach(thread);
+        return;
+    }
+    pthread_join(thread, NULL);
+    destroy(t);
+}
+
 void trace_log_free(struct trace_log *t)
 {
     struct timespec until;
 
     if (!t)
         return;
-    pthread_mutex_lock(&t->lock);
-    t->over = true;
-    pthread_cond_signal(&t->more);
-    pthread_mutex_unlock(&t->lock);
+    say_over(t);
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_nsec += LAST_MS * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000;
@@ -230,8 +259,7 @@ void trace_log_free(struct trace_log *t)
     if (pthread_timedjoin_np(t->thread, NULL, &until) == 0)
         destroy(t);
     else
-        pthread_detach(
-            t->thread); /* the disk holds it: what belongs to it stays, the process is about to end */
+        trace_log_leave(t); /* the disk holds it */
 }
 
 const char *trace_log_path(const struct trace_log *t)

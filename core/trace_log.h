@@ -27,6 +27,8 @@ int trace_log_check(const char *path, struct err *err);
 struct trace_log *trace_log_new(const char *path, struct err *err);
 /* Writes what waits, for at most half a second. NULL is fine. */
 void trace_log_free(struct trace_log *t);
+/* The same without waiting: its thread writes the rest, and ends, when the disk lets it. */
+void trace_log_leave(struct trace_log *t);
 const char *trace_log_path(const struct trace_log *t);
 
 /* Copies a line, which ends in a line feed. False: there was no room, and it is counted. */

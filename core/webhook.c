@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum { TRIES = 4, FIRST_PAUSE_US = 1000000, FACTOR = 4, BODY_MAX = 64 << 10 };
-enum { CONNECT_MS = 5000, TOTAL_MS = 10000, ANSWER_MAX = 64 << 10, HEADERS_MAX = 32 };
+enum { CONNECT_MS = 5000, TOTAL_MS = 10000, ANSWER_MAX = 64 << 10 };
 
 void webhook_stop(struct webhook *h)
 {
@@ -41,10 +41,10 @@ static void end(struct webhook *h, const struct err *err)
 
 static int post(struct webhook *h, struct err *err)
 {
-    const char *lines[HEADERS_MAX + 1] = {"content-type: application/json"};
+    const char *lines[WEBHOOK_HEADERS + 1] = {"content-type: application/json"};
     size_t n = 1;
 
-    for (size_t i = 0; i < h->header_count && n < HEADERS_MAX; i++)
+    for (size_t i = 0; i < h->header_count; i++)
         lines[n++] = h->headers[i];
     struct ask ask = {.kind = ASK_CALL,
                       .call = {.method = "POST",
@@ -129,7 +129,9 @@ int webhook_start(struct webhook *h, struct effect *fx, const char *url, char *c
     h->op.on_answer = on_answer;
     h->pause.on_answer = on_pause_over;
     buf_init(&h->body, BODY_MAX);
-    if (copy_texts(h, url, headers, header_count) < 0 || buf_add_span(&h->body, body) < 0)
+    if (header_count > WEBHOOK_HEADERS)
+        err_set(err, ERR_BAD_REQUEST, "more than %d header fields", WEBHOOK_HEADERS);
+    else if (copy_texts(h, url, headers, header_count) < 0 || buf_add_span(&h->body, body) < 0)
         err_set(err, ERR_OVERLOADED, "out of memory, or too large a text");
     else if (post(h, err) == 0)
         return 0;

@@ -5,6 +5,8 @@
 
 #include "effect.h"
 
+enum { WEBHOOK_HEADERS = 16 }; /* fields of the caller's: the configuration allows as many */
+
 struct webhook {
     struct effect *fx; /* NULL: nothing is under way */
     struct op op, pause;
@@ -17,7 +19,7 @@ struct webhook {
     void (*on_end)(struct webhook *h, const struct err *err);
 };
 
-/* Zeroed but for on_end. Copies all it gets. -1 with *err: nothing is under way. Tries 4 times, after 1, 4 and 16 seconds,
+/* Zeroed but for on_end. Copies all it gets, at most WEBHOOK_HEADERS fields. -1 with *err: nothing is under way. Tries 4 times, after 1, 4 and 16 seconds,
  * where there was no answer, or one of 408, 429 or 5xx. */
 int webhook_start(struct webhook *h, struct effect *fx, const char *url, char *const *headers,
                   size_t header_count, struct span body, struct err *err);

@@ -6,13 +6,28 @@
 
 enum { TELL_US = 60 * 1000000 };
 
+/* Takes the log out of use, and gives it back. */
+static struct trace_log *taken(struct worker_trace *t)
+{
+    struct trace_log *log = t->log;
+
+    if (!log)
+        return NULL;
+    trace_log_stats(log, &t->seen);
+    t->before += t->seen.dropped;
+    t->seen = (struct trace_log_stats){0};
+    t->line_told = 0;
+    t->log = NULL;
+    return log;
+}
+
 void worker_trace_use(struct worker_trace *t, struct log *log, const char *path)
 {
     struct err err;
 
     if (t->log && path && strcmp(path, trace_log_path(t->log)) == 0)
         return;
-    worker_trace_end(t);
+    trace_log_leave(taken(t)); /* requests go on meanwhile: nobody waits for its disk */
     if (path && !(t->log = trace_log_new(path, &err)))
         log_write(log, LOG_ERROR, "the trace log cannot be opened; requests are not traced",
                   (struct log_field[]){log_text("error", err.message)}, 1);
@@ -42,12 +57,5 @@ void worker_trace_tick(struct worker_trace *t, struct log *log, int64_t now_us)
 
 void worker_trace_end(struct worker_trace *t)
 {
-    if (!t->log)
-        return;
-    trace_log_stats(t->log, &t->seen);
-    t->before += t->seen.dropped;
-    t->seen = (struct trace_log_stats){0};
-    t->line_told = 0;
-    trace_log_free(t->log);
-    t->log = NULL;
+    trace_log_free(taken(t));
 }

@@ -268,6 +268,7 @@ def test_the_configuration_is_checked():
     for human, message in (
         ({"webhook": "ftp://x"}, "human.webhook: must be an http:// or https:// URL"),
         ({"webhook": "http://user@x/"}, "human.webhook: must be an http:// or https:// URL"),
+        ({"headers": {f"x-{i}": "c" for i in range(17)}}, "human.headers: must hold at most 16 fields"),
         ({"headers": {"a b": "c"}}, "human.headers.a b: is no name for a header"),
         ({"open": 0}, "human.open: must be a number from 1"),
         ({"witin": 1}, "human.witin: unknown field"),

@@ -175,6 +175,39 @@ static void test_a_disk_that_hangs(void)
     trace_log_free(t);
 }
 
+/* Whoever changes the file does not wait for a disk that hangs; the thread ends, and closes it, when it can. */
+static void test_a_log_is_left_while_its_disk_hangs(void)
+{
+    struct err err;
+    static char line[64 << 10];
+    char first;
+    ssize_t n;
+
+    CHECK_INT(mkfifo(in_folder("q"), 0600), 0);
+    int reader = open(in_folder("q"), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    struct trace_log *t = trace_log_new(in_folder("q"), &err);
+    CHECK(t != NULL);
+    memset(line, 'x', sizeof line - 1);
+    line[sizeof line - 1] = '\n';
+    for (int i = 0; i < 4; i++)
+        trace_log_add(t, (struct span){line, sizeof line});
+    double begun = now();
+    while (read(reader, &first, 1) != 1 && now() - begun < 10) /* it has begun to write */
+        usleep(1000);
+    begun = now();
+    trace_log_leave(t);
+    CHECK(now() - begun < 0.25);
+    size_t got = 1;
+    while ((n = read(reader, line, sizeof line)) != 0 && now() - begun < 10)
+        got += n > 0 ? (size_t)n : 0;
+    CHECK_INT(n, 0); /* closed, */
+    CHECK_INT(got, 4 * sizeof line);
+    close(reader);
+    trace_log_leave(NULL);
+    CHECK((t = trace_log_new(in_folder("left"), &err)) != NULL);
+    trace_log_leave(t); /* idle: all the same */
+}
+
 static void test_pieces_of_lines_are_closed(void)
 {
     struct err err;
@@ -252,6 +285,7 @@ int main(void)
     test_rotation();
     test_a_full_disk();
     test_a_disk_that_hangs();
+    test_a_log_is_left_while_its_disk_hangs();
     test_pieces_of_lines_are_closed();
     test_several_processes();
     clean_up();
