@@ -229,6 +229,25 @@ static void print_list(struct span doc)
         printf("\nthe last load was refused%s%s: %s\n", *time ? ", " : "", time, message);
 }
 
+int command_show(const char *name, const struct admin_target *target, const char *path, bool json,
+                 void (*print)(struct span answer))
+{
+    struct buf answer;
+    struct err err;
+    int result = 0;
+
+    buf_init(&answer, ADMIN_ANSWER_BYTES);
+    if (admin_ask(target, "GET", path, (struct span){NULL, 0}, &answer, &err) < 0)
+        result = command_failed(name, &err);
+    else if (!json)
+        print(buf_span(&answer));
+    else
+        printf("%.*s%s", (int)answer.len, answer.data,
+               answer.data[answer.len - 1] == '\n' ? "" : "\n");
+    buf_deinit(&answer);
+    return result;
+}
+
 int cmd_policies(int argc, char **argv)
 {
     struct admin_target target = {.address = NULL};
@@ -245,21 +264,11 @@ int cmd_policies(int argc, char **argv)
         "and why the last load was refused.",
         options};
     struct err err;
-    struct buf answer;
-    int operands = options_read(&command, argc, argv, false, &err), result = 0;
+    int operands = options_read(&command, argc, argv, false, &err);
 
     if (operands == -2)
         return 0;
     if (operands != 0)
         return command_usage("policies", operands < 0 ? err.message : "it takes no operands");
-    buf_init(&answer, ADMIN_ANSWER_BYTES);
-    if (admin_ask(&target, "GET", "/admin/policies", (struct span){NULL, 0}, &answer, &err) < 0)
-        result = command_failed("policies", &err);
-    else if (json)
-        printf("%.*s%s", (int)answer.len, answer.data,
-               answer.data[answer.len - 1] == '\n' ? "" : "\n");
-    else
-        print_list(buf_span(&answer));
-    buf_deinit(&answer);
-    return result;
+    return command_show("policies", &target, "/admin/policies", json, print_list);
 }

@@ -1,5 +1,6 @@
 /* cmd_eval - the command "baton eval": policies on recorded outcomes.
  * SPDX-License-Identifier: MIT */
+#include "cmd_file.h"
 #include "commands.h"
 #include "eval.h"
 #include "gunzip.h"
@@ -45,25 +46,6 @@ struct job {
 
 /* ---- files ---- */
 
-static int read_file(const char *path, struct buf *out, struct err *err)
-{
-    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-    char piece[65536];
-    size_t n;
-    int result = 0;
-
-    if (!f)
-        return err_set(err, ERR_NOT_FOUND, "%s: %s", path, strerror(errno));
-    while (result == 0 && (n = fread(piece, 1, sizeof piece, f)) > 0)
-        result = buf_add(out, piece, n);
-    int failed = ferror(f);
-    if (f != stdin)
-        fclose(f);
-    if (failed)
-        return err_set(err, ERR_UNAVAILABLE, "%s: cannot be read", path);
-    return result == 0 ? 0 : err_set(err, ERR_BUDGET, "%s: larger than %zu bytes", path, out->max);
-}
-
 static int write_file(const char *path, struct span text, struct err *err)
 {
     FILE *f = fopen(path, "we");
@@ -76,7 +58,7 @@ static int write_file(const char *path, struct span text, struct err *err)
 static int read_data(struct job *j, struct err *err)
 {
     struct buf packed;
-    int result = read_file(j->given->data, &j->file, err);
+    int result = cmd_file_read(j->given->data, &j->file, err);
 
     if (result < 0 || !gunzip_is(buf_span(&j->file)))
         return result;
@@ -115,7 +97,7 @@ static int describe(struct job *j, struct worker *w, struct err *err)
     if (!path)
         return buf_puts(&j->described, "null") < 0 ? -1 : buf_add(&j->described, "", 1);
     buf_init(&text, DESCRIPTION_MAX);
-    int result = read_file(path, &text, err);
+    int result = cmd_file_read(path, &text, err);
     if (result == 0)
         result = generation_add_script(w->front->g, path, buf_span(&text), err);
     buf_deinit(&text);

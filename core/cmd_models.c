@@ -1,18 +1,16 @@
 /* cmd_models - the command "baton models": the catalogue, and price lists of others made into one.
  * SPDX-License-Identifier: MIT */
+#include "cmd_file.h"
 #include "commands.h"
 #include "options.h"
 #include "task.h"
 #include "transfer.h"
 #include "worker.h"
 
-#include <errno.h>
 #include <event2/event.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -119,51 +117,9 @@ static int download(const char *url, struct buf *body, struct err *err)
     return result;
 }
 
-static int read_file(const char *path, struct buf *text, struct err *err)
-{
-    char piece[65536];
-    size_t n;
-    FILE *f = fopen(path, "re");
-
-    if (!f)
-        return err_set(err, ERR_NOT_FOUND, "%s: %s", path, strerror(errno));
-    int result = 0;
-    while (result == 0 && (n = fread(piece, 1, sizeof piece, f)) > 0)
-        result = buf_add(text, piece, n);
-    int failed = ferror(f);
-    fclose(f);
-    if (failed)
-        return err_set(err, ERR_UNAVAILABLE, "%s: cannot be read", path);
-    return result == 0 ? 0 : err_set(err, ERR_BUDGET, "%s: larger than %d bytes", path, LIST_MAX);
-}
-
 static bool is_url(const char *source)
 {
     return strncmp(source, "http://", 7) == 0 || strncmp(source, "https://", 8) == 0;
-}
-
-/* Whole or not at all: what was there before stays until the new one is on the disk. */
-static int write_file(const char *path, struct span text, struct err *err)
-{
-    char fresh[4200];
-
-    snprintf(fresh, sizeof fresh, "%s.XXXXXX", path);
-    int fd = mkostemp(fresh, O_CLOEXEC);
-    if (fd < 0)
-        return err_set(err, ERR_UNAVAILABLE, "%s: %s", path, strerror(errno));
-    bool good = fchmod(fd, 0644) == 0;
-    while (good && text.n > 0) {
-        ssize_t n = write(fd, text.p, text.n);
-        good = n > 0 || (n < 0 && errno == EINTR);
-        text = n > 0 ? (struct span){text.p + n, text.n - (size_t)n} : text;
-    }
-    good = good && fsync(fd) == 0;
-    good = close(fd) == 0 && good && rename(fresh, path) == 0;
-    if (good)
-        return 0;
-    err_set(err, ERR_UNAVAILABLE, "%s: %s", path, strerror(errno));
-    unlink(fresh);
-    return -1;
 }
 
 static void today(char out[16])
@@ -186,7 +142,7 @@ static int convert(const char *source, const char *path, const char *least, stru
 
     today(day);
     buf_init(&old, LIST_MAX);
-    if (read_file(path, &old, &ignored) < 0)
+    if (cmd_file_read(path, &old, &ignored) < 0)
         old.len = 0;
     int result = buf_add(&old, "", 1) < 0 ? err_set(err, ERR_OVERLOADED, "out of memory") : 0;
     if (result == 0)
@@ -203,7 +159,7 @@ static int import(const char *source, const char *path, const char *least, struc
     size_t n = 0;
 
     buf_init(&text, LIST_MAX + 1);
-    int result = is_url(source) ? download(source, &text, err) : read_file(source, &text, err);
+    int result = is_url(source) ? download(source, &text, err) : cmd_file_read(source, &text, err);
     FILE *out = result == 0 ? open_memstream(&made, &n) : NULL;
     if (result == 0 && (!out || buf_add(&text, "", 1) < 0))
         result = err_set(err, ERR_OVERLOADED, "out of memory");
@@ -213,8 +169,8 @@ static int import(const char *source, const char *path, const char *least, struc
         fclose(out);
     buf_deinit(&text);
     char *file = result == 0 ? strchr(made, '\n') : NULL;
-    if (file && (result = write_file(path, (struct span){file + 1, n - (size_t)(file + 1 - made)},
-                                     err)) == 0)
+    if (file && (result = cmd_file_write(
+                     path, (struct span){file + 1, n - (size_t)(file + 1 - made)}, err)) == 0)
         printf("%.*s, in %s\n", (int)(file - made), made, path);
     free(made);
     return result;

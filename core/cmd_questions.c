@@ -83,22 +83,13 @@ int cmd_questions(int argc, char **argv)
                                     "answers.",
                                     options};
     struct err err;
-    struct buf answer;
-    int operands = options_read(&command, argc, argv, false, &err), result = 0;
+    int operands = options_read(&command, argc, argv, false, &err);
 
     if (operands == -2)
         return 0;
     if (operands != 0)
         return command_usage("questions", operands < 0 ? err.message : "it takes no operands");
-    buf_init(&answer, ADMIN_ANSWER_BYTES);
-    if (admin_ask(&target, "GET", "/admin/questions", (struct span){NULL, 0}, &answer, &err) < 0)
-        result = command_failed("questions", &err);
-    else if (json)
-        printf("%.*s", (int)answer.len, answer.data);
-    else
-        print_list(buf_span(&answer));
-    buf_deinit(&answer);
-    return result;
+    return command_show("questions", &target, "/admin/questions", json, print_list);
 }
 
 /* ---- an answer ---- */

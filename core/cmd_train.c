@@ -1,15 +1,13 @@
 /* cmd_train - the command "baton train": a linear model from a CSV or JSONL file.
  * SPDX-License-Identifier: MIT */
+#include "cmd_file.h"
 #include "commands.h"
 #include "neighbours.h"
 #include "options.h"
 #include "train.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -34,58 +32,13 @@ struct job {
 
 /* ---- files ---- */
 
-static int read_all(const char *path, struct buf *out, struct err *err)
-{
-    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-    char piece[65536];
-    size_t n;
-    int result = 0;
-
-    if (!f)
-        return err_set(err, ERR_NOT_FOUND, "%s: %s", path, strerror(errno));
-    while (result == 0 && (n = fread(piece, 1, sizeof piece, f)) > 0)
-        result = buf_add(out, piece, n);
-    int failed = ferror(f);
-    if (f != stdin)
-        fclose(f);
-    if (failed)
-        return err_set(err, ERR_UNAVAILABLE, "%s: cannot be read", path);
-    return result == 0 ? 0 : err_set(err, ERR_BUDGET, "%s: larger than %d bytes", path, DATA_MAX);
-}
-
-/* Whole or not at all: an engine may be watching the folder. */
-static int write_all(const char *path, struct span file, struct err *err)
-{
-    char fresh[4200];
-    const char *slash = strrchr(path, '/');
-    int folder = slash ? (int)(slash - path) + 1 : 0;
-
-    snprintf(fresh, sizeof fresh, "%.*s.%s.XXXXXX", folder, path, path + folder);
-    int fd = mkostemp(fresh, O_CLOEXEC);
-    if (fd < 0)
-        return err_set(err, ERR_UNAVAILABLE, "%s: %s", path, strerror(errno));
-    bool good = fchmod(fd, 0644) == 0;
-    while (good && file.n > 0) {
-        ssize_t n = write(fd, file.p, file.n);
-        good = n > 0 || (n < 0 && errno == EINTR);
-        file = n > 0 ? (struct span){file.p + n, file.n - (size_t)n} : file;
-    }
-    good = good && fsync(fd) == 0;
-    good = close(fd) == 0 && good && rename(fresh, path) == 0;
-    if (good)
-        return 0;
-    err_set(err, ERR_UNAVAILABLE, "%s: %s", path, strerror(errno));
-    unlink(fresh);
-    return -1;
-}
-
 static int read_data(struct job *j, const char *path, struct err *err)
 {
     struct buf file;
     size_t n = strlen(path);
 
     buf_init(&file, DATA_MAX);
-    int result = read_all(path, &file, err);
+    int result = cmd_file_read(path, &file, err);
     j->columns.jsonl =
         (n > 6 && strcmp(path + n - 6, ".jsonl") == 0) || (file.len && *file.data == '{');
     if (result == 0)
@@ -236,7 +189,7 @@ static int run(struct job *j, const char *path, struct err *err)
     if (result == 0)
         result = j->examples ? write_examples(j, &file, err) : train_all(j, &file, err);
     if (result == 0)
-        result = write_all(j->output, buf_span(&file), err);
+        result = cmd_file_write(j->output, buf_span(&file), err);
     if (result == 0)
         printf("%s: %zu bytes\n", j->output, file.len);
     buf_deinit(&file);

@@ -1,0 +1,16 @@
+/* cmd_file - the files that are named on a command line: read whole, written whole or not at all.
+ * SPDX-License-Identifier: MIT */
+#ifndef CMD_FILE_H
+#define CMD_FILE_H
+
+#include "buf.h"
+#include "err.h"
+
+/* Appends all of a file, or of standard input where the path is "-". -1 with *err: also where it is larger than 'out'
+ * may become. */
+int cmd_file_read(const char *path, struct buf *out, struct err *err);
+
+/* What was there before stays until the new one is on the disk; somebody may be watching the folder. */
+int cmd_file_write(const char *path, struct span bytes, struct err *err);
+
+#endif
