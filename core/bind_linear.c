@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "bind_linear.h"
 
+#include "bind_model.h"
 #include "linear.h"
 #include "lua_bounded.h"
 #include "lua_place.h"
@@ -20,16 +21,6 @@ static const char models_key = 0;
 struct held {
     struct linear *model;
 };
-
-static void push_models(lua_State *L)
-{
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &models_key) == LUA_TTABLE)
-        return;
-    lua_pop(L, 1);
-    lua_newtable(L);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &models_key);
-}
 
 static int l_free(lua_State *L)
 {
@@ -239,55 +230,33 @@ static int l_heads(lua_State *L)
 
 /* ---- the models of a generation ---- */
 
-static void make_metatable(lua_State *L)
+static struct held *push_held(lua_State *L)
 {
     static const luaL_Reg methods[] = {
         {"label", l_label}, {"scores", l_scores}, {"value", l_value}, {"values", l_values},
         {"heads", l_heads}, {"inputs", l_inputs}, {NULL, NULL}};
 
-    if (luaL_newmetatable(L, MODEL)) {
-        luaL_newlib(L, methods);
-        lua_setfield(L, -2, "__index");
-        lua_pushcfunction(L, l_free);
-        lua_setfield(L, -2, "__gc");
-        lua_pushboolean(L, 0);
-        lua_setfield(L, -2, "__metatable");
-    }
-    lua_pop(L, 1);
+    struct held *h = lua_newuserdatauv(L, sizeof *h, 0);
+    h->model = NULL;
+    model_type(L, MODEL, methods, l_free);
+    return h;
 }
 
 void linear_add_model(lua_State *L, const char *file, struct span bytes)
 {
+    struct held *h = push_held(L);
     struct err err;
 
-    make_metatable(L);
-    push_models(L);
-    struct held *h = lua_newuserdatauv(L, sizeof *h, 0);
-    h->model = NULL;
-    luaL_setmetatable(L, MODEL);
     if (!(h->model = linear_read(bytes, &err)))
         luaL_error(L, "%s: %s", file, err.message);
-    lua_setfield(L, -2, file);
-    lua_pop(L, 1);
+    model_keep(L, &models_key, file);
 }
 
 /* linear.model(name) -> the model in policies/NAME.model, else in scripts/NAME.model. Raises when there is none. */
 static int l_model(lua_State *L)
 {
-    static const char *const folders[] = {"policies", "scripts"};
-    const char *name = luaL_checkstring(L, 1);
-    size_t n = strlen(name);
-    const char *end = n > 6 && strcmp(name + n - 6, ".model") == 0 ? "" : ".model";
-
-    push_models(L);
-    for (int i = 0; i < 2; i++) {
-        lua_pushfstring(L, "%s/%s%s", folders[i], name, end);
-        if (lua_rawget(L, -2) == LUA_TUSERDATA)
-            return 1;
-        lua_pop(L, 1);
-    }
-    return lua_place_error(
-        L, "there is no model '%s%s' beside the policies ('baton train' makes one)", name, end);
+    return model_find(L, &models_key, luaL_checkstring(L, 1),
+                      "there is no model '%s' beside the policies ('baton train' makes one)");
 }
 
 int luaopen_baton_linear(lua_State *L)

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "bind_neighbours.h"
 #include "base64.h"
+#include "bind_model.h"
 #include "lua_bounded.h"
 #include "lua_place.h"
 #include "modules.h"
@@ -90,15 +91,7 @@ static struct held *push_held(lua_State *L)
 
     struct held *h = lua_newuserdatauv(L, sizeof *h, 1);
     h->n = NULL;
-    if (luaL_newmetatable(L, EXAMPLES)) {
-        luaL_newlib(L, methods);
-        lua_setfield(L, -2, "__index");
-        lua_pushcfunction(L, l_free);
-        lua_setfield(L, -2, "__gc");
-        lua_pushboolean(L, 0);
-        lua_setfield(L, -2, "__metatable");
-    }
-    lua_setmetatable(L, -2);
+    model_type(L, EXAMPLES, methods, l_free);
     return h;
 }
 
@@ -150,50 +143,25 @@ static int l_index(lua_State *L)
 
 /* ---- made by 'baton train --neighbours' ---- */
 
-static void push_files(lua_State *L)
-{
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &files_key) == LUA_TTABLE)
-        return;
-    lua_pop(L, 1);
-    lua_newtable(L);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &files_key);
-}
-
 bool neighbours_add_model(lua_State *L, const char *file, struct span bytes)
 {
     struct err err;
 
     if (!neighbours_is_file(bytes))
         return false;
-    push_files(L);
     struct held *h = push_held(L);
     if (!(h->n = neighbours_read(bytes, &err)))
         luaL_error(L, "%s: %s", file, err.message);
-    lua_setfield(L, -2, file);
-    lua_pop(L, 1);
+    model_keep(L, &files_key, file);
     return true;
 }
 
 /* nearest.model(name) -> the examples in policies/NAME.model, else in scripts/NAME.model. Raises when there are none. */
 static int l_model(lua_State *L)
 {
-    static const char *const folders[] = {"policies", "scripts"};
-    const char *name = luaL_checkstring(L, 1);
-    size_t n = strlen(name);
-    const char *end = n > 6 && strcmp(name + n - 6, ".model") == 0 ? "" : ".model";
-
-    push_files(L);
-    for (int i = 0; i < 2; i++) {
-        lua_pushfstring(L, "%s/%s%s", folders[i], name, end);
-        if (lua_rawget(L, -2) == LUA_TUSERDATA)
-            return 1;
-        lua_pop(L, 1);
-    }
-    return lua_place_error(L,
-                           "there are no examples '%s%s' beside the policies ('baton train "
-                           "--neighbours' writes some)",
-                           name, end);
+    return model_find(L, &files_key, luaL_checkstring(L, 1),
+                      "there are no examples '%s' beside the policies ('baton train --neighbours' "
+                      "writes some)");
 }
 
 /* ---- vectors ---- */
