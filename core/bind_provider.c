@@ -20,6 +20,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { OPEN_MAX = 64, EXTRA_MAX = 32, BODY_MAX = 256 << 20, HEAD_MAX = 64 << 10 };
 
@@ -84,6 +85,8 @@ static void put(lua_State *L, struct box *box, const char *text, bool ends)
 /* What the line's own fields lack, one after the other, each ended by NUL: the key, and what only this call has. */
 static void make_head(lua_State *L, struct box *box, const struct line *line, size_t key)
 {
+    int n = 0;
+
     if (key < line->provider->key_count) {
         put(L, box, line->key_name, false);
         put(L, box, ": ", false);
@@ -94,6 +97,8 @@ static void make_head(lua_State *L, struct box *box, const struct line *line, si
         for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
             if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING)
                 luaL_error(L, "line:call: headers must be names and texts");
+            if (++n == EXTRA_MAX) /* the key is one, too */
+                luaL_error(L, "line:call: more than %d headers", EXTRA_MAX - 1);
             put(L, box, lua_tostring(L, -2), false);
             put(L, box, ": ", false);
             put(L, box, lua_tostring(L, -1), true);
@@ -101,18 +106,32 @@ static void make_head(lua_State *L, struct box *box, const struct line *line, si
     lua_pop(L, 1);
 }
 
-/* All header lines of a call; -> how many. */
+/* Is there a field of that name among the n lines? */
+static bool is_among(const char *field, const char *const *lines, size_t n)
+{
+    size_t name = strcspn(field, ":") + 1;
+
+    for (size_t i = 0; i < n; i++)
+        if (strncasecmp(lines[i], field, name) == 0)
+            return true;
+    return false;
+}
+
+/* All header lines of a call; -> how many. What only this call has takes the place of the line's field of that name. */
 static size_t all_lines(const struct line *line, const struct box *box,
                         const char *lines[LINE_FIELDS_MAX + EXTRA_MAX])
 {
-    size_t n = line->field_count, extra = 0;
+    const char *own[EXTRA_MAX];
+    size_t n = 0, extra = 0;
 
-    memcpy(lines, line->fields, n * sizeof *lines);
-    for (size_t at = 0; at < box->head.len && extra < EXTRA_MAX; extra++) {
-        lines[n + extra] = box->head.data + at;
-        at += strlen(lines[n + extra]) + 1;
-    }
-    return n + extra;
+    for (size_t at = 0; at < box->head.len; at += strlen(own[extra++]) + 1)
+        own[extra] = box->head.data + at;
+    for (size_t i = 0; i < line->field_count; i++)
+        if (!is_among(line->fields[i], own, extra))
+            lines[n++] = line->fields[i];
+    for (size_t i = 0; i < extra; i++)
+        lines[n++] = own[i];
+    return n;
 }
 
 /* The body: a string, or a request with edits. */

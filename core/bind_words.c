@@ -11,10 +11,13 @@
 #define LOOKER "baton.phrases"
 
 enum {
-    STEPS_WORDS = 4,
+    STEPS_WORDS = 4, /* for STEP_BYTES bytes of text */
+    STEPS_RUN = 2,   /* for one run of words */
+    STEP_WORK = 16,  /* bytes compared with phrases in a step */
+    LOOK_WORK = 64 << 10,
     SPACED_FEW = 4096,
     SLOTS_FEW = 1024
-}; /* steps for STEP_BYTES bytes of text */
+};
 
 static struct span check_text(lua_State *L, int index, const char *what)
 {
@@ -74,6 +77,7 @@ static int l_again(lua_State *L)
     uint64_t few[SLOTS_FEW], *seen = few;
     size_t words = count_words(text), slots = SLOTS_FEW, runs;
 
+    lua_bounded_charge(L, words * STEPS_RUN, "words.again");
     while (slots < 2 * words)
         slots *= 2;
     if (slots > SLOTS_FEW)
@@ -147,8 +151,11 @@ static int l_phrases(lua_State *L)
 static int l_look(lua_State *L)
 {
     const struct looker *l = luaL_checkudata(L, 1, LOOKER);
-    struct phrases_seen seen = phrases_look(l->p, check_text(L, 2, "phrases:look"));
+    struct span rest = check_text(L, 2, "phrases:look");
+    struct phrases_seen seen = {0};
 
+    while (phrases_look(l->p, &rest, LOOK_WORK, &seen))
+        lua_bounded_charge(L, LOOK_WORK / STEP_WORK, "phrases:look");
     lua_pushinteger(L, (lua_Integer)seen.groups);
     lua_pushinteger(L, (lua_Integer)seen.words);
     lua_pushinteger(L, (lua_Integer)seen.opening);

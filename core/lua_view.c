@@ -132,14 +132,15 @@ int luaopen_baton_readonly(lua_State *L)
 
 /* ---- the other way ---- */
 
-/* How many keys the table at 'index' has that are not of its list of n. */
-static int count_others(lua_State *L, int index, lua_Unsigned n)
+/* An empty table for as much as the table at 'index' has; of one with holes the length may be anything. */
+static void push_room(lua_State *L, int index)
 {
-    lua_Unsigned all = 0;
+    lua_Unsigned n = lua_rawlen(L, index), all = 0;
 
     for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
         all++;
-    return (int)(all > n ? all - n : 0);
+    n = n < all ? n : all;
+    lua_createtable(L, (int)n, (int)(all - n));
 }
 
 /* Replaces the table or the view on top of the stack by a copy. */
@@ -151,8 +152,7 @@ static void copy(lua_State *L, int depth)
     if (lua_view_push_table(L, -1))
         lua_replace(L, -2);
     int from = lua_gettop(L);
-    lua_Unsigned n = lua_rawlen(L, from);
-    lua_createtable(L, (int)n, count_others(L, from, n));
+    push_room(L, from);
     for (lua_pushnil(L); lua_next(L, from);) {
         lua_pushvalue(L, -2);
         lua_insert(L, -2);

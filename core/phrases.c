@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUCKETS = 1024, WORD_MAX = PHRASE_BYTES };
+enum { BUCKETS = 1024, WORD_MAX = PHRASE_BYTES, TRY_WORK = 16 };
+
+static const char curly[] = "\xE2\x80\x99";
 
 struct entry {
     char text[PHRASE_BYTES + 1];
@@ -29,7 +31,7 @@ static size_t bucket(char a, char b)
 /* The first two bytes of a word, whatever their case; of one with a single byte the second is a blank. */
 static size_t bucket_of(struct span word)
 {
-    bool is_curly = word.n > 3 && memcmp(word.p + 1, "\xE2\x80\x99", 3) == 0;
+    bool is_curly = word.n > 3 && memcmp(word.p + 1, curly, 3) == 0;
 
     return bucket(word.p[0], is_curly ? '\'' : word.n > 1 ? word.p[1] : ' ');
 }
@@ -103,12 +105,26 @@ void phrases_free(struct phrases *p)
 
 /* ---- looking ---- */
 
-/* Does the phrase stand here, from this word on? */
-static bool stands(const char *phrase, struct span word, struct span rest)
+/* The next word, without curly apostrophes at its ends: there they are quotation marks. */
+static bool next_word(struct span *rest, struct span *word)
+{
+    while (words_next(rest, word)) {
+        for (; word->n >= 3 && memcmp(word->p, curly, 3) == 0; word->p += 3)
+            word->n -= 3;
+        while (word->n >= 3 && memcmp(word->p + word->n - 3, curly, 3) == 0)
+            word->n -= 3;
+        if (word->n)
+            return true;
+    }
+    return false;
+}
+
+/* Does the phrase stand here, from this word on? What that took is added to *work. */
+static bool stands(const char *phrase, struct span word, struct span rest, size_t *work)
 {
     char folded[WORD_MAX + 2];
 
-    for (;;) {
+    for (*work += TRY_WORK;;) {
         size_t n = words_fold(word, folded, sizeof folded), i = 0;
         while (i < n && folded[i] == phrase[i])
             i++;
@@ -119,7 +135,10 @@ static bool stands(const char *phrase, struct span word, struct span rest)
         if (!phrase[i])
             return true;
         phrase += i + 1;
-        if (!words_next(&rest, &word))
+        size_t left = rest.n;
+        bool is_more = next_word(&rest, &word);
+        *work += left - rest.n;
+        if (!is_more)
             return false;
     }
 }
@@ -140,20 +159,23 @@ static uint64_t opening_of(struct span word)
     return is_article(folded, n) ? 0 : words_hash((struct span){folded, n}) | 1;
 }
 
-struct phrases_seen phrases_look(const struct phrases *p, struct span text)
+bool phrases_look(const struct phrases *p, struct span *rest, size_t work,
+                  struct phrases_seen *seen)
 {
-    struct phrases_seen seen = {0};
     struct span word;
+    size_t done = 0;
 
-    while (words_next(&text, &word)) {
-        seen.words++;
-        if (!seen.opening)
-            seen.opening = opening_of(word);
+    while (done < work) {
+        if (!next_word(rest, &word))
+            return false;
+        seen->words++;
+        if (!seen->opening)
+            seen->opening = opening_of(word);
         for (uint16_t i = p->first[bucket_of(word)]; i; i = p->entries[i - 1].next) {
             const struct entry *e = &p->entries[i - 1];
-            if (!(seen.groups & e->bit) && stands(e->text, word, text))
-                seen.groups |= e->bit;
+            if (!(seen->groups & e->bit) && stands(e->text, word, *rest, &done))
+                seen->groups |= e->bit;
         }
     }
-    return seen;
+    return true;
 }

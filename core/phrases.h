@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * Made for a few hundred phrases that most texts hold none of: what is looked at twice are words whose first two
- * letters begin a phrase. Words are those of words.h, in lower case, with plain apostrophes; what stands between them
- * does not count. The last word of a phrase may end with '*': any word that begins so. */
+ * letters begin a phrase. Words are those of words.h, in lower case, with plain apostrophes inside; what stands between
+ * them does not count. The last word of a phrase may end with '*': any word that begins so. */
 #ifndef PHRASES_H
 #define PHRASES_H
 
@@ -33,6 +33,10 @@ struct phrases_seen {
         opening; /* a hash of the first word that is no article, up to an apostrophe; 0: there is none */
 };
 
-struct phrases_seen phrases_look(const struct phrases *p, struct span text);
+/* Looks at the text in *rest, which gets shorter, and adds what it sees to *seen (all 0 before the first time). False at
+ * its end; true when it has compared about 'work' bytes with phrases before that: a text can begin a phrase with each of
+ * its words. */
+bool phrases_look(const struct phrases *p, struct span *rest, size_t work,
+                  struct phrases_seen *seen);
 
 #endif

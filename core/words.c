@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* What a byte is: 1 a word may begin with it, 2 it may stand inside. */
-enum { BEGINS = 1, INSIDE = 2 };
+enum { BEGINS = 1, INSIDE = 2, TRIES_MAX = 256 };
 
 #define L   BEGINS | INSIDE
 #define L4  L, L, L, L
@@ -60,14 +60,15 @@ uint64_t words_hash(struct span word)
     return hash ^ hash >> 32;
 }
 
-/* Was it there? Then it is. */
+/* Was it there? Then it is. A text that was made so that all its runs want one place is not followed further than
+ * TRIES_MAX of them. */
 static bool note(uint64_t *seen, size_t slots, uint64_t hash)
 {
     size_t at = hash & (slots - 1);
 
-    for (; seen[at]; at = (at + 1) & (slots - 1))
-        if (seen[at] == hash)
-            return true;
+    for (int tries = 0; seen[at]; at = (at + 1) & (slots - 1))
+        if (seen[at] == hash || ++tries == TRIES_MAX)
+            return seen[at] == hash;
     seen[at] = hash;
     return false;
 }
@@ -88,7 +89,7 @@ size_t words_again(struct span text, uint64_t *seen, size_t slots, size_t *runs)
             run = (run ^ last[i % WORDS_RUN]) * UINT64_C(0x9E3779B97F4A7C15);
             run ^= run >> 29;
         }
-        again += note(seen, slots, run | 1);
+        again += note(seen, slots, run ? run : 1);
     }
     *runs = n < WORDS_RUN ? 0 : n - WORDS_RUN + 1;
     return again;

@@ -83,7 +83,7 @@ end
 -- The checks: each gives true for a fault ------------------------------------------------------------
 
 local function is_refusal(s)
-   return count(text.spaced(plain(s:sub(1, 160))), SPACED_REFUSALS) > 0
+   return count(text.spaced(plain(s:sub(1, 240)):sub(1, 160)), SPACED_REFUSALS) > 0
 end
 
 -- Runs of five words that come again, by all of them; or one line over and over.
@@ -144,8 +144,8 @@ end
 -- opened, opens: the first words of both, as numbers, which differ in most answers.
 local function is_echo(question, opened, s, opens)
    if opened ~= opens then return false end
-   local a = text.normalise(s)
-   return #a > 20 and a == text.normalise(question)
+   local a = text.normalise(plain(s))
+   return #a > 20 and a == text.normalise(plain(question))
 end
 
 local function tool_calls_fault(calls)
@@ -213,7 +213,7 @@ local function text_faults(req, s, wanted, add)
       if not both_english and language.misses(question, s) then add "language" end
    end
    if is_repetitive(s, length) then add "repetition" end
-   return says & SURENESS ~= 0
+   return says & SURENESS ~= 0 or s:find("[\128-\255]", -2000) ~= nil -- "—confidence: 60%" is one word
 end
 
 -- checks.faults(req, reply, opts, add): calls add(reason) for each fault, in the order in which they are

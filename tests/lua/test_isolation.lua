@@ -315,6 +315,33 @@ t.case("a line and its calls read plain tables only", function()
    t.equal(#t.requests(), 0)
 end)
 
+-- The fields of a request, by names in lower case: all that were sent under one name.
+local function fields_of(request)
+   local all = {}
+   for name, value in request.headers:gmatch("([^\n:]+): ([^\n]*)") do
+      name = name:lower()
+      all[name] = all[name] and all[name] .. ", " .. value or value
+   end
+   return all
+end
+
+t.case("a call's own header fields take the place of its line's", function()
+   local line = provider.line { provider = "sim", path = "/", wire = codec.wire,
+      headers = { ["x-version"] = "1", ["x-versions"] = "2" } }
+   t.reply(200, {})
+   line:call({ body = "{}", headers = { ["X-Version"] = "3", ["x-beta"] = "4" } }):close()
+   t.reply(200, {})
+   line:call({ body = "{}" }):close()
+   local first, second = fields_of(t.requests()[1]), fields_of(t.requests()[2])
+   t.equal({ first["x-version"], first["x-versions"], first["x-beta"] }, { "3", "2", "4" })
+   t.equal({ second["x-version"], second["x-versions"], second["x-beta"] }, { "1", "2" })
+   t.equal(first["content-type"], "application/json")
+   local many = {}
+   for i = 1, 32 do many["x-" .. i] = "y" end
+   t.raises(function() line:call { body = "{}", headers = many } end, "more than 31 headers")
+   t.equal(#t.requests(), 2)
+end)
+
 t.case("a line says what is wrong with it", function()
    local function refused(fields, what)
       local facts = { provider = "sim", path = "/", wire = codec.wire }

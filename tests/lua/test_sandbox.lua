@@ -358,6 +358,9 @@ t.case("writable: a copy as deep as it goes, of views, too", function()
    t.equal(own, { 7, 8, list = { 1, 2, { deep = false } }, name = "y" })
    t.equal(getmetatable(writable(json.array { 1 })), nil)
    t.equal({ writable(5), writable("s"), writable(nil) }, { 5, "s" })
+   local holes = {} -- its length is said to be a billion
+   for i = 0, 30 do holes[1 << i] = i end
+   t.equal(writable(holes), holes)
    local round = {}
    round.round = round
    t.raises(function() writable(round) end, "more than 100 deep")

@@ -60,6 +60,55 @@ static void test_require(struct world *w)
     check_run(w, "require('config').policies.x = 1", "read-only");
 }
 
+/* ---- files that nobody needs while they are loaded ---- */
+
+/* Adds a helper beside the policies. */
+static void add_helper(struct world *w, const char *name, const char *text)
+{
+    char dir[] = "/tmp/baton_test_XXXXXX", path[64];
+    struct err err = {.message = ""};
+
+    CHECK(mkdtemp(dir) != NULL);
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    FILE *f = fopen(path, "w");
+    CHECK(f && fputs(text, f) >= 0 && fclose(f) == 0);
+    CHECK_INT(sources_add_policy(&w->sources, path, &err), 0);
+    CHECK_STR(err.message, "");
+    unlink(path);
+    rmdir(dir);
+}
+
+static void test_late(void)
+{
+    struct world w;
+    struct err err = {.message = ""};
+    struct buf large;
+
+    buf_init(&large, 1 << 20);
+    buf_puts(&large, "local t = {}\n");
+    while (large.len < 600000)
+        buf_puts(&large, "t[#t + 1] = function(x) return x * 7 + 3, t end\n");
+    buf_add(&large, "return t\n", sizeof "return t\n");
+    CHECK_INT(world_open(&w, NULL, &err), 0);
+    add_helper(&w, "_late.lua",
+               "local name = ...\nreturn { name = name,\nfail = function() error('late') end }\n");
+    add_helper(&w, "_large.lua", large.data);
+    buf_deinit(&large);
+    CHECK_INT(world_load(&w, &err), 0);
+    CHECK_STR(err.message, "");
+    check_run(&w, "return require('_late').name", "_late");
+    check_run(&w, "local a = require '_late' return tostring(a == require '_late')", "true");
+    check_run(&w, "require('_late').fail()", "policies/_late.lua:3: late");
+    for (int full = 0; full < 2; full++) { /* no pcall swallows the end of the memory */
+        lua_gc(w.g->L, LUA_GCCOLLECT);
+        w.g->limits.bytes = full ? 64 << 20 : 1 << 20;
+        w.g->heap.live_max = full ? w.g->heap.live + (1 << 20) : 256 << 20;
+        check_run(&w, "return tostring(pcall(require, '_large'))", "over the limit of");
+    }
+    check_run(&w, "return require('_late').name", "_late");
+    world_close(&w);
+}
+
 /* Facts of a configuration that no policy can live with. */
 static void test_bad_configurations(void)
 {
@@ -325,6 +374,7 @@ int main(void)
     if (w.g)
         test_require(&w);
     world_close(&w);
+    test_late();
     test_bad_configurations();
     test_building();
     test_a_full_state();

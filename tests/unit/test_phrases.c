@@ -85,7 +85,10 @@ static uint32_t look(const char *text)
         p = NULL;
         return 0;
     }
-    return phrases_look(p, text_of(text)).groups;
+    struct phrases_seen seen = {0};
+    struct span rest = text_of(text);
+    CHECK(!phrases_look(p, &rest, SIZE_MAX, &seen));
+    return seen.groups;
 }
 
 static void test_phrases(void)
@@ -95,6 +98,10 @@ static void test_phrases(void)
     CHECK_INT(look("Well,\nI DON'T -- know"), 1);
     CHECK_INT(look("I don\xE2\x80\x99t know"), 1);
     CHECK_INT(look("I\xE2\x80\x99m not sure"), 1);
+    CHECK_INT(look("I don't \xE2\x80\x99 know"), 1);
+    CHECK_INT(look("\xE2\x80\x99\xE2\x80\x99perhaps\xE2\x80\x99\xE2\x80\x99"), 2);
+    CHECK_INT(look("\xE2\x80\x99i\xE2\x80\x99 think\xE2\x80\x99"), 2);
+    CHECK_INT(look("\xE2\x80\x99"), 0);
     CHECK_INT(look("i don't"), 0);
     CHECK_INT(look("i don't knowingly"), 0);
     CHECK_INT(look("mi don't know"), 0);
@@ -111,18 +118,50 @@ static void test_phrases(void)
     look(NULL);
 }
 
+static struct phrases_seen look_at(const struct phrases *p, const char *text)
+{
+    struct phrases_seen seen = {0};
+    struct span rest = text_of(text);
+
+    CHECK(!phrases_look(p, &rest, SIZE_MAX, &seen));
+    return seen;
+}
+
 static void test_the_rest(void)
 {
     struct err err;
     struct phrases *p = phrases_new(NULL, 0, &err);
 
-    struct phrases_seen seen = phrases_look(p, text_of("The 'cat' sat."));
+    struct phrases_seen seen = look_at(p, "The 'cat' sat.");
     CHECK_INT(seen.words, 3);
-    CHECK(seen.opening == phrases_look(p, text_of("a CAT's meow")).opening);
-    CHECK(seen.opening != phrases_look(p, text_of("the dog")).opening);
-    CHECK(phrases_look(p, text_of("the an a")).opening == 0);
+    CHECK(seen.opening == look_at(p, "a CAT's meow").opening);
+    CHECK(seen.opening == look_at(p, "\xE2\x80\x99 \xE2\x80\x99 cat\xE2\x80\x99").opening);
+    CHECK(seen.opening != look_at(p, "the dog").opening);
+    CHECK(look_at(p, "the an a").opening == 0);
     phrases_free(p);
     phrases_free(NULL);
+}
+
+/* Bit by bit it sees the same, and what it compares is bounded. */
+static void test_work(void)
+{
+    const struct phrase all[] = {{"a a a a a b", 0}, {"a a a a a c", 0}, {"a*b", 1}, {"ab*", 1}};
+    struct err err;
+    struct phrases *p = phrases_new(all, 2, &err);
+    char text[2001] = "", end[] = " a a a a a c";
+    int turns = 0;
+
+    CHECK(!phrases_new(all + 2, 1, &err));
+    for (int i = 0; i < 990; i++)
+        strcat(text, "a ");
+    strcpy(text + 1980, end);
+    struct phrases_seen seen = {0};
+    struct span rest = text_of(text);
+    for (; phrases_look(p, &rest, 100, &seen); turns++)
+        CHECK(seen.words <= (size_t)(turns + 1) * 2);
+    CHECK(turns > 400);
+    CHECK(seen.groups == 1 && seen.words == 996);
+    phrases_free(p);
 }
 
 static void test_refused(void)
@@ -154,6 +193,7 @@ int main(void)
     test_again();
     test_phrases();
     test_the_rest();
+    test_work();
     test_refused();
     return test_report("phrases");
 }
