@@ -58,8 +58,8 @@ $(LIBRARY): $(filter-out $(B)/core/main.o,$(OBJECTS))
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
-# Inner loops over all labels: as vectors, and sqrtf without errno.
-$(B)/core/train_softmax.o: CFLAGS_ALL += -O3 -fno-math-errno
+# Inner loops over the numbers of a vector: several at once, and sqrtf without errno.
+$(B)/core/train_narrow.o: CFLAGS_ALL += -O3 -fno-math-errno
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)

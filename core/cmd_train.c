@@ -12,8 +12,8 @@
 
 enum {
     DATA_MAX = 512 << 20,
-    SMALL = 256 << 10,  /* bytes of a model with few outputs, for routing */
-    LARGE = 1536 << 10, /* of one with many */
+    SMALL = 256 << 10, /* bytes of a model with few outputs, for routing */
+    LARGE = 1500000,   /* of one with many */
     FEW = 8,
     BITS = 16,
     FOLDS_MAX = 20
@@ -331,7 +331,7 @@ int cmd_train(int argc, char **argv)
         {"--c", 0, "C", OPTION_NUMBER, &g.c,
          "liblinear's C [1; for two labels and numbers the best of some]"},
         {"--max-bytes", 0, "N", OPTION_NUMBER, &g.bytes,
-         "of the model [262144; with more than 8 outputs 1572864]"},
+         "of the model [262144; with more than 8 outputs 1500000]"},
         {"--neighbours", 0, NULL, OPTION_FLAG, &g.examples,
          "write the examples down for classify.neighbours, instead of a model"},
         {"--pieces-from", 0, "N", OPTION_NUMBER, &g.least,

@@ -1,9 +1,8 @@
 /* train - linear models from examples, by liblinear: weights, calibration, what to expect of them.
  * SPDX-License-Identifier: MIT
  *
- * Heads with several labels are trained by the method of Crammer and Singer and, added to it, by logistic
- * regression over all labels (train_softmax.c), those with two by logistic regression, numbers by support vector
- * regression. A share of the rows is held back: a first model, trained without them, says
+ * Heads with several labels are trained by the method of Crammer and Singer and, added to it, through a
+ * narrow layer (train_narrow.c), those with two by logistic regression, numbers by support vector regression. A share of the rows is held back: a first model, trained without them, says
  * how scores become probabilities, where "none of these" begins, and which C is best for two labels and numbers. Then
  * the model that is written is trained with all rows. Nothing depends on the clock or on chance: the same data give
  * the same bytes. */

@@ -29,10 +29,13 @@ struct fitted {
 int vectors_fit(struct vectors *v, const struct train_head *head, double c,
                 const struct fitted *out, struct err *err);
 
-/* Multinomial logistic regression (train_softmax.c) on liblinear's rows, whose y are labels from 0: the weights of each
- * feature, each label, to be freed; NULL without memory. */
+/* Weights through a narrow layer (train_narrow.c) for liblinear's rows, whose last feature is 1 and whose y are labels
+ * from 0. It begins beside the caller, who only reads the rows until the end. NULL without memory. */
 struct problem;
-float *softmax_fit(const struct problem *rows, int labels);
+struct narrow;
+struct narrow *narrow_start(const struct problem *rows, int labels);
+/* Waits. The weights of each feature, each label, to be freed; NULL without memory. */
+float *narrow_end(struct narrow *all);
 
 /* Fits slope, offset and bounds of a head to the scores of rows (train_calibrate.c): 'scores' has 'stride' of them a
  * row, of the rows where 'use' is 'want'. 'loss' gets the mean error that is left. */
