@@ -138,7 +138,7 @@ def test_the_shipped_model_on_prompts_it_was_not_made_of():
         n, task, level = map(float, done.stdout.split())
         equal(int(n), len(held_back.read_text().splitlines()))
         check(task >= 0.6, f"kinds of work: {task:.3f} right (0.65 when it was made; a guess is 0.1)")
-        check(level >= 0.6, f"complexity: {level:.3f} right (0.68 when it was made; always 'simple' is 0.44)")
+        check(level >= 0.6, f"complexity: {level:.3f} right (0.69 when it was made; always 'simple' is 0.44)")
 
 
 def test_the_shipped_model_is_made_of_its_prompts_each_time_the_same():
