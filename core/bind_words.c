@@ -89,19 +89,6 @@ static int l_again(lua_State *L)
 
 /* ---- phrases ---- */
 
-struct looker {
-    struct phrases *p; /* owned */
-};
-
-static int l_free(lua_State *L)
-{
-    struct looker *l = luaL_checkudata(L, 1, LOOKER);
-
-    phrases_free(l->p);
-    l->p = NULL;
-    return 0;
-}
-
 /* Appends the phrases of the list on top of the stack. */
 static void collect(lua_State *L, int group, struct buf *all)
 {
@@ -126,9 +113,6 @@ static int l_phrases(lua_State *L)
     luaL_checktype(L, 1, LUA_TTABLE);
     int groups = (int)lua_rawlen(L, 1);
     luaL_argcheck(L, groups <= PHRASES_GROUPS, 1, "more than 32 groups");
-    struct looker *l = lua_newuserdatauv(L, sizeof *l, 0);
-    l->p = NULL;
-    luaL_setmetatable(L, LOOKER);
     struct buf *all = lua_buf_push(L, PHRASES_MAX * sizeof(struct phrase));
     for (int group = 0; group < groups; group++) {
         if (lua_rawgeti(L, 1, group + 1) != LUA_TTABLE)
@@ -136,12 +120,14 @@ static int l_phrases(lua_State *L)
         collect(L, group, all);
         lua_pop(L, 1);
     }
-    l->p = phrases_new((const struct phrase *)(const void *)all->data,
-                       all->len / sizeof(struct phrase), &err);
+    size_t n = all->len / sizeof(struct phrase);
+    lua_bounded_charge(L, phrases_size(n) / STEP_BYTES, "words.phrases");
+    struct phrases *p = lua_newuserdatauv(L, phrases_size(n), 0); /* the script's own memory */
+    int made = phrases_make(p, (const struct phrase *)(const void *)all->data, n, &err);
     buf_deinit(all);
-    if (!l->p)
+    if (made < 0)
         return luaL_error(L, "words.phrases: %s", err.message);
-    lua_pop(L, 1);
+    luaL_setmetatable(L, LOOKER);
     return 1;
 }
 
@@ -150,11 +136,11 @@ static int l_phrases(lua_State *L)
  * apostrophes count as plain ones. */
 static int l_look(lua_State *L)
 {
-    const struct looker *l = luaL_checkudata(L, 1, LOOKER);
+    const struct phrases *p = luaL_checkudata(L, 1, LOOKER);
     struct span rest = check_text(L, 2, "phrases:look");
     struct phrases_seen seen = {0};
 
-    while (phrases_look(l->p, &rest, LOOK_WORK, &seen))
+    while (phrases_look(p, &rest, LOOK_WORK, &seen))
         lua_bounded_charge(L, LOOK_WORK / STEP_WORK, "phrases:look");
     lua_pushinteger(L, (lua_Integer)seen.groups);
     lua_pushinteger(L, (lua_Integer)seen.words);
@@ -169,8 +155,6 @@ static void add_looker(lua_State *L)
     lua_pushcfunction(L, l_look);
     lua_setfield(L, -2, "look");
     lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, l_free);
-    lua_setfield(L, -2, "__gc");
     lua_pushliteral(L, "phrases");
     lua_setfield(L, -2, "__metatable");
     lua_pop(L, 1);

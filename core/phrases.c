@@ -4,7 +4,6 @@
 
 #include "words.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { BUCKETS = 1024, WORD_MAX = PHRASE_BYTES, TRY_WORK = 16 };
@@ -19,7 +18,6 @@ struct entry {
 
 struct phrases {
     uint16_t first[BUCKETS]; /* by the first two bytes of a phrase */
-    size_t n;
     struct entry entries[];
 };
 
@@ -65,28 +63,23 @@ static bool is_phrase(const char *text)
     return at == stem;
 }
 
-struct phrases *phrases_new(const struct phrase *all, size_t n, struct err *err)
+size_t phrases_size(size_t n)
 {
-    if (n > PHRASES_MAX) {
-        err_set(err, ERR_BUDGET, "more than %d phrases", PHRASES_MAX);
-        return NULL;
-    }
-    struct phrases *p = calloc(1, sizeof *p + n * sizeof p->entries[0]);
-    if (!p) {
-        err_set(err, ERR_OVERLOADED, "out of memory for phrases");
-        return NULL;
-    }
+    return sizeof(struct phrases) + n * sizeof(struct entry);
+}
+
+int phrases_make(struct phrases *p, const struct phrase *all, size_t n, struct err *err)
+{
+    if (n > PHRASES_MAX)
+        return err_set(err, ERR_BUDGET, "more than %d phrases", PHRASES_MAX);
+    memset(p, 0, phrases_size(n));
     for (size_t i = 0; i < n; i++) {
         const char *text = all[i].text;
-        if (!is_phrase(text) || all[i].group < 0 || all[i].group >= PHRASES_GROUPS) {
-            err_set(err, ERR_BAD_REQUEST,
-                    "phrase '%.100s': words in lower case, single blanks between them, at most %d "
-                    "bytes, in "
-                    "one of %d groups",
-                    text, PHRASE_BYTES, PHRASES_GROUPS);
-            free(p);
-            return NULL;
-        }
+        if (!is_phrase(text) || all[i].group < 0 || all[i].group >= PHRASES_GROUPS)
+            return err_set(err, ERR_BAD_REQUEST,
+                           "phrase '%.100s': words in lower case, single blanks between them, at "
+                           "most %d bytes, in one of %d groups",
+                           text, PHRASE_BYTES, PHRASES_GROUPS);
         size_t b = bucket(text[0], is_blank(text[1]) ? ' ' : text[1]);
         struct entry *e = &p->entries[i];
         memcpy(e->text, text, strlen(text) + 1);
@@ -94,13 +87,7 @@ struct phrases *phrases_new(const struct phrase *all, size_t n, struct err *err)
         e->next = p->first[b];
         p->first[b] = (uint16_t)(i + 1);
     }
-    p->n = n;
-    return p;
-}
-
-void phrases_free(struct phrases *p)
-{
-    free(p);
+    return 0;
 }
 
 /* ---- looking ---- */

@@ -21,10 +21,12 @@ struct phrase {
 
 struct phrases;
 
-/* Copies them. NULL with *err for one that is empty, too long, not in lower case or more than single blanks apart, too
- * many, or no memory. */
-struct phrases *phrases_new(const struct phrase *all, size_t n, struct err *err);
-void phrases_free(struct phrases *p); /* NULL is fine */
+/* The bytes that n phrases take, at most PHRASES_MAX. */
+size_t phrases_size(size_t n);
+
+/* Copies them into p, which has phrases_size(n) bytes and holds nothing that has to be freed. -1 with *err for one that
+ * is empty, too long, not in lower case or more than single blanks apart, and for too many. */
+int phrases_make(struct phrases *p, const struct phrase *all, size_t n, struct err *err);
 
 struct phrases_seen {
     uint32_t groups; /* a bit for each group of which the text holds a phrase */

@@ -106,6 +106,10 @@ static void test_late(void)
         check_run(&w, "return tostring(pcall(require, '_large'))", "over the limit of");
     }
     check_run(&w, "return require('_late').name", "_late");
+    w.g->limits.bytes = 1 << 20;
+    check_run(&w,
+              "local t, new = {}, require('words').phrases for i = 1, 2000 do t[i] = new {} end",
+              "over the limit of"); /* what a looker takes is on the task's account */
     world_close(&w);
 }
 
