@@ -214,7 +214,7 @@ struct given {
     struct option_list labels, numbers, inputs, where, test;
     const char *text, *other, *group, *output;
     double held_back, other_share, input_share, c, seed, bytes, folds, least, most;
-    bool examples;
+    bool examples, once;
 };
 
 static const char *wrong(const struct given *g)
@@ -247,7 +247,7 @@ static const char *wrong(const struct given *g)
     if (!(g->least >= 2 && g->least <= NGRAMS_PIECE_MAX) ||
         !(g->most == 0 || (g->most >= g->least && g->most <= NGRAMS_PIECE_MAX)))
         return "--pieces-from goes from 2 to 6, --pieces-to from there to 6, or is 0: no pieces";
-    if (g->examples && (g->numbers.n || g->labels.n > 1 || g->inputs.n || g->folds > 0))
+    if (g->examples && (g->numbers.n || g->labels.n > 1 || g->inputs.n || g->folds > 0 || g->once))
         return "--neighbours takes one --label and nothing that is learned";
     return NULL;
 }
@@ -272,7 +272,7 @@ static void copy(struct job *j, const struct given *g)
     if (!c->label_count && !c->number_count)
         c->labels[c->label_count++] = "label";
     j->options = (struct train_options){
-        .how = {BITS, (int)g->least, (int)g->most},
+        .how = {BITS, (int)g->least, (int)g->most, g->once},
         .bytes_max = (size_t)g->bytes,
         .held_back = g->held_back,
         .other_share = g->other_share,
@@ -337,6 +337,8 @@ int cmd_train(int argc, char **argv)
         {"--pieces-from", 0, "N", OPTION_NUMBER, &g.least,
          "bytes of the shortest pieces of words [2]"},
         {"--pieces-to", 0, "N", OPTION_NUMBER, &g.most, "bytes of the longest; 0: words only [5]"},
+        {"--once", 0, NULL, OPTION_FLAG, &g.once,
+         "a word counts once in a prompt, however often it occurs: for long ones"},
         {0},
     };
     const struct command command = {

@@ -225,7 +225,9 @@ static void take_weights(struct in *in, struct linear *m, size_t entries)
 
 static int take_all(struct in *in, struct linear *m)
 {
-    m->how.bits = (int)take_number(in, 1);
+    int bits = (int)take_number(in, 1);
+    m->how.bits = bits & ~LINEAR_ONCE;
+    m->how.once = bits & LINEAR_ONCE;
     m->how.least = (int)take_number(in, 1);
     m->how.most = (int)take_number(in, 1);
     int heads = (int)take_number(in, 1), columns = (int)take_number(in, 2);
@@ -234,9 +236,9 @@ static int take_all(struct in *in, struct linear *m)
     size_t entries = (size_t)take_number(in, 4);
 
     if (in->short_of || inputs > LINEAR_INPUTS || m->how.bits < 8 ||
-        m->how.bits > NGRAMS_BITS_MAX || m->how.least < 2 || m->how.most > NGRAMS_PIECE_MAX ||
-        (m->how.most && m->how.most < m->how.least) || heads < 1 || heads > LINEAR_HEADS ||
-        entries > LINEAR_FILE_MAX)
+        m->how.bits > (m->how.once ? NGRAMS_ONCE_BITS_MAX : NGRAMS_BITS_MAX) || m->how.least < 2 ||
+        m->how.most > NGRAMS_PIECE_MAX || (m->how.most && m->how.most < m->how.least) ||
+        heads < 1 || heads > LINEAR_HEADS || entries > LINEAR_FILE_MAX)
         return -1;
     while (m->head_count < heads && !in->short_of)
         take_head(in, m);

@@ -9,8 +9,8 @@
  * LINEAR_FAR of them.
  *
  * The file, numbers little-endian: "BATONLIN", version (4), bytes of the file (4), check sum of all that follows (8:
- * SipHash under a key of zeros, against accidents, not against enemies); bits, least, most of the n-grams, heads (a
- * byte each), columns (2), what unseen n-grams count (1), inputs (1), entries (4); then
+ * SipHash under a key of zeros, against accidents, not against enemies); bits (128 more: an n-gram counts once in a text,
+ * however often it occurs), least, most of the n-grams, heads (a byte each), columns (2), what unseen n-grams count (1), inputs (1), entries (4); then
  *   each head    kind, labels (2), other (2; 65535: none), slope, offset, threshold, low, high (a float each), its name
  *                and the names of its labels, each with its length in a byte before it
  *   each input   mean, what to multiply with (floats), its name
@@ -32,6 +32,7 @@ enum {
     LINEAR_INPUTS = 16,
     LINEAR_FAR = 4,       /* standard deviations */
     LINEAR_ENTRIES = 255, /* of one bucket */
+    LINEAR_ONCE = 128,    /* beside the bits in a file */
     LINEAR_COUNT = 16     /* what an n-gram counts is a multiple of 1/16 */
 };
 

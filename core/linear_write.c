@@ -170,8 +170,8 @@ static int put_model(struct buf *out, const struct pruning *r, size_t *head)
     int result = buf_add(out, "BATONLIN", 8) | put_number(out, VERSION, 4);
 
     result |= put_number(out, 0, 4) | put_number(out, 0, 8); /* known in the end */
-    result |=
-        put_number(out, (uint64_t)p->how.bits, 1) | put_number(out, (uint64_t)p->how.least, 1);
+    result |= put_number(out, (uint64_t)p->how.bits | (p->how.once ? LINEAR_ONCE : 0), 1) |
+              put_number(out, (uint64_t)p->how.least, 1);
     result |= put_number(out, (uint64_t)p->how.most, 1);
     result |= put_number(out, (uint64_t)p->head_count, 1);
     result |= put_number(out, (uint64_t)p->columns, 2) | put_number(out, p->unseen, 1);

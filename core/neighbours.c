@@ -8,7 +8,7 @@
 
 enum { BITS = 16, BUCKETS = 1 << BITS, WEIGHT_ONE = 65535, TIMES_MAX = 65535 };
 
-static const struct ngrams how = {BITS, 2, 5};
+static const struct ngrams how = {.bits = BITS, .least = 2, .most = 5};
 static const float piece_share = 0.5f; /* as linear models have it (train_fit.c) */
 
 struct example {

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "ngrams.h"
 
+#include <string.h>
+
 enum { GAP = 0, NOTHING = 1, ALONE = 2, LEAD = 3 }; /* no folded byte is one of these */
 
 #define START 0x3c6ef372u
@@ -227,14 +229,20 @@ void ngrams_begin(struct ngrams_reader *r, const struct ngrams *how, struct span
 {
     const size_t tail = NGRAMS_TEXT / 4, head = NGRAMS_TEXT - tail;
 
-    *r = (struct ngrams_reader){.how = how, .parts = {text, {0}}, .before = START};
+    r->how = how;
+    r->parts[0] = text;
+    r->parts[1] = (struct span){0};
+    r->before = START;
+    r->ended = false;
+    if (how->once)
+        memset(r->seen, 0, sizeof r->seen[0] * ((((size_t)1 << how->bits) + 63) / 64));
     if (text.n > NGRAMS_TEXT) {
         r->parts[0].n = head;
         r->parts[1] = (struct span){text.p + text.n - tail, tail};
     }
 }
 
-int ngrams_next(struct ngrams_reader *r, uint32_t out[NGRAMS_OUT], int *words)
+static int next_word(struct ngrams_reader *r, uint32_t out[NGRAMS_OUT], int *words)
 {
     const int bits = r->how->bits;
     struct word w;
@@ -254,4 +262,32 @@ int ngrams_next(struct ngrams_reader *r, uint32_t out[NGRAMS_OUT], int *words)
     out[1] = bucket(pair(r->before, h), bits);
     r->before = h;
     return 2 + (r->how->most ? add_pieces(r->how, &w, out + 2) : 0);
+}
+
+/* Keeps the hashes that this text did not have yet; their number. */
+static int drop_seen(struct ngrams_reader *r, uint32_t *out, int n, int *words)
+{
+    int kept = 0, kept_words = 0;
+
+    for (int i = 0; i < n; i++) {
+        uint64_t *set = &r->seen[out[i] / 64], bit = (uint64_t)1 << out[i] % 64;
+        if (*set & bit)
+            continue;
+        *set |= bit;
+        out[kept++] = out[i];
+        kept_words += i < *words;
+    }
+    *words = kept_words;
+    return kept;
+}
+
+int ngrams_next(struct ngrams_reader *r, uint32_t out[NGRAMS_OUT], int *words)
+{
+    int n, kept = 0;
+
+    do {
+        n = next_word(r, out, words);
+        kept = r->how->once ? drop_seen(r, out, n, words) : n;
+    } while (n > 0 && kept == 0);
+    return kept;
 }

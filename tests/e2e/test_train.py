@@ -117,6 +117,26 @@ def test_numbers_beside_the_text_count():
         check("--input-share goes from above 0 to 10" in said, said)
 
 
+REPEATED = """
+local classify = require "classify"
+local m = classify.linear{ model = "kinds" }
+local function gain(text) return m:value(text, "gain") end
+print(gain "saw saw saw" == gain "saw saw saw saw saw")
+"""
+
+
+def test_a_word_counts_once_where_that_is_wanted():
+    with tempfile.TemporaryDirectory() as folder:
+        write_csv(Path(folder, "data.csv"), rows())
+        said = {}
+        for options in ((), ("--once",)):
+            train(folder, *HEADS, "--c", "1", *options)
+            done = script(folder, REPEATED)
+            equal(done.returncode, 0, done.stdout + done.stderr)
+            said[options] = done.stdout.strip()
+        equal(list(said.values()), ["false", "true"])
+
+
 def test_the_same_rows_as_jsonl_make_the_same_bytes():
     with tempfile.TemporaryDirectory() as folder:
         data = list(rows())

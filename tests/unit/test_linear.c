@@ -10,22 +10,27 @@
 
 enum { BITS = 12, BUCKETS = 1 << BITS };
 
-static const struct ngrams how = {BITS, 2, 5};
+static const struct ngrams how = {.bits = BITS, .least = 2, .most = 5};
 
 /* ---- n-grams ---- */
 
-static int collect(const char *text, size_t n, uint32_t *out, int room)
+static int collect_as(const struct ngrams *as, const char *text, size_t n, uint32_t *out, int room)
 {
     struct ngrams_reader r;
     uint32_t found[NGRAMS_OUT];
     int sum = 0, got, words;
 
-    ngrams_begin(&r, &how, (struct span){text, n});
+    ngrams_begin(&r, as, (struct span){text, n});
     while ((got = ngrams_next(&r, found, &words)) > 0)
         for (int i = 0; i < got; i++, sum++)
             if (sum < room)
                 out[sum] = found[i];
     return sum;
+}
+
+static int collect(const char *text, size_t n, uint32_t *out, int room)
+{
+    return collect_as(&how, text, n, out, room);
 }
 
 static bool same(const char *a, const char *b)
@@ -55,6 +60,47 @@ static void test_ngrams(void)
     CHECK_INT(collect("ab", 2, out, 500), 2 + 6 + 1);
     for (int i = 0; i < 9; i++)
         CHECK(out[i] < BUCKETS);
+}
+
+/* The first of each hash, in the same order, and nothing else; words that bring nothing new do not end the text. */
+static void test_once(void)
+{
+    static const char text[] = "one two one two one two three one two, three";
+    const struct ngrams once = {.bits = BITS, .least = 2, .most = 5, .once = true};
+    uint32_t all[500], first[500];
+    int n = collect(text, strlen(text), all, 500), m = 0;
+
+    for (int i = 0; i < n; i++) {
+        int k = 0;
+        while (k < m && all[k] != all[i])
+            k++;
+        if (k == m)
+            all[m++] = all[i];
+    }
+    CHECK(m < n);
+    CHECK_INT(collect_as(&once, text, strlen(text), first, 500), m);
+    CHECK(memcmp(first, all, (size_t)m * sizeof *first) == 0);
+}
+
+/* Of a repeated word only itself and two pairs are words, the rest is pieces; then only the end is new. */
+static void test_once_counts_words(void)
+{
+    const struct ngrams once = {.bits = NGRAMS_ONCE_BITS_MAX, .least = 2, .most = 5, .once = true};
+    static struct ngrams_reader r;
+    uint32_t out[NGRAMS_OUT];
+    int words;
+
+    ngrams_begin(&r, &once, (struct span){"ab ab ab", 8});
+    CHECK_INT(ngrams_next(&r, out, &words), 8);
+    CHECK_INT(words, 2);
+    CHECK_INT(ngrams_next(&r, out, &words), 1); /* the pair "ab ab" */
+    CHECK_INT(words, 1);
+    CHECK_INT(ngrams_next(&r, out, &words),
+              1); /* the third "ab" brings nothing: the pair with the end */
+    CHECK_INT(words, 1);
+    CHECK_INT(ngrams_next(&r, out, &words), 0);
+    ngrams_begin(&r, &once, (struct span){"ab", 2}); /* the next text begins anew */
+    CHECK_INT(ngrams_next(&r, out, &words), 8);
 }
 
 static double now(void)
@@ -104,7 +150,7 @@ static void teach(int column, const char *text, float weight)
 static char no[] = "no", yes[] = "yes", apple[] = "apple", none[] = "none", pear[] = "pear";
 static char *pair[] = {no, yes}, *three[] = {apple, none, pear};
 
-static void make(struct buf *out, size_t bytes_max, int result)
+static void make_as(const struct ngrams *as, struct buf *out, size_t bytes_max, int result)
 {
     struct linear_head heads[] = {
         {LINEAR_LABELS, "good", pair, 2, 0, 1, -1, 1, 0, 0, 0, 0},
@@ -115,7 +161,7 @@ static void make(struct buf *out, size_t bytes_max, int result)
     const float bias[5] = {0};
     const struct linear_input inputs[] = {{"hard", 10, 0.5f}, {"long", 0, 0}};
     const float input_weights[5][2] = {{0}, {0}, {0}, {0}, {0.1f, 5}};
-    struct linear_plan plan = {.how = how,
+    struct linear_plan plan = {.how = *as,
                                .heads = heads,
                                .head_count = 3,
                                .columns = 5,
@@ -138,6 +184,11 @@ static void make(struct buf *out, size_t bytes_max, int result)
     teach(4, "a good day", -1);
     buf_init(out, LINEAR_FILE_MAX);
     CHECK_INT(linear_write(&plan, out, &err), result);
+}
+
+static void make(struct buf *out, size_t bytes_max, int result)
+{
+    make_as(&how, out, bytes_max, result);
 }
 
 static const char *fruit(const struct linear *m, const char *text, float *p, bool *known)
@@ -260,6 +311,42 @@ static void test_damage(void)
     buf_deinit(&file);
 }
 
+static float good(const struct linear *m, const char *text)
+{
+    float scores[8];
+
+    linear_scores(m, (struct span){text, strlen(text)}, NULL, scores);
+    return scores[0];
+}
+
+/* The file says that an n-gram counts once; more bits than that is made for are refused. */
+static void test_once_in_a_file(void)
+{
+    const struct ngrams once = {.bits = BITS, .least = 2, .most = 5, .once = true};
+    struct buf file;
+    struct err err;
+
+    for (int i = 0; i < 2; i++) {
+        make_as(i ? &once : &how, &file, LINEAR_FILE_MAX, 0);
+        struct linear *m = linear_read(buf_span(&file), &err);
+        CHECK(m != NULL);
+        if (m) {
+            CHECK(good(m, "good good good") != 0);
+            CHECK((good(m, "good good good") == good(m, "good good good good good")) == (i == 1));
+            linear_free(m);
+        }
+        if (i == 0)
+            buf_deinit(&file);
+    }
+    CHECK_INT((unsigned char)file.data[24], BITS | LINEAR_ONCE);
+    file.data[24] = (char)((NGRAMS_ONCE_BITS_MAX + 1) | LINEAR_ONCE);
+    uint64_t sum = linear_sum((struct span){file.data + 24, file.len - 24});
+    for (int i = 0; i < 8; i++)
+        file.data[16 + i] = (char)(sum >> 8 * i & 255);
+    refuse(buf_span(&file), "do not fit together");
+    buf_deinit(&file);
+}
+
 /* A smaller ceiling leaves weights out, the least important ones; none at all is an error. */
 static void test_sizes(void)
 {
@@ -279,7 +366,7 @@ static void test_sizes(void)
 }
 
 /* A routing decision of 500 bytes: 10 us on a quiet machine. The check only finds what is many times too slow. */
-static void test_speed(void)
+static void measure_speed(const struct ngrams *as)
 {
     const char *line =
         "Explain how the second law of thermodynamics limits the efficiency of any engine, and "
@@ -292,7 +379,7 @@ static void test_speed(void)
 
     for (size_t i = 0; i < 500; i++)
         text[i] = line[i % strlen(line)];
-    make(&file, LINEAR_FILE_MAX, 0);
+    make_as(as, &file, LINEAR_FILE_MAX, 0);
     struct linear *m = linear_read(buf_span(&file), &err);
     for (int k = 0; k < 20 && m; k++) {
         double before = now();
@@ -300,10 +387,18 @@ static void test_speed(void)
             linear_scores(m, (struct span){text, 500}, NULL, scores);
         best = fmin(best, (now() - before) / 1000);
     }
-    printf("three heads, 500 bytes: %.1f us\n", best * 1e6);
+    printf("three heads, 500 bytes%s: %.1f us\n", as->once ? ", once" : "", best * 1e6);
     CHECK(best < 1e-3);
     linear_free(m);
     buf_deinit(&file);
+}
+
+static void test_speed(void)
+{
+    const struct ngrams once = {.bits = BITS, .least = 2, .most = 0, .once = true};
+
+    measure_speed(&how);
+    measure_speed(&once);
 }
 
 /* ---- csv ---- */
@@ -344,10 +439,13 @@ static void test_csv(void)
 int main(void)
 {
     test_ngrams();
+    test_once();
+    test_once_counts_words();
     test_hostile();
     test_answers();
     test_inputs();
     test_damage();
+    test_once_in_a_file();
     test_sizes();
     test_speed();
     test_csv();
