@@ -28,7 +28,7 @@ static const float first = 1e-3f; /* of the others */
 
 /* The same sums, in the same order, on wider registers where there are some. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) &&                             \
-    !defined(__SANITIZE_ADDRESS__)
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define WIDER __attribute__((target_clones("avx2", "default")))
 #else
 #define WIDER
