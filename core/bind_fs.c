@@ -37,27 +37,52 @@ static int real_of_new(const char *path, char *real)
     return snprintf(real, PATH_MAX, "%s/%s", real_folder, name) < PATH_MAX ? 0 : -1;
 }
 
+/* The real path of the nearest folder above 'path' that there is. */
+static int real_above(const char *path, char *real)
+{
+    char folder[PATH_MAX], *slash;
+
+    if (snprintf(folder, sizeof folder, "%s", path) >= (int)sizeof folder)
+        return -1;
+    while ((slash = strrchr(folder, '/')) && slash != folder) {
+        *slash = 0;
+        if (realpath(folder, real))
+            return 0;
+    }
+    return realpath(slash ? "/" : ".", real) ? 0 : -1;
+}
+
 /* Is 'path', with links followed, in one of the folders? For a file to be made its folder counts.
- * On success the real path is in 'real'. */
+ * On success the real path is in 'real'. Outside of the folders nobody learns what is there. */
 static int allowed(const char *path, const char *const *folders, const char *option, char *real,
                    struct err *err)
 {
     char folder[PATH_MAX];
+    bool there = realpath(path, real) || real_of_new(path, real) == 0;
+    bool known = there || real_above(path, real) == 0;
 
-    if (!realpath(path, real) && real_of_new(path, real) < 0)
-        return err_set(err, ERR_NOT_FOUND, "%s: no such file or folder", path);
-    for (; folders && *folders; folders++)
+    for (; known && folders && *folders; folders++)
         if (realpath(*folders, folder) && inside(real, folder))
-            return 0;
+            return there ? 0 : err_set(err, ERR_NOT_FOUND, "%s: no such file or folder", path);
     return err_set(err, ERR_AUTH, "%s: not allowed; run with %s DIR to allow a folder", path,
                    option);
+}
+
+/* A zero byte would end the name for the system, not for Lua. */
+static const char *check_path(lua_State *L)
+{
+    size_t n;
+    const char *path = luaL_checklstring(L, 1, &n);
+
+    luaL_argcheck(L, strlen(path) == n, 1, "a path has no zero bytes");
+    return path;
 }
 
 /* fs.read(path) -> text | nil, err. At most 16 MiB. Needs --allow-read. */
 static int l_read(lua_State *L)
 {
     struct runtime *rt = generation_of(L)->rt;
-    const char *path = luaL_checkstring(L, 1);
+    const char *path = check_path(L);
     char real[PATH_MAX];
     struct err err;
 
@@ -76,7 +101,7 @@ static int l_read(lua_State *L)
 static int write_file(lua_State *L, bool append)
 {
     struct runtime *rt = generation_of(L)->rt;
-    const char *path = luaL_checkstring(L, 1);
+    const char *path = check_path(L);
     struct span text;
     char real[PATH_MAX];
     struct err err;

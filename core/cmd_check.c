@@ -47,17 +47,22 @@ static int check_files(const struct config *c, const char *path, struct err *err
     return 0;
 }
 
-static int load_all(struct checking *c, struct sources *sources, const char *config, bool lenient,
+static void was_printed(const char *text)
+{
+    (void)text;
+}
+
+static int load_all(struct checking *c, struct sources *sources, const char *config,
                     struct err *err)
 {
     struct config loaded;
     int result = -1;
 
-    if (config_check(&loaded, c->home, config, NULL, lenient ? print_note : NULL, err) < 0)
+    if (config_check(&loaded, c->home, config, NULL, print_note, err) < 0)
         return -1;
     if (loaded.providers.n == 0) {
         config_deinit(&loaded);
-        if (config_check(&loaded, c->home, config, NO_SIMULATOR, print_note, err) < 0)
+        if (config_check(&loaded, c->home, config, NO_SIMULATOR, was_printed, err) < 0)
             return -1;
     }
     if (check_files(&loaded, config, err) == 0) {
@@ -103,7 +108,7 @@ static int check_path(struct checking *c, const char *path, struct err *err)
     else if (path && !folder)
         result = sources_add_policy(&sources, path, err);
     if (result == 0)
-        result = load_all(c, &sources, config, true, err);
+        result = load_all(c, &sources, config, err);
     sources_deinit(&sources);
     if (result == 0)
         printf("ok: %s\n", path                  ? path

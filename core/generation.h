@@ -112,6 +112,10 @@ int generation_add_script(struct generation *g, const char *name, struct span te
                           struct err *err);
 bool generation_push_script(lua_State *L, const char *name); /* Raises on memory only */
 
+/* While files are loaded: pushes "policies/x.lua:12: ", the line where the present one returns; false
+ * when that is not known, or none is loaded. Raises on memory only. */
+bool generation_push_return(lua_State *L, const struct generation *g);
+
 /* The generation a state belongs to. */
 struct generation *generation_of(lua_State *L);
 

@@ -6,9 +6,11 @@
 #include "bind_neighbours.h"
 #include "lua_err.h"
 #include "lua_json.h"
+#include "lua_place.h"
 #include "lua_view.h"
 #include "modules.h"
 #include "sandbox.h"
+#include "where.h"
 
 #include <lauxlib.h>
 #include <stdio.h>
@@ -39,8 +41,8 @@ struct stage;
 struct building {
     struct generation_plan plan;
     const struct stage *stage;
-    size_t at;        /* in the stage */
-    const char *file; /* the one being loaded: an error may not know its place */
+    size_t at;                 /* in the stage */
+    const struct source *file; /* the one being loaded: an error may not know its place */
 };
 
 /* Registry key: policies by name, while they are loaded. */
@@ -81,7 +83,7 @@ static bool compile(lua_State *L, struct building *b)
     if (b->at == sources->n)
         return false;
     const struct source *s = &sources->items[b->at++];
-    b->file = s->name;
+    b->file = s;
     if (sources_is_model(s->name)) {
         const struct span file = {s->text, s->n};
         if (!neighbours_add_model(L, s->name, file))
@@ -113,16 +115,15 @@ static void load_policy(lua_State *L, const char *name)
     lua_getfield(L, -1, name);
     lua_call(L, 0, 1);
     if (!lua_istable(L, -1) || lua_getfield(L, -1, "run") != LUA_TFUNCTION)
-        luaL_error(L,
-                   "%s: a policy file must return policy.define{ name =, run = function(req, p) "
-                   "... end }",
-                   name);
+        lua_place_error(L,
+                        "a policy file must return policy.define{ name =, run = function(req, p) "
+                        "... end }");
     lua_pop(L, 1);
     if (lua_getfield(L, -1, "name") != LUA_TSTRING)
-        luaL_error(L, "%s: the policy has no name", name);
+        lua_place_error(L, "the policy has no name");
     if (lua_getfield(L, policies, lua_tostring(L, -1)) != LUA_TNIL)
-        luaL_error(L, "%s: another file already defines a policy called '%s'", name,
-                   lua_tostring(L, -2));
+        lua_place_error(L, "another file already defines a policy called '%s'",
+                        lua_tostring(L, -2));
     lua_pop(L, 1);
     lua_insert(L, -2);
     lua_rawset(L, policies);
@@ -136,9 +137,9 @@ static bool run_policy(lua_State *L, struct building *b)
         b->at++;
     if (b->at == sources->n)
         return false;
-    b->file = sources->items[b->at++].name;
+    b->file = &sources->items[b->at++];
     lua_rawgetp(L, LUA_REGISTRYINDEX, &policies_key);
-    load_policy(L, b->file);
+    load_policy(L, b->file->name);
     b->file = NULL;
     return true;
 }
@@ -180,8 +181,8 @@ static bool adopt_codec(lua_State *L, struct building *b)
         b->at++;
     if (b->at == sources->n)
         return false;
-    b->file = sources->items[b->at++].name;
-    const char *name = b->file + strlen(CODECS);
+    b->file = &sources->items[b->at++];
+    const char *name = b->file->name + strlen(CODECS);
     generation_require(L, "adopt");
     lua_pushlstring(L, name, strlen(name) - 4);
     lua_call(L, 1, 0);
@@ -260,12 +261,12 @@ static int l_step(lua_State *L)
 
 /* While files are loaded the operator is told: a message that begins with the name of a file
  * outside of the product gets that file's path instead. Clients only ever see names. */
-static void name_file(const struct sources *sources, const char *file, struct err *err)
+static void name_file(const struct sources *sources, const struct source *file, struct err *err)
 {
     if (file && strncmp(err->message, "policies/", 9) != 0 &&
         strncmp(err->message, "scripts/", 8) != 0 &&
         strncmp(err->message, "configuration: ", 15) != 0)
-        err_prefix(err, "%s", file);
+        err_prefix(err, "%s", file->name);
     for (size_t i = 0; i < sources->n; i++) {
         const struct source *s = &sources->items[i];
         size_t n = strlen(s->name);
@@ -276,6 +277,16 @@ static void name_file(const struct sources *sources, const char *file, struct er
             return;
         }
     }
+}
+
+bool generation_push_return(lua_State *L, const struct generation *g)
+{
+    const struct source *file = g->building ? g->building->file : NULL;
+    int line = file ? where_return((struct span){file->text, file->n}) : 0;
+
+    if (line)
+        lua_pushfstring(L, "%s:%d: ", file->name, line);
+    return line != 0;
 }
 
 static void built(struct generation *g)

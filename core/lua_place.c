@@ -50,10 +50,11 @@ static bool push_policy(lua_State *L, const struct ledger *l)
 void lua_place_push(lua_State *L)
 {
     struct generation *g = generation_of(L);
-    const struct task *t = !g || guard_of(L) == &g->loading ? NULL : task_of(L);
+    bool loading = g && guard_of(L) == &g->loading;
+    const struct task *t = !g || loading ? NULL : task_of(L);
 
     luaL_checkstack(L, 12, NULL);
-    if (push_line(L, L))
+    if (push_line(L, L) || (loading && generation_push_return(L, g)))
         return;
     for (const struct task *up = t ? t->parent : NULL; up; up = up->parent)
         if (push_line(L, up->L))

@@ -363,7 +363,7 @@ static bool has_key(struct request *r)
     if (c->key_count == 0)
         return true;
     if (given && strncasecmp(given, "Bearer ", 7) == 0)
-        given += 7;
+        given += 7 + strspn(given + 7, " ");
     else
         given = http_header(r->x, "x-api-key");
     if (!given)

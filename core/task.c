@@ -151,15 +151,16 @@ static void finish(struct task *t, const struct err *err)
     generation_unref(g);
 }
 
-/* "policies/x.lua:3: " of the innermost Lua function; a failed thread keeps its frames. Allocates
- * nothing. */
-static void describe_place(lua_State *L, char *out, size_t size)
+/* "policies/x.lua:3: " of the innermost Lua function whose file begins so by its name; a failed thread
+ * keeps its frames. Allocates nothing. */
+static void describe_place(lua_State *L, const char *file, char *out, size_t size)
 {
     lua_Debug ar;
 
     out[0] = 0;
     for (int level = 0; lua_getstack(L, level, &ar); level++)
-        if (lua_getinfo(L, "Sl", &ar) && ar.currentline > 0) {
+        if (lua_getinfo(L, "Sl", &ar) && ar.currentline > 0 &&
+            strncmp(ar.source + 1, file, strlen(file)) == 0) {
             snprintf(out, size, "%s:%d: ", ar.short_src, ar.currentline);
             return;
         }
@@ -170,8 +171,18 @@ static void describe_limit(const struct task *t, enum guard_limit limit, struct 
     char words[96], place[96];
 
     guard_describe(&t->guard, limit, words, sizeof words);
-    describe_place(t->L, place, sizeof place);
+    describe_place(t->L, "", place, sizeof place);
     err_set(err, ERR_BUDGET, "%sover the limit of %s", place, words);
+}
+
+/* A place before the message; its code stays. */
+static void add_place(const struct task *t, const char *file, struct err *err)
+{
+    char place[96];
+    struct err old = *err;
+
+    describe_place(t->L, file, place, sizeof place);
+    err_set(err, old.code, "%s%s", place, old.message);
 }
 
 /* What ended the run: the limit that was passed, or the error value on top of the stack. */
@@ -195,10 +206,10 @@ static void read_failure(struct task *t, int status, struct err *err)
         if (!strstr(err->message, "over the limit")) /* what a pcall had caught when time was up */
             describe_limit(t, guard_over(&t->guard), err);
     } else if (lua_type(t->L, -1) == LUA_TSTRING && !strstr(err->message, ".lua:")) {
-        char place[96]; /* Lua's own errors, like a full stack, name none */
-        describe_place(t->L, place, sizeof place);
-        struct err old = *err;
-        err_set(err, old.code, "%s%s", place, old.message);
+        add_place(t, "", err); /* Lua's own errors, like a full stack, name none */
+    } else if (lua_type(t->L, -1) != LUA_TSTRING && !t->parent && t->ledger && t->ledger->script) {
+        add_place(t, t->ledger->script,
+                  err); /* assert(llm.chat(...)): the workflow's author wants the line */
     }
 }
 

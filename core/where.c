@@ -313,19 +313,33 @@ static int find_in_return(struct reader *r, const char *path)
     return r->t.kind == END ? f.line : 0;
 }
 
-int where_line(struct span text, const char *message)
+/* Reads up to the chunk's own return. */
+static bool find_return(struct reader *r)
 {
-    struct reader r = {.p = text.p, .end = text.p + text.n, .line = 1};
     int depth = 0, function = -1; /* the depth at which the outermost function begins */
 
-    for (next(&r); r.t.kind != END; next(&r)) {
-        if (function < 0 && is(&r, "return"))
-            return depth == 0 ? find_in_return(&r, message) : 0; /* or one of several */
-        if (function < 0 && is(&r, "function"))
+    for (next(r); r->t.kind != END; next(r)) {
+        if (function < 0 && is(r, "return"))
+            return depth == 0; /* or one of several */
+        if (function < 0 && is(r, "function"))
             function = depth;
-        depth += nesting(&r);
+        depth += nesting(r);
         if (depth == function)
             function = -1;
     }
-    return 0;
+    return false;
+}
+
+int where_line(struct span text, const char *message)
+{
+    struct reader r = {.p = text.p, .end = text.p + text.n, .line = 1};
+
+    return find_return(&r) ? find_in_return(&r, message) : 0;
+}
+
+int where_return(struct span text)
+{
+    struct reader r = {.p = text.p, .end = text.p + text.n, .line = 1};
+
+    return find_return(&r) ? r.t.line : 0;
 }

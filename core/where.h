@@ -1,4 +1,4 @@
-/* where - on which line of a configuration file a field stands.
+/* where - on which line of a configuration file a field stands, and where a file returns.
  * SPDX-License-Identifier: MIT */
 #ifndef WHERE_H
 #define WHERE_H
@@ -11,5 +11,8 @@
  * nothing of the path is, or when it could be one of two lines. Any bytes are fine; the work is
  * linear in them. */
 int where_line(struct span text, const char *message);
+
+/* The line of the file's own "return", which ends it; 0 when there is none, or may be several. */
+int where_return(struct span text);
 
 #endif

@@ -387,13 +387,30 @@ local function headers_of(known, env)
    return headers
 end
 
+-- The provider's key. A file that a secret was read from often ends in a line break, which no header has.
+local function key_from(env, known)
+   for _, variable in ipairs { known.key, known.other_key } do
+      local key = env(variable)
+      if key then return header_text("the environment variable " .. variable, key) end
+   end
+end
+
+-- The provider's URL, as its variable says it or the usual one; nil where there is none.
+local function url_from(env, known)
+   local text = known.base and env(known.base)
+   if not text then return known.url end
+   local scheme = text:match("^(%a[%w+.-]*)://")
+   local url = (not scheme or scheme == "http" or scheme == "https") and url_of(text, known) or text
+   return http_url("the environment variable " .. known.base, url)
+end
+
 local function from_environment(env)
    local found = {}
    for _, known in ipairs(known_providers) do
-      local key = known.key and env(known.key) or known.other_key and env(known.other_key) or nil
+      local key = key_from(env, known)
       local base = known.base and env(known.base)
-      local url = base and url_of(base, known) or known.url
-      if url and (key or not known.key and base) then
+      local url = (key or not known.key and base) and url_from(env, known)
+      if url then
          found[known.name] = { codec = known.codec, base_url = url, key = key,
             headers = headers_of(known, env), api_version = known.version and env(known.version) or nil }
       end

@@ -143,6 +143,10 @@ def main(arguments):
     if harness.sanitized():
         base.set_slow(4.0)
     tests = list(find(options.filters, options.alone))
+    if not tests and not options.alone:
+        print(f"e2e: no test's name holds {' or '.join(options.filters)}")
+        print("e2e: 0 passed, 1 failed, 0 skipped")
+        return 1
     counts = (in_parts if options.jobs > 1 else in_turn)(tests, options)
     print("e2e: {passed} passed, {failed} failed, {skipped} skipped".format(**counts))
     return 1 if counts["failed"] else 0

@@ -108,15 +108,21 @@ return policy.define {
 """
 
 BROKEN_POLICIES = {  # what is wrong: text, line (None: the file alone)
+    "empty": ("", None),
     "syntax": (GOOD_POLICY.replace("run = function", "run = funktion"), 5),
     "raises": ("local x = nil\n\nreturn x.y\n", 3),
     "unknown_module": ('local x = require "no_such_module"\nreturn x\n', 1),
-    "no_definition": ("return 42\n", None),
-    "no_run": ('return require("policy").define { name = "no_run" }\n', None),
-    "unknown_field": (
-        'return require("policy").define { name = "unknown_field", rum = 1, run = print }\n',
-        None,
+    "no_definition": ("local x = 1\n\nreturn 42\n", 3),
+    "no_name": ("return { run = print }\n", 1),
+    "no_run": ('return require("policy").define { name = "no_run" }\n', 1),
+    "unknown_field": ('\nreturn require("policy").define {\n   name = "x", rum = 1, run = print }\n', 2),
+    "not_at_the_end": ('local d = require("policy").define {\n   name = "x", rum = 1, run = print }\nreturn d\n', 1),
+    "limits": (
+        'local policy = require "policy"\n\nreturn policy.define {\n   name = "limits", run = print,\n'
+        "   limits = { x = { min = 1 } },\n}\n",
+        3,
     ),
+    "taken": ('return require("policy").define { name = "cascade", run = print }\n', 1),
     "loops": ("while true do end\n", 1),
     "global": ("x = 1\nreturn {}\n", 1),
 }
@@ -277,6 +283,29 @@ def test_a_key_in_the_environment_registers_its_provider():
             "sk-secret-of-the-test" not in engine.stderr + engine.stdout,
             "the key stands in the log",
         )
+
+
+def test_what_is_wrong_with_a_variable_names_it():
+    with folder() as d:
+        for name, value, wanted in (
+            ("OPENAI_BASE_URL", "http://", "must be an http:// or https:// URL"),
+            ("OPENAI_BASE_URL", "ftp://127.0.0.1/v1", "must be an http:// or https:// URL"),
+            ("OLLAMA_HOST", "a b", "must be an http:// or https:// URL"),
+            ("OPENAI_API_KEY", "sk-secret\n", "must not hold line breaks"),
+        ):
+            env = clean_env(**{"HOME": d, "OPENAI_API_KEY": "sk-secret", name: value})
+            for command in (("ask", "hi"), ("check",), ("serve", "--listen", "127.0.0.1:0")):
+                done = baton(*command, cwd=d, env=env)
+                equal((done.returncode, done.stdout), (1, ""), done.output)
+                check(f"the environment variable {name}: {wanted}" in done.stderr, done.stderr)
+                check("sk-secret" not in done.output, done.output)
+
+
+def test_a_variable_that_is_not_set_is_noted_once():
+    with folder() as d:
+        done = baton("check", write(d, "baton.lua", 'return { keys = { env "NOT_SET" } }\n'), cwd=d)
+        equal(done.returncode, 0, done.output)
+        equal(done.stdout.count("note: the environment variable NOT_SET is not set"), 1, done.stdout)
 
 
 def test_a_configuration_in_the_working_directory_is_not_needed_but_named_ones_are_read():
@@ -494,6 +523,33 @@ def test_files_need_permission():
             equal(done.stdout.count("refused: "), 2, f"{path}: {done.stdout}")
 
 
+def test_who_may_not_read_a_folder_does_not_learn_what_is_in_it():
+    with folder() as d:
+        write(d, "in/a.txt", "hello")
+        write(d, "out/b.txt", "secret")
+        answers = {
+            run(FILES, path, path, options=("--allow-read", f"{d}/in", "--allow-write", f"{d}/in")).stdout.replace(
+                path, "PATH"
+            )
+            for path in (f"{d}/out/b.txt", f"{d}/out/new", f"{d}/none/x", f"{d}/in/../none/x", f"{d}/out/b.txt/x")
+        }
+        equal(len(answers), 1, "what is there and what is not is told apart")
+        done = run(FILES, f"{d}/in/none/x", f"{d}/in/none/x", options=("--allow-read", f"{d}/in"))
+        check("not_found" in done.stdout, done.stdout)
+
+
+def test_a_path_ends_where_the_script_says():
+    with folder() as d:
+        write(d, "a.txt", "hello")
+        done = run(
+            f'local fs = require "fs"\nprint(pcall(fs.read, "{d}/a.txt\\0.md"))\n'
+            f'print(pcall(fs.write, "{d}/a.txt\\0.md", "new"))\n',
+            options=("--allow-read", d, "--allow-write", d),
+        )
+        equal(done.stdout.count("a path has no zero bytes"), 2, done.output)
+        equal(Path(d, "a.txt").read_text(), "hello")
+
+
 def test_an_allowed_folder_that_is_not_there_is_named():
     for option in ("--allow-read", "--allow-write"):
         done = run('print("ran")', options=(option, "/tmp", option, "/no/such/folder"))
@@ -507,6 +563,8 @@ def test_a_script_that_fails_is_1_and_names_file_and_line():
         ("local x = \n", "script.lua:"),
         ("while true do end\n", "script.lua:1"),
         ("return nope\n", "script.lua:1"),
+        ('local llm = require "llm"\nassert(llm.chat("sim/mini:503", "hi"))\n', "script.lua:2: provider 'sim': "),
+        ('\nerror { code = "internal" }\n', "script.lua:2: "),
     ):
         done = run(text)
         equal(done.returncode, 1, text + done.output)

@@ -94,7 +94,8 @@ def test_what_is_wrong_with_a_policy_begins_with_its_file():
             (CHECKS % '\nfunction() error "no" end', "mine/c.lua:2: policy 'c', check 'one': no"),
             (CHECKS % 'function() error("no: 3", 0) end', "policy 'c', check 'one': no: 3"),
             ("\x1bLua", "mine/c.lua: attempt to load a binary chunk"),
-            ("return 5", "mine/c.lua: a policy file must return"),
+            ("return 5", "mine/c.lua:1: a policy file must return"),
+            ("-- nothing", "mine/c.lua: a policy file must return"),
             ("x = = 1", "mine/c.lua:1: unexpected symbol"),
         ):
             mine.write_text(text)

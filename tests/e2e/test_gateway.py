@@ -427,7 +427,7 @@ def test_with_keys_only_their_holders_are_served():
             equal(answer.status, 401, repr(headers))
             equal(answer.error()["code"], "invalid_api_key")
         for key in ("client-secret-1", "second-key"):
-            for scheme in ("Bearer", "bearer"):
+            for scheme in ("Bearer", "bearer", "Bearer  "):
                 headers = {"Authorization": f"{scheme} {key}"}
                 equal(gateway.chat("sim/mini", headers=headers).status, 200, scheme)
         equal(gateway.request("GET", "/v1/models").status, 401)

@@ -29,5 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int line = where_line(text, message);
     if (line < 0 || line > lines)
         abort();
+    line = where_return(text);
+    if (line < 0 || line > lines)
+        abort();
     return 0;
 }

@@ -125,6 +125,17 @@ static void test_messages(void)
     CHECK_INT(where_line(text, "a.b: is wrong: c"), 1);
 }
 
+static void test_return(void)
+{
+    CHECK_INT(where_return(SPAN("return 1")), 1);
+    CHECK_INT(where_return(SPAN("local p = f\n\nreturn p.define {\n a = 1 }")), 3);
+    CHECK_INT(where_return(SPAN("local f = function()\n return 1 end\nreturn f()")), 3);
+    CHECK_INT(where_return(SPAN("-- return\nlocal s = 'return'\nreturn")), 3);
+    CHECK_INT(where_return(SPAN("if x then return 1 end\nreturn 2")), 0);
+    CHECK_INT(where_return(SPAN("local x = 1")), 0);
+    CHECK_INT(where_return(SPAN("")), 0);
+}
+
 /* Prefixes of a text, and long runs of what opens something. */
 static void test_hostile(void)
 {
@@ -156,6 +167,7 @@ int main(void)
 {
     test_cases();
     test_messages();
+    test_return();
     test_hostile();
     return test_report("where");
 }
