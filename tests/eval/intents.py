@@ -8,7 +8,7 @@ digits fall into one fold, each fold is judged by a model that the real binary t
 real engine. The bound holds for the mean. Intervals: 95 %, bootstrap over groups of texts. The constants of
 core/train_narrow.c and core/train_fit.c were those that did best in --choose on Banking77 and HWU64: there the rows of the
 first training part alone (four folds) are divided once more, two fifths of them judge, and none of the first fold is
-seen; change a constant, build, and compare. Published figures are of the official test
+seen (the other four folds judge rows that had a say); change a constant, build, and compare. Published figures are of the official test
 rows, which are not in the folder. Where scikit-learn is there, an n-gram SVM is trained on the same folds.
 
 SPDX-License-Identifier: MIT
