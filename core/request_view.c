@@ -569,10 +569,51 @@ static int l_list_problem(lua_State *L)
     return 1;
 }
 
+/* Has a script looked at the member, or changed it? */
+static int is_touched(lua_State *L, int view, const char *name)
+{
+    int slots[] = {READ, SET}, touched = 0;
+
+    lua_pushstring(L, name);
+    int key = lua_gettop(L);
+    for (int i = 0; i < 2 && !touched; i++) {
+        touched = peek(L, view, slots[i], key) > LUA_TNIL;
+        lua_settop(L, key);
+    }
+    lua_pop(L, 1);
+    return touched;
+}
+
+/* req:is_plain() -> true when the content of each message is one text, so that there are no pictures,
+ * sounds and files; false when not, and when messages were looked at, which may have changed since.
+ * Looks at the client's bytes, without decoding them.
+ */
+static int l_is_plain(lua_State *L)
+{
+    struct request_view *v = check(L, 1);
+    struct span list, key, message;
+    struct json_iter it = {0};
+    int plain = !is_touched(L, 1, "messages");
+
+    if (plain) {
+        list = member_of(v, "messages");
+        while (plain && list.p && json_type(list) == JSON_ARRAY &&
+               json_next(list, &it, &key, &message)) {
+            struct span content = json_member(message, "content");
+            plain = !content.p || json_type(content) != JSON_ARRAY;
+        }
+    }
+    lua_pushboolean(L, plain);
+    return 1;
+}
+
 void request_view_open(lua_State *L)
 {
-    static const luaL_Reg methods[] = {
-        {"with", l_with}, {"json", l_json}, {"list_problem", l_list_problem}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"with", l_with},
+                                       {"json", l_json},
+                                       {"list_problem", l_list_problem},
+                                       {"is_plain", l_is_plain},
+                                       {NULL, NULL}};
 
     luaL_newmetatable(L, METATABLE);
     luaL_newlib(L, methods);

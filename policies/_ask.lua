@@ -16,11 +16,15 @@ local TRIES <const> = 2 -- other models that are asked
 ask.tier = { min_length = 1, max_length = 64 }
 ask.by = { one_of = { "auto", "choice", "number", "text", "json", "tools" } }
 
--- ask.selector(target, req) -> the target; a selector with what the request needs (policy.needs).
+-- ask.selector(target, req) -> the target; a selector with what the request needs (policy.needs), besides
+-- what it needs itself.
 function ask.selector(target, req)
    if type(target) ~= "table" or target.model then return target end
-   local copy = { needs = policy.needs(req) }
+   local needs = policy.needs(req)
+   if not needs then return target end
+   local copy = {}
    for key, value in pairs(target) do copy[key] = value end
+   copy.needs = table.move(target.needs or {}, 1, #(target.needs or {}), #needs + 1, needs)
    return copy
 end
 
@@ -30,6 +34,14 @@ function ask.hint(req, name)
    if type(req) == "string" then return nil end
    local hints = req.context or req.metadata
    return type(hints) == "table" and hints[name] or nil
+end
+
+-- ask.filtered(reply) -> did the provider's filter end the answer? Then it is passed on, whatever it is
+-- worth: to ask another model would be a way around the filter. This is noted.
+function ask.filtered(reply)
+   if reply.finish_reason ~= "content_filter" then return false end
+   trace.decide { model = reply.name, reason = "a filter ended the answer: it is passed on" }
+   return true
 end
 
 -- ask.once(target, req, opts?), ask.whole(target, req, opts?): llm.stream and llm.chat of such a target.

@@ -27,14 +27,14 @@ local function ask_some(req, members, from, to, p, replies, failures)
    return errs[1]
 end
 
-local function decide(winner, confidence, votes, p)
-   trace.decide { model = winner and winner.name or why.name(p.strong),
+local function decide(req, winner, confidence, votes, p)
+   trace.decide { model = winner and winner.name or why.name(p.strong, req),
       reason = winner and "agreed" or "no agreement", confidence = confidence,
-      candidates = winner and why.add(votes, p.strong, "not needed: enough agree") or votes }
+      candidates = winner and why.add(votes, p.strong, "not needed: enough agree", req) or votes }
 end
 
 local function run(req, p)
-   if req.tools then return llm.stream(p.strong, req) end -- calls of tools cannot be compared as texts
+   if req.tools then return ask.once(p.strong, req) end -- calls of tools cannot be compared as texts
    local members, replies, failures = ask.members(p.models, p.selector, p.need, req), {}, {}
    local asked, winner, groups, enough = 0, nil, {}, false
    while not enough and asked < #members do
@@ -47,7 +47,7 @@ local function run(req, p)
       enough = winner ~= nil and groups[1].weight >= p.need
    end
    local taken = enough and winner or nil
-   decide(taken, taken and p.need / asked or 0, why.votes(members, replies, failures, groups, taken), p)
+   decide(req, taken, taken and p.need / asked or 0, why.votes(members, replies, failures, groups, taken), p)
    if enough then return winner end
    log.info("no agreement", { asked = asked })
    return escalate(p.strong, req, winner)

@@ -10,6 +10,7 @@ local judge = require "judge"
 local llm = require "llm"
 local log = require "log"
 local policy = require "policy"
+local selector = require "_ask".selector
 local trace = require "trace"
 local why = require "_why"
 
@@ -22,7 +23,7 @@ local TIERS = { fast = true, standard = true, expert = true, specialist = true }
 local FACTORS = { "length", "terms", "ambiguity", "steps", "logic" }
 
 local function target_of(arm, req)
-   return TIERS[arm] and { tier = arm, needs = req.tools and { "tools" } or nil } or arm
+   return TIERS[arm] and selector({ tier = arm }, req) or arm
 end
 
 -- ---- what kind of request it is ----

@@ -1,8 +1,8 @@
 -- Choose this when most requests are easy and some are hard: each goes to the cheapest tier that its
 -- words suggest.
 -- SPDX-License-Identifier: MIT
+local ask = require "_ask"
 local classify = require "classify"
-local llm = require "llm"
 local log = require "log"
 local policy = require "policy"
 local trace = require "trace"
@@ -16,15 +16,11 @@ local function first_tier(score, p)
    return score < p.expert_from and 2 or 3
 end
 
-local function target_of(tier, req)
-   return { tier = tier, needs = req.tools and { "tools" } or nil }
-end
-
 -- Those that were passed over, and the tiers above the i-th.
 local function stronger(passed, i, req)
    local all = passed and table.move(passed, 1, #passed, 1, {})
    for above = i + 1, #TIERS do
-      all = why.add(all, target_of(TIERS[above], req), "not needed: dearer")
+      all = why.add(all, { tier = TIERS[above] }, "not needed: dearer", req)
    end
    return all
 end
@@ -34,17 +30,19 @@ local function run(req, p)
    local score = classify.complexity(req)
    local first = first_tier(score, p)
    local passed, reply, err
-   for i = 1, first - 1 do passed = why.add(passed, target_of(TIERS[i], req), "looks too hard for it") end
+   for i = 1, first - 1 do passed = why.add(passed, { tier = TIERS[i] }, "looks too hard for it", req) end
    for i = first, #TIERS do
-      local tier, target = TIERS[i], target_of(TIERS[i], req)
-      trace.decide { model = why.name(target), tier = tier, reason = ("complexity %.2f"):format(score),
+      local tier, target = TIERS[i], { tier = TIERS[i] }
+      trace.decide { model = why.name(target, req), tier = tier, reason = ("complexity %.2f"):format(score),
          score = score, candidates = stronger(passed, i, req) }
-      reply, err = llm.stream(target, req)
+      reply, err = ask.once(target, req)
       if reply then return reply end
-      passed = why.failed(passed, target, err)
-      if err.code == "bad_request" or err.code == "content_filter" or err.code == "cancelled" then break end
+      passed = why.failed(passed, target, err, req)
+      if policy.hopeless(err) then return nil, err end
       log.info("next tier", { tier = tier, code = err.code })
    end
+   -- No tier from here on can do what the request needs (see pictures, call tools): the best model that can.
+   if err.code == "no_candidate" then return ask.once({ prefer = "quality" }, req) end
    return nil, err
 end
 

@@ -39,6 +39,7 @@ local function run(req, p)
             and why.rest(passed, p.ladder, i + 1, "not needed: the cheaper model is sure", req) or nil }
          reply.confidence = sure
          if enough then return reply end
+         if ask.filtered(reply) then return reply end
          passed = why.add(passed, entry, ("confidence %.2f is below %g"):format(sure, p.threshold))
          if not best or sure > best_sure then best, best_sure = reply, sure end
       elseif policy.hopeless(err) then

@@ -16,6 +16,7 @@ local function run(req, p)
          candidates = why.failed(nil, p.model, err, req) }
       return ask.once(p.arbiter, req)
    end
+   if ask.filtered(reply) then return reply end
    if reply.tool_calls then return reply end -- their results will show
    local checker = p.checker ~= "" and p.checker or nil
    local verdict, details = consensus.verify(req, reply, { model = checker, timeout = p.timeout })

@@ -29,8 +29,8 @@ local function none(names, failures)
 end
 
 local function run(req, p)
-   local arbiter = { tier = p.arbiter, needs = req.tools and { "tools" } or nil }
-   if req.tools then return llm.stream(arbiter, req) end -- calls of tools cannot be voted on as texts
+   local arbiter = { tier = p.arbiter }
+   if req.tools then return ask.once(arbiter, req) end -- calls of tools cannot be voted on as texts
    local members = ask.members(p.models, p.selector, p.size, req)
    local replies, failures = ask_all(req, members, p)
    local winner, agreement, groups = consensus.majority(replies, { by = p.by })
@@ -38,15 +38,17 @@ local function run(req, p)
    local votes = why.votes(members, replies, failures, groups, enough and winner or nil)
    if enough then
       trace.decide { model = winner.name, reason = "majority", confidence = agreement,
-         candidates = why.add(votes, arbiter, "not needed: the most agree") }
+         candidates = why.add(votes, arbiter, "not needed: the most agree", req) }
       return winner
    end
+   local _, err = none(members, failures)
+   if not winner and policy.hopeless(err) then return nil, err end
    log.info("no majority", { agreement = agreement })
-   trace.decide { model = why.name(arbiter), reason = "no majority", confidence = agreement,
+   trace.decide { model = why.name(arbiter, req), reason = "no majority", confidence = agreement,
       candidates = votes }
-   local reply, err = escalate(arbiter, req, winner)
-   if reply or #members == 0 then return reply, err end
-   return none(members, failures)
+   local reply, failed = escalate(arbiter, req, winner)
+   if reply then return reply end
+   return nil, #members > 0 and err or failed
 end
 
 return policy.define {

@@ -57,9 +57,11 @@ local function worth_of(one)
 end
 
 -- Those that failed, and those that are worth less than the i-th.
-local function others(failed, list, i)
+local function others(failed, list, i, req)
    local all = failed and table.move(failed, 1, #failed, 1, {})
-   for k = i + 1, trace.detailed() and #list or 0 do all = why.add(all, list[k].target, worth_of(list[k])) end
+   for k = i + 1, trace.detailed() and #list or 0 do
+      all = why.add(all, list[k].target, worth_of(list[k]), req)
+   end
    return all
 end
 
@@ -70,11 +72,11 @@ local function run(req, p)
    local failed, reply, err
    for i = 1, math.min(p.tries, #list) do
       local one = list[i]
-      trace.decide { model = why.name(one.target), confidence = one.quality, reason = worth_of(one),
-         candidates = others(failed, list, i) }
-      reply, err = llm.stream(one.target, req)
+      trace.decide { model = why.name(one.target, req), confidence = one.quality, reason = worth_of(one),
+         candidates = others(failed, list, i, req) }
+      reply, err = ask.once(one.target, req)
       if reply or policy.hopeless(err) then return reply, err end
-      failed = why.failed(failed, one.target, err)
+      failed = why.failed(failed, one.target, err, req)
       log.info("the next best", { code = err.code })
    end
    if err then return nil, err end

@@ -8,9 +8,9 @@
 --    baton train --text prompt --label weak --label strong -o mine/NAME.model outcomes.csv
 -- where "weak" and "strong" are 1 where that model was right, else 0; or with --number gain, strong less
 -- weak; or with all three: then the two estimates are averaged.
+local ask = require "_ask"
 local classify = require "classify"
 local errors = require "errors"
-local llm = require "llm"
 local log = require "log"
 local policy = require "policy"
 local sums = require "sums"
@@ -37,13 +37,14 @@ local function run(req, p)
    local score = gain(req, p)
    local first, second, side = p.weak, p.strong, "below"
    if score >= p.threshold then first, second, side = second, first, "not below" end
-   trace.decide { model = why.name(first), reason = ("gain %.3f"):format(score), score = score,
-      candidates = why.add(nil, second, ("the gain is %s %g"):format(side, p.threshold)) }
-   local reply, err = llm.stream(first, req)
+   trace.decide { model = why.name(first, req), reason = ("gain %.3f"):format(score), score = score,
+      candidates = why.add(nil, second, ("the gain is %s %g"):format(side, p.threshold), req) }
+   local reply, err = ask.once(first, req)
    if reply or policy.hopeless(err) then return reply, err end
    log.info("the other model", { code = err.code })
-   trace.decide { model = why.name(second), reason = err.code, candidates = why.failed(nil, first, err) }
-   return llm.stream(second, req)
+   trace.decide { model = why.name(second, req), reason = err.code,
+      candidates = why.failed(nil, first, err, req) }
+   return ask.once(second, req)
 end
 
 return policy.define {

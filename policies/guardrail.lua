@@ -8,9 +8,11 @@ local task = require "task"
 local trace = require "trace"
 local why = require "_why"
 
+local MOST <const> = 2 / 3 -- of the cap for whoever is asked first: the faster model needs the rest
+
 local function run(req, p, next)
    local begun = clock.monotonic()
-   local reply, err = task.within(p.patience, function()
+   local reply, err = task.within(math.min(p.patience, p.cap * MOST), function()
       if next then return next(req) end
       return ask.once(p.model, req)
    end)
@@ -29,7 +31,7 @@ return policy.define {
    about = "A hard cap on the time to an answer; a faster model when there is none in time.",
    passes = true,
    params = {
-      patience = 8, -- seconds for what comes next in a chain, or for 'model'
+      patience = 8, -- seconds for what comes next in a chain, or for 'model'; at most 2/3 of the cap
       cap = 12,     -- seconds in all
       model = { tier = "standard" },      -- a target, where the policy stands alone
       faster = { prefer = "latency" },    -- a target: who answers in the time that is left

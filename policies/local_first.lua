@@ -16,6 +16,7 @@ local function at_home(req, p)
    if not reply then return nil, err end
    local score, reasons = judge.quality(req, reply)
    if score >= p.threshold then return reply end
+   if ask.filtered(reply) then return reply end
    log.info("local answer not good enough", { score = score, reasons = reasons })
    return nil, nil, reply
 end

@@ -3,7 +3,6 @@
 -- SPDX-License-Identifier: MIT
 local ask = require "_ask"
 local classify = require "classify"
-local llm = require "llm"
 local log = require "log"
 local policy = require "policy"
 local trace = require "trace"
@@ -19,12 +18,11 @@ end
 local function run(req, p)
    local kind, confidence = classify.task(req)
    local target, reason = route(kind, confidence, p)
-   trace.decide { model = why.name(target), reason = reason, confidence = confidence,
-      candidates = why.routes(nil, p.routes, target ~= p.otherwise and kind or nil) }
+   trace.decide { model = why.name(target, req), reason = reason, confidence = confidence,
+      candidates = why.routes(nil, p.routes, target ~= p.otherwise and kind or nil, req) }
    if target == p.otherwise then return ask.target(target, req) end
-   local reply, err = llm.stream(target, req)
-   if reply then return reply end
-   if err.code == "bad_request" or err.code == "cancelled" then return nil, err end
+   local reply, err = ask.once(target, req)
+   if reply or policy.hopeless(err) then return reply, err end
    log.info("general model instead", { kind = kind, code = err.code })
    return ask.target(p.otherwise, req)
 end

@@ -6,7 +6,6 @@
 -- neighbours. Unlike "expected" it needs no outcomes for each prompt, and the table can be read and changed.
 local ask = require "_ask"
 local classify = require "classify"
-local llm = require "llm"
 local log = require "log"
 local policy = require "policy"
 local trace = require "trace"
@@ -24,10 +23,11 @@ local function run(req, p)
    local label, confidence = label_of(req, p)
    local sure = label ~= nil and confidence >= p.confidence
    local target = sure and p.routes[label] or p.otherwise
-   trace.decide { model = why.name(target), confidence = confidence, reason = sure and label or "not sure",
-      candidates = why.routes(nil, p.routes, sure and label or nil) }
+   trace.decide { model = why.name(target, req), confidence = confidence,
+      reason = sure and label or "not sure",
+      candidates = why.routes(nil, p.routes, sure and label or nil, req) }
    if target == p.otherwise then return ask.target(target, req) end
-   local reply, err = llm.stream(target, req)
+   local reply, err = ask.once(target, req)
    if reply or policy.hopeless(err) then return reply, err end
    log.info("the other target", { code = err.code })
    return ask.target(p.otherwise, req)

@@ -8,10 +8,10 @@
 -- where "gain" is 1 where only the strong model was right, -1 where only the cheap one was, else 0. A head
 -- "weak" (--label weak: 1 where the cheap model was right) does as well where the strong model's answers are
 -- not recorded.
+local ask = require "_ask"
 local errors = require "errors"
 local escalate = require "_escalate"
 local judge = require "judge"
-local llm = require "llm"
 local policy = require "policy"
 local sums = require "sums"
 local trace = require "trace"
@@ -30,18 +30,19 @@ local function gain(req, reply, p)
 end
 
 local function run(req, p)
-   if req.tools then return llm.stream(p.strong, req) end -- calls of tools are no answers to be read
-   local reply, err = llm.chat(p.weak, req)
+   if req.tools then return ask.once(p.strong, req) end -- calls of tools are no answers to be read
+   local reply, err = ask.whole(p.weak, req)
    if not reply then
       if policy.hopeless(err) then return nil, err end
-      trace.decide { model = why.name(p.strong), reason = err.code,
-         candidates = why.failed(nil, p.weak, err) }
+      trace.decide { model = why.name(p.strong, req), reason = err.code,
+         candidates = why.failed(nil, p.weak, err, req) }
       return escalate(p.strong, req)
    end
+   if ask.filtered(reply) then return reply end
    local score = gain(req, reply, p)
    local enough, reason = score < p.threshold, ("gain %.3f"):format(score)
-   trace.decide { model = enough and reply.name or why.name(p.strong), reason = reason, score = score,
-      candidates = enough and why.add(nil, p.strong, "not needed: " .. reason)
+   trace.decide { model = enough and reply.name or why.name(p.strong, req), reason = reason, score = score,
+      candidates = enough and why.add(nil, p.strong, "not needed: " .. reason, req)
          or why.add(nil, reply.name, reason) }
    if enough then return reply end
    return escalate(p.strong, req, reply)

@@ -264,6 +264,7 @@ local PARTS = { image_url = "vision", input_audio = "audio", file = "files" }
 -- nil, as 'needs' of a selector.
 function policy.needs(req)
    if type(req) == "string" then return nil end
+   if type(req) == "userdata" and req.tools == nil and req:is_plain() then return nil end
    local needs, seen = {}, {}
    local function add(name)
       if name and not seen[name] then

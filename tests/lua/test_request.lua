@@ -14,6 +14,21 @@ local function request(body)
    return provider.request(body or BODY)
 end
 
+t.case("is each message one text?", function()
+   local function of(messages) return provider.request('{"model":"auto","messages":' .. messages .. "}") end
+   t.equal(request():is_plain(), true)
+   t.equal(provider.request('{"model":"auto"}'):is_plain(), true)
+   t.equal(of '[{"role":"assistant","content":null},{"role":"user","content":"a"}]':is_plain(), true)
+   t.equal(of '[{"role":"user","content":"a"},{"role":"user","content":[]}]':is_plain(), false)
+   t.equal(of '[7,"a",{"content":[{"type":"image_url"}]}]':is_plain(), false)
+   local req = request()
+   t.equal(req:with({ temperature = 0 }):is_plain(), true)
+   local function saying(content) return req:with({ messages = { { role = "user", content = content } } }) end
+   t.equal({ saying("a"):is_plain(), saying({ { type = "text", text = "a" } }):is_plain() }, { true, false })
+   t.equal(#req.messages, 1)
+   t.equal(req:is_plain(), false, "they were looked at, and may have changed")
+end)
+
 t.case("members are decoded", function()
    local req = request()
    t.equal(req.model, "auto")

@@ -215,6 +215,21 @@ t.case("guardrail: what takes too long is stopped, the fast model answers", func
    is("stream p/standard, stream p/fast", "unavailable", "guardrail", {}, EASY)
 end)
 
+t.case("guardrail: the cap holds whatever the patience, and leaves time for the faster model", function()
+   local answers = all_but()
+   answers["p/standard"] = slow(60, "late")
+   local clock = require "clock"
+   local begun = clock.monotonic()
+   is("stream p/standard, stream p/fast", "fast", "guardrail", answers, EASY, { cap = 3 }) -- patience is 8
+   local took = clock.monotonic() - begun
+   t.ok(took > 1.9 and took < 3, took)
+   answers["p/fast"] = slow(60, "late, too")
+   begun = clock.monotonic()
+   is("stream p/standard, stream p/fast", "timeout", "guardrail", answers, EASY, { cap = 3 })
+   took = clock.monotonic() - begun
+   t.ok(took > 2.9 and took < 3.5, took)
+end)
+
 t.case("guardrail guards what comes next", function()
    local reply, _, w = run("guardrail", ALL, EASY, {}, function() return { text = "of the chain" } end)
    t.equal({ reply.text, #w.calls }, { "of the chain", 0 })
@@ -484,11 +499,49 @@ t.case("canary_model", function()
    run("canary_model", ALL, EASY, { new = "q/expert", share = 1, min_calls = 9, report = 4 }, nil,
       { log = log })
    t.equal(lines, 1)
-   t.equal(kv.get "canary_model:new:calls", 4)
-   t.equal(kv.get "canary_model:new:failed", 2)
-   t.equal(kv.get "canary_model:old:failed", nil)
+   t.equal(kv.get "canary_model:new:q/expert:calls", 4)
+   t.equal(kv.get "canary_model:new:q/expert:failed", 2)
+   t.equal(kv.get "canary_model:old:p/standard:failed", nil)
+   new.new = "p/coder" -- another new model begins anew: the failures were the first one's
+   is("stream p/coder", "coder", "canary_model", ALL, EASY, new)
    is("stream p/standard, stream q/standard, stream q/expert", "unavailable", "canary_model", {}, EASY,
       { share = 0 })
+end)
+
+-- ---- what holds for all ----
+
+t.case("what a filter says of the content is passed on, not routed around", function()
+   local filtered = { text = "I", finish_reason = "content_filter" }
+   local answers = { ["p/fast"] = filtered, ["p/standard"] = filtered, ["q/expert"] = "expert",
+      ["p/coder"] = { fails = "content_filter" } }
+   for _, name in ipairs { "cascade", "weak_score", "local_first" } do
+      is("chat p/fast", "I", name, answers, EASY)
+   end
+   local said, text = outcome("confidence", answers, EASY)
+   t.equal({ (said:gsub("chat p/fast", "")), text }, { "", "I" })
+   is("chat p/standard", "I", "cross_check", answers, EASY)
+   is("stream p/coder", "content_filter", "task", answers, CODE)
+   local blocked = {}
+   for name in pairs(ALL) do blocked[name] = { fails = "content_filter" } end
+   is("chat p/fast, chat p/standard, chat q/standard", "content_filter", "ensemble", blocked, EASY)
+end)
+
+t.case("a request with a picture goes to models that can see, whatever the policy", function()
+   local picture = request(EASY, { messages = { { role = "user", content = { { type = "text", text = EASY },
+      { type = "image_url", image_url = { url = "data:image/png;base64,iVBORw0KGgo=" } } } } } })
+   local seeing = { name = "q/seeing", provider = "q", tier = "fast", input = 2, output = 8, where = "local",
+      context = 99000, capabilities = { "tools", "vision", "json_schema" } }
+   table.insert(MODELS, seeing)
+   local answers = all_but()
+   answers["q/seeing"] = "seen"
+   for _, name in ipairs { "agreement", "cascade", "complexity", "confidence", "cost", "direct", "ensemble",
+      "gain", "local_first", "tiers", "weak_score" } do
+      local params = name == "gain" and { threshold = 1 } or name == "complexity" and { standard_from = 0 }
+         or nil
+      local said = outcome(name, answers, picture, params)
+      t.ok(said:find "q/seeing" and not said:find "p/" and not said:find "q/expert", name .. ": " .. said)
+   end
+   table.remove(MODELS)
 end)
 
 -- ---- what the trace says ----
