@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define MATCHER "baton.keywords"
+#define BUILT   "baton.keywords.built"
 #define REGEX   "baton.regex"
 
 enum {
@@ -113,17 +114,31 @@ static int l_kinds(lua_State *L)
 
 /* ---- keywords ---- */
 
-struct matcher {
+/* While it is built, and until it lies in a block of Lua's, where the limits of memory see it. */
+struct built {
     struct keywords *k; /* owned */
 };
 
 static int l_free(lua_State *L)
 {
-    struct matcher *m = luaL_checkudata(L, 1, MATCHER);
+    struct built *b = lua_touserdata(L, 1);
 
-    keywords_free(m->k);
-    m->k = NULL;
+    keywords_free(b->k);
+    b->k = NULL;
     return 0;
+}
+
+static struct built *push_built(lua_State *L)
+{
+    struct built *b = lua_newuserdatauv(L, sizeof *b, 0);
+
+    b->k = NULL;
+    if (luaL_newmetatable(L, BUILT)) {
+        lua_pushcfunction(L, l_free);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+    return b;
 }
 
 static void collect_terms(lua_State *L, int index, struct span *terms, size_t n, size_t *bytes)
@@ -146,23 +161,24 @@ static int l_keywords(lua_State *L)
     struct err err;
 
     luaL_argcheck(L, n <= KEYWORDS_MAX, 1, "too many keywords");
-    struct matcher *m = lua_newuserdatauv(L, sizeof *m, 0);
-    m->k = NULL;
-    luaL_setmetatable(L, MATCHER);
+    struct built *built = push_built(L);
     struct buf *list = lua_buf_push(L, (n + 1) * sizeof(struct span));
     if (!buf_reserve(list, (n + 1) * sizeof(struct span)))
         luaL_error(L, "classify.keywords: not enough memory");
     struct span *terms = (struct span *)(void *)list->data;
     collect_terms(L, 1, terms, n, &bytes);
     lua_bounded_charge(L, bytes + n * 16, "classify.keywords");
-    m->k = keywords_new(terms, n, inside, &err);
+    built->k = keywords_new(terms, n, inside, &err);
     buf_deinit(list);
-    if (!m->k)
+    if (!built->k)
         return luaL_error(L, "classify.keywords: %s", err.message);
-    lua_settop(L, 3);
+    void *block = lua_newuserdatauv(L, keywords_bytes(built->k), 0);
+    const struct keywords *k = keywords_move(built->k, block);
+    built->k = NULL;
+    luaL_setmetatable(L, MATCHER);
     lua_createtable(L, (int)n, 0);
     for (size_t i = 0; i < n; i++) {
-        lua_pushinteger(L, (lua_Integer)keywords_same(m->k, i) + 1);
+        lua_pushinteger(L, (lua_Integer)keywords_same(k, i) + 1);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
     return 2;
@@ -176,11 +192,11 @@ static void on_hit(void *arg, const struct keyword_hit *h)
 /* matcher:find(text) -> { number of the term, from, to, ... }: three numbers for each. */
 static int l_find(lua_State *L)
 {
-    const struct matcher *m = luaL_checkudata(L, 1, MATCHER);
+    const struct keywords *k = luaL_checkudata(L, 1, MATCHER);
     struct span text = check_text(L, 2, STEPS_KEYWORDS, "classify.keywords");
     struct buf *b = lua_buf_push(L, FINDINGS_MAX);
 
-    keywords_find(m->k, text, on_hit, b);
+    keywords_find(k, text, on_hit, b);
     size_t n = b->len / sizeof(struct keyword_hit);
     const struct keyword_hit *hits = (const struct keyword_hit *)(const void *)b->data;
     lua_bounded_charge(L, n * 4, "classify.keywords");
@@ -205,8 +221,6 @@ static void add_matcher(lua_State *L)
     if (luaL_newmetatable(L, MATCHER)) {
         luaL_newlib(L, methods);
         lua_setfield(L, -2, "__index");
-        lua_pushcfunction(L, l_free);
-        lua_setfield(L, -2, "__gc");
         lua_pushliteral(L, "keywords");
         lua_setfield(L, -2, "__metatable");
     }

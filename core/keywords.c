@@ -271,6 +271,19 @@ size_t keywords_bytes(const struct keywords *k)
     return sizeof *k + k->n * sizeof *k->nodes + k->terms * sizeof *k->same;
 }
 
+struct keywords *keywords_move(struct keywords *k, void *block)
+{
+    struct keywords *to = block;
+
+    *to = *k;
+    to->nodes = (struct node *)(void *)(to + 1);
+    to->same = (uint32_t *)(void *)(to->nodes + k->n);
+    memcpy(to->nodes, k->nodes, k->n * sizeof *k->nodes);
+    memcpy(to->same, k->same, k->terms * sizeof *k->same);
+    keywords_free(k);
+    return to;
+}
+
 size_t keywords_same(const struct keywords *k, size_t i)
 {
     return k->same[i];

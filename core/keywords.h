@@ -26,6 +26,10 @@ struct keywords *keywords_new(const struct span *terms, size_t n, bool inside, s
 void keywords_free(struct keywords *k);
 
 size_t keywords_bytes(const struct keywords *k); /* of memory that it takes */
+
+/* Moves all of it into a block of keywords_bytes(k) bytes, aligned as malloc's are, which is then what to use: 'k' is
+ * freed, the block is the caller's, and keywords_free must not get it. */
+struct keywords *keywords_move(struct keywords *k, void *block);
 /* The term that stands for term i: itself, or the first that is the same. */
 size_t keywords_same(const struct keywords *k, size_t i);
 

@@ -110,6 +110,10 @@ static void test_late(void)
     check_run(&w,
               "local t, new = {}, require('words').phrases for i = 1, 2000 do t[i] = new {} end",
               "over the limit of"); /* what a looker takes is on the task's account */
+    check_run(&w,
+              "local t, new = {}, require('scan').keywords "
+              "for i = 1, 2000 do t[i] = new({ 'some words', 'and others' }, false) end",
+              "over the limit of"); /* and what a matcher takes */
     world_close(&w);
 }
 
