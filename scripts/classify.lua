@@ -151,7 +151,7 @@ local function index(keywords)
    local by_word, phrases = {}, {}
    for _, kind in ipairs(classify.kinds) do
       local names = {}
-      for name in pairs(keywords[kind]) do names[#names + 1] = name end
+      for name in pairs(keywords[kind] or {}) do names[#names + 1] = name end
       table.sort(names)
       for _, name in ipairs(names) do
          local entry = { name = name, kind = kind, weight = keywords[kind][name] }
@@ -246,15 +246,23 @@ end
 -- trusted.
 local tasks
 local WORDS <const> = 0.6
+local OWN_WORDS <const> = 2 -- where the caller's own words are found: they tell what the model cannot know
 
-local function mixed(found, words)
+local function mixed(found, words, weight)
    local sum, out = 1, {}
    for _, kind in ipairs(classify.kinds) do sum = sum + words[kind] end
    for _, kind in ipairs(classify.kinds) do
       local share = words[kind] / sum
-      out[kind] = found and ((found[kind] or 0) + WORDS * share) / (1 + WORDS) or share
+      out[kind] = found and ((found[kind] or 0) + weight * share) / (1 + weight) or share
    end
    return out
+end
+
+local function has_any(words, own)
+   for _, score in pairs(keyword_scores(words, index(own))) do
+      if score > 0 then return true end
+   end
+   return false
 end
 
 -- classify.task(req, opts?) -> kind, confidence, scores
@@ -263,20 +271,22 @@ end
 --   scores      by kind, together at most 1
 --   opts        { keywords = { code = { fortran = 3 } } } adds or changes words (lower case, phrases with
 --               blanks); an unknown kind raises
--- A small trained model and a list of words have a say. Without a word in the text: "chat", with
+-- A small trained model and a list of words have a say; words of your own that are found outweigh the model.
+-- Without a word in the text: "chat", with
 -- confidence 0.
 -- Ties go to the kind named first in classify.kinds.
 function classify.task(req, opts)
-   local keywords = DEFAULT
-   if opts and opts.keywords then
-      check_kinds(opts.keywords)
-      keywords = index(merged(opts.keywords))
+   local keywords, own = DEFAULT, opts and opts.keywords
+   if own then
+      check_kinds(own)
+      keywords = index(merged(own))
    end
    local s = excerpt(text.of(req))
    local words = text.words(s)
+   local weight = own and has_any(words, own) and OWN_WORDS or WORDS
    local evidence = keyword_scores(words, keywords)
    add_shape(evidence, s, words)
-   local scores, best = mixed(#words > 0 and tasks and tasks:scores(s, "task"), evidence), nil
+   local scores, best = mixed(#words > 0 and tasks and tasks:scores(s, "task"), evidence, weight), nil
    for _, kind in ipairs(classify.kinds) do
       if scores[kind] > 0 and (not best or scores[kind] > scores[best]) then best = kind end
    end
