@@ -118,8 +118,11 @@ int cmd_ask(int argc, char **argv)
     q.kind = model ? "model" : "policy";
     q.target = model ? model : policy ? policy : "auto";
     q.prompt = prompt.data;
-    if (result == 0)
+    bool empty = result == 0 && !q.prompt[strspn(q.prompt, " \t\r\n")];
+    if (result == 0 && !empty)
         result = ask(&o, &q, &err);
     buf_deinit(&prompt);
+    if (empty)
+        return command_usage("ask", "the question is empty");
     return result < 0 ? command_failed("ask", &err) : 0;
 }

@@ -4,6 +4,7 @@
 #include "effect_live.h"
 #include "home.h"
 #include "options.h"
+#include "tls.h"
 #include "worker.h"
 
 #include <stdio.h>
@@ -32,18 +33,18 @@ static void print_note(const char *text)
     printf("%s\n", text);
 }
 
-/* TLS files must be there and readable; the server finds out the rest. */
+/* As the server tries them: a certificate, and the key that belongs to it. */
 static int check_files(const struct config *c, const char *path, struct err *err)
 {
-    const char *files[] = {c->certificate, c->key}, *names[] = {"certificate", "key"};
+    struct tls *t = c->certificate ? tls_new(c->certificate, c->key, err) : NULL;
 
-    for (int i = 0; i < 2; i++)
-        if (files[i] && access(files[i], R_OK) < 0) {
-            err_set(err, ERR_NOT_FOUND, "configuration: tls.%s: %s cannot be read", names[i],
-                    files[i]);
-            config_blame(path, err);
-            return -1;
-        }
+    if (c->certificate && !t) {
+        struct err old = *err;
+        err_set(err, old.code, "configuration: tls.%s", old.message);
+        config_blame(path, err);
+        return -1;
+    }
+    tls_free(t);
     return 0;
 }
 

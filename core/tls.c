@@ -109,9 +109,10 @@ static int load(struct tls *t, const char *certificate, const char *key, struct 
         return fail(err, "certificate", certificate);
     if (SSL_CTX_use_PrivateKey_file(t->ctx, key, SSL_FILETYPE_PEM) != 1)
         return fail(err, "key", key);
-    if (SSL_CTX_check_private_key(t->ctx) != 1)
-        return fail(err, "key", key);
-    return 0;
+    if (SSL_CTX_check_private_key(t->ctx) == 1)
+        return 0;
+    ERR_clear_error(); /* it looks by the kind of the key, and says "no certificate" */
+    return err_set(err, ERR_BAD_REQUEST, "key: %s: does not belong to the certificate", key);
 }
 
 /* The default asks at the terminal, which a server has not. */

@@ -7,10 +7,12 @@ import gzip
 import json
 import os
 import re
+import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
-from base import ROOT, check, equal, eventually
+from base import ROOT, check, equal, eventually, skip
 from client import Stream, chat_body, request
 from harness import Gateway, Lua, Process, Sim, baton, behind, clean_env, config, provider, stage
 from upstream import completion
@@ -84,6 +86,9 @@ def test_wrong_usage_is_2_and_says_what_to_do():
         ("help", "no-such-command"),
         ("run",),
         ("ask",),
+        ("ask", ""),
+        ("ask", " ", "\n"),
+        ("ask", "-"),  # standard input is empty
         ("version", "--no-such-option"),
     ):
         done = baton(*arguments)
@@ -233,10 +238,28 @@ def test_serve_names_file_and_field_of_a_bad_certificate():
         for file, reason in (("absent.pem", "No such file"), ("none.pem", "start line")):
             text = f'return {{\n   tls = {{ certificate = "{file}", key = "absent.key" }},\n}}\n'
             write(d, "baton.lua", text)
-            done = baton("serve", "--listen", "127.0.0.1:0", cwd=d, timeout=10)
-            equal(done.returncode, 1, done.output)
-            for part in ("baton.lua", f"tls.certificate: {file}: ", reason):
-                check(part in done.stderr, f"{part} is not named: {done.stderr}")
+            for command in (("serve", "--listen", "127.0.0.1:0"), ("check",)):
+                done = baton(*command, cwd=d, timeout=10)
+                equal(done.returncode, 1, done.output)
+                for part in ("baton.lua:2: ", f"tls.certificate: {file}: ", reason):
+                    check(part in done.stderr, f"{part} is not named: {done.stderr}")
+
+
+def test_a_key_of_another_certificate_is_named():
+    if not shutil.which("openssl"):
+        skip("openssl is not there")
+    with folder() as d:
+        curve = ("ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
+        for name, kind in (("own", ("rsa:2048",)), ("other", ("rsa:2048",)), ("odd", curve)):
+            files = ("-keyout", f"{name}.key", "-out", f"{name}.pem")
+            make = ("openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=localhost", *files, "-newkey")
+            subprocess.run((*make, *kind), cwd=d, check=True, capture_output=True)
+        for key, reason in (("other", "mismatch"), ("odd", "does not belong to the certificate"), ("own", None)):
+            write(d, "baton.lua", f'return {{\n   tls = {{ certificate = "own.pem", key = "{key}.key" }},\n}}\n')
+            done = baton("check", cwd=d)
+            equal(done.returncode, 1 if reason else 0, done.output)
+            if reason:
+                check(f"baton.lua:2: tls.key: {key}.key: " in done.stderr and reason in done.stderr, done.stderr)
 
 
 def test_an_address_in_use_is_named():
