@@ -23,7 +23,9 @@ end
 function faults.names()
    local list = {}
    for name in pairs(faults.instead) do list[#list + 1] = name end
-   for name in pairs(spoil) do list[#list + 1] = name end
+   for name in pairs(spoil) do -- "blocked" is in both
+      if not faults.instead[name] then list[#list + 1] = name end
+   end
    table.sort(list)
    return table.concat(list, ", ")
 end

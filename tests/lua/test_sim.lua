@@ -479,6 +479,11 @@ local function test_every_fault_is_long_enough_for_what_it_asks()
    _, ms = play(plan_of(ask(CAPITAL), nil, server(1, 1)))
    check(ms >= 28 and ms < 80, ms)
    check(#faults.names() > 100, "names")
+   local seen = {}
+   for name in faults.names():gmatch "[^, ]+" do
+      check(not seen[name], name .. " is listed twice")
+      seen[name] = true
+   end
 end
 
 local function test_a_huge_answer_is_made_piece_by_piece()
