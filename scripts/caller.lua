@@ -110,11 +110,15 @@ local function names_of(open)
    return #names > 0 and table.concat(names, ", ") or "none"
 end
 
-local function unknown(definition, name, place)
-   local open = definition.open or nothing
-   local known = definition.params[name] ~= nil
-   return wrong(place, ("policy '%s' %s (open to callers: %s)"):format(definition.name,
-      known and "does not let callers set this parameter" or "has no such parameter", names_of(open)))
+-- A parameter that is not open: err. What is no parameter of the policy is a hint, as in metadata: nil.
+local function closed(definition, name, place)
+   for parameter in pairs(definition.params) do
+      if parameter:lower() == name then
+         local what = "policy '%s' does not let callers set this parameter (open to callers: %s)"
+         return wrong(place, what:format(definition.name, names_of(definition.open or nothing)))
+      end
+   end
+   return nil
 end
 
 local function open_name(open, name)
@@ -137,8 +141,9 @@ local function from_headers(definition, fields, given)
             or VALUE_MAX))
       end
       local parameter = open_name(definition.open or nothing, name)
-      if not parameter then return unknown(definition, folded(name), place) end
-      given[parameter] = { value, place }
+      local err = not parameter and closed(definition, folded(name), place)
+      if err then return err end
+      if parameter then given[parameter] = { value, place } end
    end
    return nil
 end
@@ -154,7 +159,7 @@ end
 -- caller.override(definition, p, fields, body) -> names of what was set, or nil when nothing was | nil, err.
 -- Puts what the caller says into 'p': the header fields (nil without any) and the members of the body's
 -- metadata that the policy has opened; a header field comes before metadata. A field of a parameter that is
--- not open, and a value that does not fit, are errors that name it.
+-- not open, and a value that does not fit, are errors that name it; other fields are hints (caller.context).
 function caller.override(definition, p, fields, body)
    local given = {}
    if definition.open and body then from_metadata(definition, body, given) end

@@ -57,9 +57,13 @@ end
 -- probabilities, else by what it says; is_silent: it says nothing of that, there is no need to look.
 -- source: "given" | "logprobs" | "report".
 function certainty.of(reply, is_silent)
-   if type(reply) == "string" then return certainty.of_text(reply), "report" end
+   local p
+   if type(reply) == "string" then
+      p = certainty.of_text(reply)
+      return p, p and "report" or nil
+   end
    if type(reply.confidence) == "number" then return reply.confidence, "given" end
-   local p = certainty.of_logprobs(reply.logprobs)
+   p = certainty.of_logprobs(reply.logprobs)
    if p then return p, "logprobs" end
    if is_silent then return nil end
    p = certainty.of_text(reply.text)

@@ -3,6 +3,7 @@
 --
 -- policy.lua has the words for it; the chains of the configuration are made here. Loaded when all policies
 -- are (policy.lua asks for it inside its functions).
+local caller = require "caller"
 local config = require "config"
 local deadline = require "deadline"
 local errors = require "errors"
@@ -35,11 +36,11 @@ end
 
 -- given: what the caller of a chain has set, of which a part gets what it has opened.
 local function run_definition(definition, req, next, given)
-   trace.note { part = definition.name }
    local own = params[definition.name] and composing.params(definition.name) or writable(definition.params)
    for name in pairs(given and definition.open or {}) do
       if given[name] ~= nil then own[name] = given[name] end
    end
+   trace.note { part = definition.name, params = trace.detailed() and caller.shown(own) or nil }
    return deadline.run(definition, req, own, next)
 end
 

@@ -28,6 +28,10 @@ local REFUSALS = {
    "i won't be able to", "i'm not able to", "i am not able to", "as an ai", "as a language model",
    "i must decline",
    "i apologize but", "i apologise but", "unfortunately i cannot", "unfortunately i can't",
+   "i won't help", "i will not help", "dabei kann ich nicht helfen", "dabei kann ich ihnen nicht helfen",
+   "dabei kann ich dir nicht helfen", "das kann ich leider nicht", "je ne peux pas vous aider",
+   "je ne peux pas t'aider", "je ne peux pas répondre", "no puedo ayudarte", "no puedo ayudarle",
+   "no puedo ayudar con", "non posso aiutarti", "non posso aiutarla",
 }
 local IGNORANCE = {
    "i don't know", "i do not know", "i have no information", "i'm not sure", "i am not sure",
@@ -43,7 +47,7 @@ local HEDGES = {
 }
 
 local JSON_WORDS = { "as json", "in json", "valid json", "json object", "json array", "json only",
-   "only json" }
+   "only json", "answer with json", "reply with json", "respond with json" }
 
 -- ---- one pass over a text: which of these phrases does it hold? Most hold none. ----
 

@@ -90,6 +90,17 @@ def test_every_policy_says_who_was_looked_at():
         check(name in quiet or lines[name]["answered_by"] in [d["model"] for d in decisions], lines[name])
 
 
+def test_the_parameters_of_a_chain_s_parts_are_told():
+    own = {"guardrail": {"cap": 9}}
+    with Sim() as sim, gateway(sim, trace_log="t.jsonl", policy=["guardrail", "careful"], policies=own) as engine:
+        answer = engine.chat("auto", "What is the capital of Australia?", {"x-baton-param-threshold": "0.75"})
+        equal(answer.status, 200, answer)
+        (line,) = records(os.path.join(engine.dir, "t.jsonl"), 1)
+    parts = {n["note"]["part"]: n["note"]["params"] for n in line["notes"] if "part" in n["note"]}
+    equal((parts["guardrail"]["cap"], parts["guardrail"]["patience"]), (9, 8), parts)
+    equal((parts["careful"]["threshold"], parts["careful"]["api_key"]), (0.75, "[hidden]"), parts)
+
+
 def test_one_line_for_each_request_says_it_all():
     with Sim() as sim, gateway(sim, args=("--trace-log", "trace.jsonl")) as engine:
         path = os.path.join(engine.dir, "trace.jsonl")
@@ -260,14 +271,11 @@ def test_every_door_takes_hints_and_parameters():
             check("x-baton-param-threshold: must be a number from 0 to 1, not '2'" in bad.body.decode(), (path, bad.body.decode()))
 
 
-def test_closed_and_unknown_parameters_are_named():
+def test_closed_parameters_are_named_and_others_are_hints():
     with Sim() as sim, gateway(sim) as engine:
         closed = engine.chat("careful", headers={"x-baton-param-closed": "1"})
         equal((closed.status, closed.json()["error"]["param"]), (400, "x-baton-param-closed"))
         check("does not let callers set" in closed.json()["error"]["message"], closed.body.decode())
-        unknown = engine.chat("sim/mini", headers={"x-baton-param-tone": "1"})
-        equal(unknown.status, 400)
-        check("policy 'direct' has no such parameter" in unknown.body.decode(), unknown.body.decode())
         many = engine.chat("careful", headers={f"x-baton-param-p{i}": "1" for i in range(60)})
         equal(many.status, 400)
         long = engine.chat("careful", headers={"x-baton-param-mode": "x" * 2000})
@@ -276,6 +284,9 @@ def test_closed_and_unknown_parameters_are_named():
         equal(engine.chat("careful", headers={"x-baton-param-" + "n" * 500: "x"}).status, 400)
         equal(engine.chat("careful", metadata={"closed": 9, "other": "x"}).status, 200)
         equal(len(sim.log(model="mini")), 0)  # nothing wrong reached a provider
+        equal(engine.chat("sim/mini", headers={"x-baton-param-tone": "1"}).status, 200)
+        hints = engine.chat("careful", headers={"x-baton-param-mode": "context", "x-baton-param-Customer-Of": "law"})
+        equal(sorted(hints.text().split()), ["customer_of=law", "mode=context"])
 
 
 # ---- the command line -------------------------------------------------------------------------------

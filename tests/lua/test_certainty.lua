@@ -123,6 +123,7 @@ t.case("judge.confidence", function()
    near(judge.confidence { reply = { text = "Rome" }, samples = { { text = "paris" }, { text = "Paris" } } },
       1 / 3)
    t.equal(judge.confidence { reply = PARIS }, nil)
+   t.equal(select(2, judge.confidence { reply = "Paris" }), nil, "nothing to go by has no name")
    p, source = judge.confidence { reply = { text = "x", logprobs = logprobs(0.8) }, ask = true, req = "q" }
    near(p, 0.8)
    t.equal({ source, #asked }, { "logprobs", 0 })
