@@ -45,8 +45,8 @@ struct building {
     const struct source *file; /* the one being loaded: an error may not know its place */
 };
 
-/* Registry key: policies by name, while they are loaded. */
-static const char policies_key = 0;
+/* Registry keys: policies by name, and their files' paths, while they are loaded. */
+static const char policies_key = 0, paths_key = 0;
 
 /* ---- the stages: each runs again and again until it returns false ---- */
 
@@ -59,6 +59,8 @@ static bool open_state(lua_State *L, struct building *b)
     lua_rawsetp(L, LUA_REGISTRYINDEX, &generation_chunks_key);
     lua_newtable(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &policies_key);
+    lua_newtable(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &paths_key);
     lua_err_open(L);
     sandbox_open(L);
     lua_pushcfunction(L, generation_l_require);
@@ -107,12 +109,12 @@ static bool is_policy(const char *name)
 }
 
 /* Stack: policies. */
-static void load_policy(lua_State *L, const char *name)
+static void load_policy(lua_State *L, const struct source *s)
 {
     int policies = lua_gettop(L);
 
     lua_rawgetp(L, LUA_REGISTRYINDEX, &generation_chunks_key);
-    lua_getfield(L, -1, name);
+    lua_getfield(L, -1, s->name);
     lua_call(L, 0, 1);
     if (!lua_istable(L, -1) || lua_getfield(L, -1, "run") != LUA_TFUNCTION)
         lua_place_error(L,
@@ -121,10 +123,13 @@ static void load_policy(lua_State *L, const char *name)
     lua_pop(L, 1);
     if (lua_getfield(L, -1, "name") != LUA_TSTRING)
         lua_place_error(L, "the policy has no name");
-    if (lua_getfield(L, policies, lua_tostring(L, -1)) != LUA_TNIL)
-        lua_place_error(L, "another file already defines a policy called '%s'",
-                        lua_tostring(L, -2));
-    lua_pop(L, 1);
+    const char *called = lua_tostring(L, -1);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &paths_key);
+    if (lua_getfield(L, -1, called) != LUA_TNIL)
+        lua_place_error(L, "%s already defines a policy called '%s'", lua_tostring(L, -1), called);
+    lua_pushstring(L, s->path);
+    lua_setfield(L, -3, called);
+    lua_pop(L, 2);
     lua_insert(L, -2);
     lua_rawset(L, policies);
 }
@@ -139,7 +144,7 @@ static bool run_policy(lua_State *L, struct building *b)
         return false;
     b->file = &sources->items[b->at++];
     lua_rawgetp(L, LUA_REGISTRYINDEX, &policies_key);
-    load_policy(L, b->file->name);
+    load_policy(L, b->file);
     b->file = NULL;
     return true;
 }
@@ -153,6 +158,8 @@ static bool add_policies(lua_State *L, struct building *b)
     lua_setfield(L, -2, "policies");
     lua_pushnil(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &policies_key);
+    lua_pushnil(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &paths_key);
     return false;
 }
 

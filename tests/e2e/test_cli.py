@@ -174,6 +174,17 @@ def test_check_names_file_and_line_of_a_broken_policy():
                 check(wanted in done.output, f"{wanted} is not named: {done.output}")
 
 
+def test_two_policies_of_one_name_are_both_named():
+    with folder() as d:
+        for name in ("mine/aaa.lua", "mine/zzz.lua"):  # what is loaded before and after the shipped one
+            write(d, name, 'return require("policy").define { name = "cascade", run = print }\n')
+            done = baton("check", "mine", cwd=d)
+            equal(done.returncode, 1, done.output)
+            for part in (name, "policies/cascade.lua", "already defines a policy called 'cascade'"):
+                check(part in done.stderr, f"{part} is not in: {done.stderr}")
+            Path(d, name).unlink()
+
+
 def test_check_names_the_wrong_field_of_a_configuration():
     with folder() as d:
         path = Path(d, "baton.lua")
