@@ -34,7 +34,7 @@ local function decide(req, winner, confidence, votes, p)
 end
 
 local function run(req, p)
-   if req.tools then return ask.once(p.strong, req) end -- calls of tools cannot be compared as texts
+   if req.tools then return ask.target(p.strong, req) end -- calls of tools cannot be compared as texts
    local members, replies, failures = ask.members(p.models, p.selector, p.need, req), {}, {}
    local asked, winner, groups, enough = 0, nil, {}, false
    while not enough and asked < #members do

@@ -25,6 +25,21 @@ local function stronger(passed, i, req)
    return all
 end
 
+-- Where no stronger tier answers, the next weaker one does: better than nobody, but not for a prompt that is
+-- too long.
+local function weaker(req, first, err)
+   local reply
+   for i = first - 1, 1, -1 do
+      if policy.hopeless(err) or err.code == "context_length" then return nil, err end
+      local target = { tier = TIERS[i] }
+      trace.decide { model = why.name(target, req), tier = TIERS[i], reason = err.code,
+         candidates = why.failed(nil, { tier = TIERS[#TIERS] }, err, req) }
+      reply, err = ask.once(target, req)
+      if reply then return reply end
+   end
+   return nil, err
+end
+
 -- A tier that fails hands over to the next stronger one. A request that is wrong in itself fails everywhere.
 local function run(req, p)
    local score = classify.complexity(req)
@@ -41,9 +56,7 @@ local function run(req, p)
       if policy.hopeless(err) then return nil, err end
       log.info("next tier", { tier = tier, code = err.code })
    end
-   -- No tier from here on can do what the request needs (see pictures, call tools): the best model that can.
-   if err.code == "no_candidate" then return ask.once({ prefer = "quality" }, req) end
-   return nil, err
+   return weaker(req, first, err)
 end
 
 return policy.define {

@@ -30,7 +30,7 @@ end
 
 local function run(req, p)
    local arbiter = { tier = p.arbiter }
-   if req.tools then return ask.once(arbiter, req) end -- calls of tools cannot be voted on as texts
+   if req.tools then return ask.target(arbiter, req) end -- calls of tools cannot be voted on as texts
    local members = ask.members(p.models, p.selector, p.size, req)
    local replies, failures = ask_all(req, members, p)
    local winner, agreement, groups = consensus.majority(replies, { by = p.by })

@@ -24,6 +24,7 @@ local function run(req, p)
       function() return llm.stream(second, req) end,
       { model = first.name, of = req.stream == true and "ttft" or "latency", otherwise = p.otherwise,
          share = p.share })
+   if not reply and who.code == "context_length" then return ask.instead(first, req, who) end
    if not reply then return nil, who end
    local late = who == 2
    trace.decide { model = reply.name, reason = late and "the first took too long" or "in time",

@@ -29,7 +29,7 @@ local function propose(req, p)
 end
 
 local function run(req, p)
-   if req.tools then return ask.once(p.aggregator, req) end -- calls of tools cannot be merged as texts
+   if req.tools then return ask.target(p.aggregator, req) end -- calls of tools cannot be merged as texts
    local proposals, err, fates = propose(req, p)
    if next(proposals) == nil and err and policy.hopeless(err) then return nil, err end
    if next(proposals) == nil then

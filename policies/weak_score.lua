@@ -30,7 +30,7 @@ local function gain(req, reply, p)
 end
 
 local function run(req, p)
-   if req.tools then return ask.once(p.strong, req) end -- calls of tools are no answers to be read
+   if req.tools then return ask.target(p.strong, req) end -- calls of tools are no answers to be read
    local reply, err = ask.whole(p.weak, req)
    if not reply then
       if policy.hopeless(err) then return nil, err end

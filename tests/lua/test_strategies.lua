@@ -41,7 +41,10 @@ local function world(answers, more)
       if type(answer) == "function" then answer = answer(req, opts or {}) end
       if answer == nil then answer = { fails = "unavailable" } end
       if type(answer) == "string" then answer = { text = answer } end
-      if answer.fails then return nil, { code = answer.fails, message = answer.fails, retryable = true } end
+      if answer.fails then
+         local code = answer.fails
+         return nil, { code = code, message = code, retryable = code ~= "context_length" }
+      end
       local reply = { finish_reason = "stop", name = entry.name, model = entry.model, cost = 0, how = how }
       for key, value in pairs(answer) do reply[key] = value end
       return reply, reply.value
@@ -524,6 +527,33 @@ t.case("what a filter says of the content is passed on, not routed around", func
    local blocked = {}
    for name in pairs(ALL) do blocked[name] = { fails = "content_filter" } end
    is("chat p/fast, chat p/standard, chat q/standard", "content_filter", "ensemble", blocked, EASY)
+end)
+
+t.case("a request with tools is answered while the expert is out", function()
+   local tooled = { tools = { { type = "function", ["function"] = { name = "f" } } } }
+   table.insert(MODELS, { name = "p/tooled", provider = "p", tier = "standard", input = 2, output = 8,
+      context = 99000, capabilities = { "tools" } })
+   local answers = all_but "q/expert"
+   answers["p/tooled"] = "tooled"
+   for _, name in ipairs { "agreement", "ensemble", "panel", "weak_score" } do
+      is("stream q/expert, stream p/tooled", "tooled", name, answers, request(EASY, tooled))
+   end
+   table.remove(MODELS)
+end)
+
+t.case("complexity: a weaker tier answers when no stronger one does, but not what is too long", function()
+   is("stream q/expert, stream p/standard", "standard", "complexity", all_but "q/expert", HARD)
+   is("stream q/expert, stream p/standard, stream p/fast", "fast", "complexity", { ["p/fast"] = "fast" },
+      HARD)
+   for _, code in ipairs { "context_length", "bad_request" } do
+      is("stream q/expert", code, "complexity", { ["q/expert"] = { fails = code } }, HARD)
+   end
+end)
+
+t.case("hedged: a prompt that is too long goes to a larger model", function()
+   local answers = all_but()
+   answers["p/standard"] = { fails = "context_length" }
+   is("stream p/standard, stream q/standard", "other", "hedged", answers, EASY)
 end)
 
 t.case("a request with a picture goes to models that can see, whatever the policy", function()
