@@ -71,8 +71,8 @@ function ask.members(list, selector, size, req)
    return table.move(models.find(ask.selector(selector, req)), 1, size, 1, {})
 end
 
--- A prompt that is too long for a model fits only a larger one.
-local function is_larger(entry, first)
+-- ask.is_larger(entry, first) -> boolean: a prompt that is too long for a model fits only a larger one.
+function ask.is_larger(entry, first)
    return (entry.context or math.huge) > (first.context or 0)
 end
 
@@ -90,7 +90,7 @@ function ask.instead(first, req, err, opts)
    local failed = { { model = first.name, why = err.code } }
    for _, other in ipairs(stand_ins(first, req, opts)) do
       local entry = models.resolve(other)
-      if left > 0 and entry and not (too_long and not is_larger(entry, first)) then
+      if left > 0 and entry and not (too_long and not ask.is_larger(entry, first)) then
          left = left - 1
          log.info("another model instead", { from = first.name, to = entry.name, code = err.code })
          trace.decide { model = entry.name, reason = err.code, candidates = failed }

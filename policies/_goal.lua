@@ -1,6 +1,7 @@
 -- _goal: what the policies cost, quality, balanced and latency have in common: the model that is best for one
 -- goal, and the next best when it fails.
 -- SPDX-License-Identifier: MIT
+local ask = require "_ask"
 local llm = require "llm"
 local models = require "models"
 local policy = require "policy"
@@ -52,15 +53,19 @@ function goal.run(prefer)
    return function(req, p)
       local list, cut, is_late = candidates(prefer, req, p)
       if not list then return nil, cut end
-      local failed, err
-      for i = 1, math.min(p.tries, #list) do
-         local entry = list[i]
-         trace.decide { model = entry.name, reason = i == 1 and prefer or err.code,
-            candidates = others(failed, list, i, cut, is_late) }
-         local reply
-         reply, err = llm.stream(entry, req, { timeout = p.timeout })
-         if reply or policy.hopeless(err) then return reply, err end
-         failed = why.failed(failed, entry, err)
+      local asked, failed, err, too_small = 0, nil, nil, nil
+      for i, entry in ipairs(list) do
+         if asked == p.tries then break end
+         if not too_small or ask.is_larger(entry, too_small) then
+            asked = asked + 1
+            trace.decide { model = entry.name, reason = asked == 1 and prefer or err.code,
+               candidates = others(failed, list, i, cut, is_late) }
+            local reply
+            reply, err = llm.stream(entry, req, { timeout = p.timeout })
+            if reply or policy.hopeless(err) then return reply, err end
+            failed = why.failed(failed, entry, err)
+            if err.code == "context_length" then too_small = entry end
+         end
       end
       if err then return nil, err end
       return llm.fail("no_candidate", ("no model has a quality of %g or more"):format(p.min_quality))

@@ -550,6 +550,14 @@ t.case("complexity: a weaker tier answers when no stronger one does, but not wha
    end
 end)
 
+t.case("cost and quality: a prompt that is too long goes to larger models only", function()
+   local long = { fails = "context_length" }
+   is("stream q/expert", "context_length", "quality", { ["q/expert"] = long }, EASY)
+   local answers = all_but()
+   answers["p/fast"], answers["p/standard"] = long, long
+   is("stream p/fast, stream p/standard, stream q/standard", "other", "cost", answers, EASY)
+end)
+
 t.case("hedged: a prompt that is too long goes to a larger model", function()
    local answers = all_but()
    answers["p/standard"] = { fails = "context_length" }
