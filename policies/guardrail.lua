@@ -3,6 +3,7 @@
 -- SPDX-License-Identifier: MIT
 local ask = require "_ask"
 local clock = require "clock"
+local models = require "models"
 local policy = require "policy"
 local task = require "task"
 local trace = require "trace"
@@ -19,6 +20,10 @@ local function run(req, p, next)
    if reply or policy.hopeless(err) then return reply, err end
    local left = p.cap - (clock.monotonic() - begun)
    if left <= 0 then return nil, err end
+   local first = err.code == "context_length" and not next and models.resolve(ask.selector(p.model, req))
+   if first then -- the fastest model may be as small
+      return task.within(left, function() return ask.instead(first, req, err) end)
+   end
    local reason = err.code == "timeout" and "too slow" or err.code
    trace.decide { model = why.name(p.faster, req), reason = reason, left = left,
       candidates = not next and why.add(nil, p.model, reason, req) or nil }

@@ -558,9 +558,10 @@ t.case("cost and quality: a prompt that is too long goes to larger models only",
    is("stream p/fast, stream p/standard, stream q/standard", "other", "cost", answers, EASY)
 end)
 
-t.case("hedged: a prompt that is too long goes to a larger model", function()
+t.case("hedged, guardrail: a prompt that is too long goes to a larger model", function()
    local answers = all_but()
    answers["p/standard"] = { fails = "context_length" }
+   is("stream p/standard, stream q/standard", "other", "guardrail", answers, EASY)
    is("stream p/standard, stream q/standard", "other", "hedged", answers, EASY)
 end)
 
