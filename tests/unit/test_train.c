@@ -42,7 +42,7 @@ static void read_rows(struct train_data *d)
 
 static void train_with(const struct train_data *d, const bool *use, size_t bytes, struct buf *file)
 {
-    const struct train_options options = {.how = {12, 2, 5},
+    const struct train_options options = {.how = {12, 2, 5, false},
                                           .bytes_max = bytes,
                                           .held_back = 0.2,
                                           .other_share = 0.2,
