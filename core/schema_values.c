@@ -50,11 +50,11 @@ bool run_number(struct run *r, const struct schema_node *node, uint32_t at)
     n.small = json_int(n.text, &n.fast) == 0;
     if (rules->min.there && compare(&n, &rules->min) < 0)
         ok = run_wrong(r, node, at, "minimum", below);
-    if (rules->max.there && compare(&n, &rules->max) > 0)
+    if (rules->max.there && (ok || r->all) && compare(&n, &rules->max) > 0)
         ok = run_wrong(r, node, at, "maximum", above);
-    if (rules->above.there && compare(&n, &rules->above) <= 0)
+    if (rules->above.there && (ok || r->all) && compare(&n, &rules->above) <= 0)
         ok = run_wrong(r, node, at, "exclusiveMinimum", "must be above");
-    if (rules->below.there && compare(&n, &rules->below) >= 0)
+    if (rules->below.there && (ok || r->all) && compare(&n, &rules->below) >= 0)
         ok = run_wrong(r, node, at, "exclusiveMaximum", "must be below");
     if (rules->factor.there && (ok || r->all) && !is_multiple(r, &n, &rules->factor))
         ok = run_wrong(r, node, at, "multipleOf", "must be a multiple of");
@@ -245,7 +245,7 @@ bool run_array(struct run *r, const struct schema_node *node, uint32_t at, struc
     if (a->min >= 0 && (int64_t)v->n < a->min && !v->open)
         ok = run_wrong(r, node, at, "minItems", "must have at least %lld items, has %u",
                        (long long)a->min, v->n);
-    if (a->max >= 0 && (int64_t)v->n > a->max)
+    if (a->max >= 0 && (ok || r->all) && (int64_t)v->n > a->max)
         ok = run_wrong(r, node, at, "maxItems", "must have at most %lld items, has %u",
                        (long long)a->max, v->n);
     if ((a->prefix.n || a->rest) && (ok || r->all))
@@ -327,7 +327,7 @@ static bool check_dependent(struct run *r, const struct schema_node *node, uint3
     bool ok = true;
 
     for (; d && (ok || r->all); d = d->next) {
-        if (d->node)
+        if (d->node && (ok || r->all))
             ok &= run_check(r, d->node, at, seen);
         for (uint32_t i = 0; i < d->n && (ok || r->all) && !r->t->places[at].open; i++)
             if (!has_member(r, at, d->names[i]))
@@ -352,7 +352,8 @@ static bool check_patterns(struct run *r, const struct object_rules *o, uint32_t
     return ok && !r->failed;
 }
 
-/* One member by all that is said of members; *known: somebody spoke of it. */
+/* One member by all that is said of members, up to the first fault unless all are wanted; *known: somebody spoke of
+ * it. */
 static inline bool check_member(struct run *r, const struct schema_node *node, uint32_t key,
                                 const struct schema_property *p, bool *known)
 {
@@ -363,16 +364,16 @@ static inline bool check_member(struct run *r, const struct schema_node *node, u
         *known = true;
         ok = run_check(r, p->node, key + 1, NULL);
     }
-    if (o->n_patterns)
+    if (o->n_patterns && (ok || r->all))
         ok &= check_patterns(r, o, key, known);
-    if (!*known && o->additional) {
+    if (!*known && o->additional && (ok || r->all)) {
         *known = true;
         if (o->additional->answer == ANSWER_FALSE)
             ok = run_wrong(r, node, key + 1, "additionalProperties", "is not allowed here");
         else
             ok &= run_check(r, o->additional, key + 1, NULL);
     }
-    if (o->names)
+    if (o->names && (ok || r->all))
         ok &= run_check(r, o->names, key, NULL);
     return ok;
 }
@@ -412,7 +413,7 @@ bool run_object(struct run *r, const struct schema_node *node, uint32_t at, stru
     if (o->min >= 0 && (int64_t)v->n < o->min && !v->open)
         ok = run_wrong(r, node, at, "minProperties", "must have at least %lld members, has %u",
                        (long long)o->min, v->n);
-    if (o->max >= 0 && (int64_t)v->n > o->max)
+    if (o->max >= 0 && (ok || r->all) && (int64_t)v->n > o->max)
         ok = run_wrong(r, node, at, "maxProperties", "must have at most %lld members, has %u",
                        (long long)o->max, v->n);
     if (!ok && !r->all)

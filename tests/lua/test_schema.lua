@@ -104,6 +104,24 @@ t.case("values and bytes are checked alike", function()
    t.equal(#errs, 0)
 end)
 
+t.case("one fault is told unless all are wanted, however many rules find one", function()
+   local cases = {
+      { [[{"propertyNames":{"enum":["q"]},"additionalProperties":{"maxItems":0}}]], '{"a":[1],"b":[2]}', 4 },
+      { [[{"properties":{"a":false},"patternProperties":{"a":false,"^a":false}}]], '{"a":1}', 3 },
+      { [[{"minProperties":3,"maxProperties":1}]], '{"a":1,"b":2}', 2 },
+      { [[{"minItems":3,"maxItems":1}]], "[1,2]", 2 },
+      { [[{"minimum":5,"maximum":1,"exclusiveMinimum":5,"exclusiveMaximum":1}]], "3", 4 },
+      { [[{"minLength":5,"maxLength":1,"pattern":"x","const":1,"enum":[2]}]], '"abc"', 4 },
+      { [[{"dependentSchemas":{"a":false},"dependentRequired":{"a":["b","c"]}}]], '{"a":1}', 3 },
+   }
+   for _, case in ipairs(cases) do
+      local validator = schema.compile(case[1])
+      local _, first = validator:check_json(case[2])
+      local _, all = validator:check_json(case[2], { all = true })
+      t.equal({ #first, #all }, { 1, case[3] })
+   end
+end)
+
 t.case("a schema is compiled once, whatever it came as", function()
    local text = '{"type":"integer"}'
    t.ok(schema.compile(text) == schema.compile(text))
