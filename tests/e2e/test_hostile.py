@@ -10,7 +10,7 @@ import json
 import threading
 import time
 
-from base import check, equal, eventually, slow
+from base import Skip, check, equal, eventually, slow
 from harness import behind, sanitized
 from test_isolation import CJSON, DEEP, TIGHT, WRITES, define
 from upstream import completion, words
@@ -579,6 +579,8 @@ def test_a_policy_that_fills_the_heap_is_refused_and_the_others_are_served():
 
 def test_small_blocks_that_hold_large_chunks_are_counted():
     """One text is kept of each chunk, in size after size: little lives, much is held, and that has an end, too."""
+    if sanitized():
+        raise Skip("built with a sanitizer: each block is malloc's own")
     keep = """
        local kept, all = {}, {}
        for size = 40, 2400, 96 do
@@ -592,7 +594,7 @@ def test_small_blocks_that_hold_large_chunks_are_counted():
         equal(gateway.chat("raw/echo").status, 200)
         before = gateway.rss()
         answer = gateway.chat("pins", timeout=40)
-        check(sanitized() or gateway.rss() - before < 120e6, f"{(gateway.rss() - before) / 1e6:.0f} MB more")
+        check(gateway.rss() - before < 120e6, f"{(gateway.rss() - before) / 1e6:.0f} MB more")
         equal((answer.status, answer.error()["code"]), (500, "budget"), repr(answer))
         equal(label(gateway, "pins"), "heap")
         equal(gateway.chat("raw/echo").status, 200)

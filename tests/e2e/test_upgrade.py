@@ -122,19 +122,23 @@ def only_what_is_needed(gateway):
     equal(sorted(children(gateway.pid)), sorted(workers(gateway)), "processes")
 
 
+# Seconds in which a new master is there, with a sanitizer, beside other tests, and at a trial's low priority.
+SLOW_START = 90
+
+
 def test_old_streams_end_in_their_old_workers():
     play = Held()
     with Provider(play) as upstream:
         members = {"default_model": "raw/echo"}
         with engine(members, {"raw": provider(upstream.base_url)}) as (_, gateway):
-            clients = [gateway.open_chat("raw/echo", stream=True, timeout=60) for _ in range(6)]
+            clients = [gateway.open_chat("raw/echo", stream=True, timeout=200) for _ in range(6)]
             upstream.received(6)
             first = upgrade(gateway, settled=False)
-            clients += [gateway.open_chat("raw/echo", stream=True, timeout=60) for _ in range(6)]
-            upstream.received(12)
+            clients += [gateway.open_chat("raw/echo", stream=True, timeout=200) for _ in range(6)]
+            upstream.received(12, SLOW_START)
             second = upgrade(gateway, settled=False)
-            clients += [gateway.open_chat("raw/echo", stream=True, timeout=60) for _ in range(6)]
-            upstream.received(18)
+            clients += [gateway.open_chat("raw/echo", stream=True, timeout=200) for _ in range(6)]
+            upstream.received(18, SLOW_START)
             check(any(alive(p) for p in first), "the first workers left their streams")
             check(any(alive(p) for p in second), "the second workers left their streams")
             play.release()
