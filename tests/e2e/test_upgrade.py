@@ -124,13 +124,14 @@ def only_what_is_needed(gateway):
 
 # Seconds in which a new master is there, with a sanitizer, beside other tests, and at a trial's low priority.
 SLOW_START = 90
+HELD = {"connect": 2, "first_byte": 400, "stall": 400, "total": 400}  # held streams outlive that
 
 
 def test_old_streams_end_in_their_old_workers():
     play = Held()
     with Provider(play) as upstream:
         members = {"default_model": "raw/echo"}
-        with engine(members, {"raw": provider(upstream.base_url)}) as (_, gateway):
+        with engine(members, {"raw": provider(upstream.base_url, timeouts=HELD)}) as (_, gateway):
             clients = [gateway.open_chat("raw/echo", stream=True, timeout=200) for _ in range(6)]
             upstream.received(6)
             first = upgrade(gateway, settled=False)
