@@ -2,6 +2,8 @@
 -- alike is mostly right, and only where they differ the strong model is asked.
 -- SPDX-License-Identifier: MIT
 --
+-- An answer that a provider's filter has ended is one of several here: the other models are asked anyway.
+--
 -- On recorded outcomes this is as right as the strong model alone, at a fraction of its calls: agreement of
 -- independent models says more than one model's confidence. Models of one family err together; take
 -- different ones.

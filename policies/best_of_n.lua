@@ -2,6 +2,8 @@
 -- asked several times, and the answer that comes most often wins.
 -- SPDX-License-Identifier: MIT
 --
+-- An answer that a provider's filter has ended is one of several here: the other models are asked anyway.
+--
 -- Self-consistency (Wang et al. 2022, arXiv 2203.11171), ended early when the rest cannot change the outcome.
 local ask = require "_ask"
 local consensus = require "consensus"

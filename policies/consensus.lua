@@ -1,6 +1,8 @@
 -- Choose this when an answer counts only if models agree on it: they answer side by side, stop as soon as
 -- the outcome is clear, and an expert decides where they disagree.
 -- SPDX-License-Identifier: MIT
+--
+-- An answer that a provider's filter has ended is one of several here: the other models are asked anyway.
 local ask = require "_ask"
 local consensus = require "consensus"
 local llm = require "llm"

@@ -1,6 +1,8 @@
 -- Choose this when a wrong answer costs more than three calls: several models answer at once, the majority
 -- wins.
 -- SPDX-License-Identifier: MIT
+--
+-- An answer that a provider's filter has ended is one of several here: the other models are asked anyway.
 local ask = require "_ask"
 local consensus = require "consensus"
 local errors = require "errors"

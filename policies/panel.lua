@@ -2,6 +2,8 @@
 -- aggregator makes one answer of theirs.
 -- SPDX-License-Identifier: MIT
 --
+-- An answer that a provider's filter has ended is one of several here: the other models are asked anyway.
+--
 -- One layer of Mixture-of-Agents (Wang et al. 2024, arXiv 2406.04692).
 local ask = require "_ask"
 local consensus = require "consensus"
