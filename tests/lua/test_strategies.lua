@@ -527,6 +527,9 @@ t.case("what a filter says of the content is passed on, not routed around", func
    local blocked = {}
    for name in pairs(ALL) do blocked[name] = { fails = "content_filter" } end
    is("chat p/fast, chat p/standard, chat q/standard", "content_filter", "ensemble", blocked, EASY)
+   -- of several that are asked side by side it is one
+   local one = { ["p/fast"] = filtered, ["p/standard"] = "2", ["q/standard"] = "2" }
+   is("chat p/fast, chat p/standard, chat q/standard", "2", "ensemble", one, "1 + 1?")
 end)
 
 t.case("a request with tools is answered while the expert is out", function()
