@@ -66,12 +66,13 @@ static int ms_field(lua_State *L, const char *name, int otherwise)
     return ms > 0 ? ms : 1;
 }
 
-static int int_field(lua_State *L, const char *name, int otherwise)
+/* A whole number from 1 on; 1 for anything else. */
+static int count_field(lua_State *L, const char *name)
 {
     more_field(L, name);
-    int n = lua_isinteger(L, -1) ? (int)lua_tointeger(L, -1) : otherwise;
+    lua_Integer n = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : 1;
     lua_pop(L, 1);
-    return n;
+    return n < 1 ? 1 : n > INT_MAX ? INT_MAX : (int)n;
 }
 
 static void put(lua_State *L, struct box *box, const char *text, bool ends)
@@ -82,17 +83,11 @@ static void put(lua_State *L, struct box *box, const char *text, bool ends)
         luaL_error(L, "line:call: the headers are larger than %d bytes", HEAD_MAX);
 }
 
-/* What the line's own fields lack, one after the other, each ended by NUL: the key, and what only this call has. */
-static void make_head(lua_State *L, struct box *box, const struct line *line, size_t key)
+/* What only this call has of header lines, one after the other, each ended by NUL. */
+static void read_head(lua_State *L, struct box *box)
 {
     int n = 0;
 
-    if (key < line->provider->key_count) {
-        put(L, box, line->key_name, false);
-        put(L, box, ": ", false);
-        put(L, box, line->key_prefix, false);
-        put(L, box, line->provider->keys[key], true);
-    }
     if (lua_getfield(L, OUT, "headers") == LUA_TTABLE)
         for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
             if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING)
@@ -104,6 +99,24 @@ static void make_head(lua_State *L, struct box *box, const struct line *line, si
             put(L, box, lua_tostring(L, -1), true);
         }
     lua_pop(L, 1);
+}
+
+/* The key's line behind them; the key itself last, so that no larger block leaves a copy of it behind. */
+static int add_key(struct box *box, const struct line *line, size_t key, struct err *err)
+{
+    const char *text = key < line->provider->key_count ? line->provider->keys[key] : NULL;
+
+    if (!text)
+        return 0;
+    if (strpbrk(text, "\r\n"))
+        return err_set(err, ERR_AUTH, "key %zu of provider '%s' has a line break", key + 1,
+                       line->provider->name);
+    if (buf_puts(&box->head, line->key_name) < 0 || buf_puts(&box->head, ": ") < 0 ||
+        buf_puts(&box->head, line->key_prefix) < 0 ||
+        buf_add(&box->head, text, strlen(text) + 1) < 0)
+        return err_set(err, ERR_BAD_REQUEST, "line:call: the headers are larger than %d bytes",
+                       HEAD_MAX);
+    return 0;
 }
 
 /* Is there a field of that name among the n lines? */
@@ -273,39 +286,65 @@ static int keep_deadline(const struct generation *g, const struct task *t, struc
     return 0;
 }
 
-static int start(lua_State *L, struct box *box, const struct line *line, struct err *err)
+/* What a script says of a call beside its body and header fields. */
+struct terms {
+    int first_byte_ms, stall_ms, total_ms;
+    int choices;
+    struct call_bounds bounds;
+};
+
+static void read_terms(lua_State *L, const struct provider *p, struct terms *terms)
 {
-    struct generation *g = generation_of(L);
+    *terms = (struct terms){
+        .first_byte_ms = ms_field(L, "first_byte", p->timeouts.first_byte_ms),
+        .stall_ms = ms_field(L, "stall", p->timeouts.stall_ms),
+        .total_ms = ms_field(L, "timeout", p->timeouts.total_ms),
+        .choices = count_field(L, "choices"),
+        .bounds = read_bounds(L),
+    };
+}
+
+/* The body and the head leave. */
+static int start(const struct task *t, struct box *box, const struct line *line,
+                 const struct terms *terms, struct err *err)
+{
+    struct generation *g = t->gen;
     const struct provider *p = line->provider;
     const char *lines[LINE_FIELDS_MAX + EXTRA_MAX];
     struct ask_call ask = {
         .method = line->method,
         .url = line->url,
         .headers = lines,
-        .header_count = all_lines(line, box, lines),
         .connect_ms = p->timeouts.connect_ms,
-        .first_byte_ms = ms_field(L, "first_byte", p->timeouts.first_byte_ms),
-        .stall_ms = ms_field(L, "stall", p->timeouts.stall_ms),
-        .total_ms = ms_field(L, "timeout", p->timeouts.total_ms),
+        .first_byte_ms = terms->first_byte_ms,
+        .stall_ms = terms->stall_ms,
+        .total_ms = terms->total_ms,
         .answer_max = p->answer_max,
         .http2 = p->http2,
     };
 
-    if (keep_deadline(g, task_of(L), &ask, err) < 0)
+    if (add_key(box, line, box->admission.ticket.key_index, err) < 0 ||
+        keep_deadline(g, t, &ask, err) < 0)
         return -1;
-    int choices = int_field(L, "choices", 1);
-    struct call_bounds bounds = read_bounds(L);
-    make_body(
-        L,
-        box); /* last: nothing that is large waits for the collector when something above raises */
+    ask.header_count = all_lines(line, box, lines);
     ask.body = buf_take(&box->body, &ask.body_len);
     box->sent = ask.body_len;
-    if (call_start(&box->call, g->rt->fx, &ask, line->wire, line->stream, choices, err) < 0)
+    int started =
+        call_start(&box->call, g->rt->fx, &ask, line->wire, line->stream, terms->choices, err);
+    buf_wipe(&box->head);
+    if (started < 0)
         return -1;
-    if (call_bound(&box->call, &bounds, err) == 0)
+    if (call_bound(&box->call, &terms->bounds, err) == 0)
         return 0;
     call_deinit(&box->call);
     return -1;
+}
+
+/* It is not made: what was composed need not wait for the collector. */
+static void drop_request(struct box *box)
+{
+    buf_deinit(&box->body);
+    buf_wipe(&box->head);
 }
 
 /* Not to be called now: nil, err with 'retry_after' and 'refused', the reason in a word. */
@@ -355,18 +394,23 @@ static void tell_refused(const struct line *line, struct story *s,
     story_add(s, &attempt);
 }
 
+/* How the script names the call. */
+static void read_names(lua_State *L, struct admission *a)
+{
+    more_field(L, "label");
+    const char *label = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+    snprintf(a->label, sizeof a->label, "%s", label);
+    lua_pop(L, 1);
+    a->retry = count_field(L, "try") - 1;
+}
+
 /* From now on the end of the call is told. */
-static void follow(lua_State *L, struct box *box, const struct line *line, struct story *s)
+static void follow(struct box *box, const struct line *line, struct story *s)
 {
     struct admission *a = &box->admission;
 
     a->begun_us = box->call.started_us;
     a->stream = line->stream;
-    more_field(L, "label");
-    const char *label = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
-    snprintf(a->label, sizeof a->label, "%s", label);
-    lua_pop(L, 1);
-    a->retry = int_field(L, "try", 1) - 1;
     a->story = s;
 }
 
@@ -403,6 +447,7 @@ static int l_call(lua_State *L)
 {
     const struct line *line = line_check(L, LINE_AT);
     struct health_refusal refusal;
+    struct terms terms;
     struct err err;
 
     lua_settop(L, MORE);
@@ -419,16 +464,22 @@ static int l_call(lua_State *L)
     struct task *t = task_of(L);
     check_calls(L, t);
     struct story *story = t->ledger ? t->ledger->story : NULL;
+    read_terms(L, line->provider, &terms);
+    if (story)
+        read_names(L, &box->admission);
+    read_head(L, box);
+    /* last: nothing that is large waits for the collector when something above raises */
+    make_body(L, box);
+    /* From here on nothing raises until the call is the task's: a place in its model's breaker would be held. */
     if (!admitted(L, box, line, &refusal)) {
+        drop_request(box);
         if (story)
             tell_refused(line, story, &refusal);
         return refused(L, line->model, &refusal);
     }
-    make_head(L, box, line, box->admission.ticket.key_index);
-    int started = start(L, box, line, &err);
-    buf_wipe(&box->head);
-    if (started < 0) {
+    if (start(t, box, line, &terms, &err) < 0) {
         admission_give_up(&box->admission);
+        drop_request(box);
         return lua_err_fail(L, &err);
     }
     if (t->ledger) {
@@ -439,7 +490,7 @@ static int l_call(lua_State *L)
     box->provider = line->provider;
     box->prices = line->prices;
     if (story)
-        follow(L, box, line, story);
+        follow(box, line, story);
     return wait_for_it(L, box, t);
 }
 

@@ -4,9 +4,11 @@
 local t = require "test"
 local blame = require "blame"
 local clock = require "clock"
+local codec = require "codec.openai"
 local errors = require "errors"
 local llm = require "llm"
 local models = require "models"
+local provider = require "provider"
 local task = require "task"
 local trace = require "trace"
 
@@ -144,6 +146,19 @@ t.case("what is cancelled counts against nobody, and frees the probe", function(
    t.equal(models.is_ready(models.resolve "sim/mini"), true)
    t.reply(200, t.completion "x")
    t.ok(llm.chat("sim/mini", "x"))
+end)
+
+t.case("a probe whose request cannot be composed is free for the next call at once", function()
+   local line = provider.line { provider = "sim", path = "/", wire = codec.wire, model = "sim/mini" }
+   for _, out in ipairs { { headers = { a = 1 } }, { body = 1 }, { body = "{}", headers = { a = "b\nc: d" } } } do
+      fail_times(5, "sim/mini")
+      task.sleep(10)
+      t.raises(function() line:call(out) end, "line:call: ")
+      t.equal(models.health("sim/mini").state, "half_open")
+      t.reply(200, t.completion "x")
+      t.ok(llm.chat("sim/mini", "x"))
+   end
+   t.raises(function() line:call({ body = "{}" }, { timeout = -1 }) end, "timeout must be seconds")
 end)
 
 t.case("timeouts, cut streams and nonsense count against the model", function()
