@@ -3,9 +3,8 @@
 #include "commands.h"
 #include "effect_live.h"
 #include "home.h"
+#include "load.h"
 #include "options.h"
-#include "tls.h"
-#include "worker.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,21 +32,6 @@ static void print_note(const char *text)
     printf("%s\n", text);
 }
 
-/* As the server tries them: a certificate, and the key that belongs to it. */
-static int check_files(const struct config *c, const char *path, struct err *err)
-{
-    struct tls *t = c->certificate ? tls_new(c->certificate, c->key, err) : NULL;
-
-    if (c->certificate && !t) {
-        struct err old = *err;
-        err_set(err, old.code, "configuration: tls.%s", old.message);
-        config_blame(path, err);
-        return -1;
-    }
-    tls_free(t);
-    return 0;
-}
-
 static void was_printed(const char *text)
 {
     (void)text;
@@ -66,7 +50,9 @@ static int load_all(struct checking *c, struct sources *sources, const char *con
         if (config_check(&loaded, c->home, config, NO_SIMULATOR, was_printed, err) < 0)
             return -1;
     }
-    if (check_files(&loaded, config, err) == 0) {
+    if (load_check_files(&loaded, true, err) < 0) {
+        config_blame(config, err);
+    } else {
         const struct generation_plan plan = {.sources = sources,
                                              .providers = &loaded.providers,
                                              .facts = {loaded.facts, strlen(loaded.facts)},

@@ -71,31 +71,28 @@ static int configure(struct load *l, struct err *err)
     return config_load_text(&l->config, &l->sources, l->config_name, text, url, err);
 }
 
-/* Is the certificate one, and its key there? Better refused now than found out by the first client. */
-static int check_certificate(const struct load *l, struct err *err)
+int load_check_files(const struct config *c, bool traces, struct err *err)
 {
-    const struct config *c = &l->config;
-    struct tls *t = c->certificate ? tls_new(c->certificate, c->key, err) : NULL;
-
-    if (c->certificate && !t) {
-        struct err old = *err;
-        err_set(err, old.code, "configuration: tls.%s", old.message);
-        config_blame_text(l->config_name, buf_span(&l->config_text), err);
-        return -1;
+    if (c->certificate) {
+        struct tls *t = tls_new(c->certificate, c->key, err);
+        if (!t) {
+            struct err old = *err;
+            return err_set(err, old.code, "configuration: tls.%s", old.message);
+        }
+        tls_free(t);
     }
-    tls_free(t);
+    if (traces && c->trace_log && trace_log_check(c->trace_log, err) < 0)
+        return err_prefix(err, "configuration: trace_log");
     return 0;
 }
 
-/* The same for the file of the trace log. */
-static int check_trace_log(const struct load *l, struct err *err)
+/* Better refused now than found out by the first client. */
+static int check_files(const struct load *l, struct err *err)
 {
-    const struct config *c = &l->config;
+    bool traces = l->w->o.serves && !l->w->o.trace_log; /* into the configured file */
 
-    if (!c->trace_log || !l->w->o.serves || l->w->o.trace_log ||
-        trace_log_check(c->trace_log, err) == 0)
+    if (load_check_files(&l->config, traces, err) == 0)
         return 0;
-    err_prefix(err, "configuration: trace_log");
     config_blame_text(l->config_name, buf_span(&l->config_text), err);
     return -1;
 }
@@ -142,8 +139,7 @@ struct load *load_begin(struct worker *w, int64_t serial, struct sources *source
         err_set(err, ERR_OVERLOADED, "out of memory");
         goto fail;
     }
-    if (configure(l, err) < 0 || check_certificate(l, err) < 0 || check_trace_log(l, err) < 0 ||
-        build(l, err) < 0)
+    if (configure(l, err) < 0 || check_files(l, err) < 0 || build(l, err) < 0)
         goto fail;
     return l;
 fail:

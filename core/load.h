@@ -28,6 +28,9 @@ struct load *load_begin(struct worker *w, int64_t serial, struct sources *source
                         struct span text, struct err *err);
 /* One step: 1 there is more to do, 0 it is ready, -1 it is refused and gone, with *err. */
 int load_step(struct load *l, struct err *err);
+/* Are the files that a configuration names what they have to be: a certificate with its key, and, where 'traces', a
+ * trace log that can be written? Nothing is made. -1: no, "configuration: FIELD: file: reason". */
+int load_check_files(const struct config *c, bool traces, struct err *err);
 /* No new requests and no timers; it goes by itself. */
 void load_retire(struct load *l);
 

@@ -145,6 +145,8 @@ BROKEN_CONFIGS = {  # text, what the message names
     'return { providers = { x = { codec = "openai", base_url = "ftp://127.0.0.1" } } }\n': "base_url",
     'return { default_policy = "no_such_policy" }\n': "no_such_policy",
     'return { tls = { certificate = "no-such.pem", key = "no-such.pem" } }\n': "no-such.pem",
+    'return {\n   trace_log = "no/such/log" }\n': "baton.lua:2: trace_log: no/such/log: No such file or directory",
+    'return { trace_log = "/" }\n': "baton.lua:1: trace_log: /: Is a directory",
     'return {\n   listen = "127.0.0.1:0",\n   oops\n': "baton.lua:",
     "local x = nil\nreturn x.y\n": "baton.lua:2",
     "return 42\n": "baton.lua",
