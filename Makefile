@@ -7,6 +7,7 @@ B         ?= build
 PREFIX    ?= /usr/local
 VECTORS   ?= ../shared
 FUZZ_TIME ?= 60
+SHARE      = $(DESTDIR)$(PREFIX)/share/baton
 export VECTORS
 
 # What is needed to build and run, and to test. README.md says what each is for.
@@ -145,10 +146,15 @@ bench:                         ## what a request costs beside nginx, a check bes
 	@python3 tests/bench/schemas.py $(B)
 	@python3 tests/bench/classify.py $(B)
 
+# What an earlier version has installed, and this one does not have, goes; files of others stay.
 install: all                   ## install below PREFIX (/usr/local)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/baton
+	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)
 	install -m 755 $(B)/baton $(DESTDIR)$(PREFIX)/bin/baton
-	cp -R scripts policies examples $(DESTDIR)$(PREFIX)/share/baton/
+	cp -R scripts policies examples $(SHARE)/
+	@find scripts policies examples -type f | LC_ALL=C sort >$(B)/installed
+	@test ! -f $(SHARE)/installed || grep -vxFf $(B)/installed $(SHARE)/installed | \
+	    (cd $(SHARE) && xargs -r -d '\n' rm -f --)
+	install -m 644 $(B)/installed $(SHARE)/installed
 
 clean:                         ## remove everything built
 	rm -rf build $(MODEL)

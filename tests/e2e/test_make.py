@@ -71,13 +71,34 @@ def test_who_may_not_install_is_told_what_is_missing():
     check("missing: a b\n" in done.stderr and "apt-get install a b\n" in done.stderr, done.stderr)
 
 
+def install(stage, env):
+    make = ["make", "install", f"B={Path(BATON).parent}", f"DESTDIR={stage}", "PREFIX=/opt/baton"]
+    plain = {name: value for name, value in env.items() if not name.startswith("MAKE") and name != "MFLAGS"}
+    done = subprocess.run(make, cwd=ROOT, env=plain, capture_output=True, text=True, timeout=60)
+    equal(done.returncode, 0, done.stdout + done.stderr)
+
+
+def test_an_install_takes_away_what_an_earlier_version_had():
+    with tempfile.TemporaryDirectory(prefix="baton-e2e-") as d:
+        share = Path(d, "opt/baton/share/baton")
+        install(d, clean_env(HOME=d))
+        files = share.joinpath("installed").read_text()
+        check("policies/cascade.lua\n" in files and "scripts/tasks.model\n" in files, files)
+        for name in ("policies/gone.lua", "policies/of a user.lua"):
+            share.joinpath(name).write_text("return 1\n")
+        share.joinpath("installed").write_text("policies/absent.lua\npolicies/gone.lua\n" + files)
+        install(d, clean_env(HOME=d))
+        equal(share.joinpath("installed").read_text(), files)
+        check(not share.joinpath("policies/gone.lua").exists(), "it is still there")
+        check(share.joinpath("policies/of a user.lua").exists(), "a user's file was taken away")
+        for name in files.splitlines():
+            check(share.joinpath(name).is_file(), f"{name} is not there")
+
+
 def test_what_is_installed_runs_without_the_sources():
     with tempfile.TemporaryDirectory(prefix="baton-e2e-") as d:
         env = clean_env(HOME=d)
-        make = ["make", "install", f"B={Path(BATON).parent}", f"DESTDIR={d}/stage", "PREFIX=/opt/baton"]
-        plain = {name: value for name, value in env.items() if not name.startswith("MAKE") and name != "MFLAGS"}
-        done = subprocess.run(make, cwd=ROOT, env=plain, capture_output=True, text=True, timeout=60)
-        equal(done.returncode, 0, done.stdout + done.stderr)
+        install(f"{d}/stage", env)
         os.rename(f"{d}/stage/opt/baton", f"{d}/moved")  # the binary finds what belongs to it beside itself
         for command in (["check"], ["run", f"{d}/moved/share/baton/examples/hello.lua"]):
             done = subprocess.run([f"{d}/moved/bin/baton", *command], cwd=d, env=env, capture_output=True, text=True, timeout=60)

@@ -150,7 +150,9 @@ end)
 
 t.case("a probe whose request cannot be composed is free for the next call at once", function()
    local line = provider.line { provider = "sim", path = "/", wire = codec.wire, model = "sim/mini" }
-   for _, out in ipairs { { headers = { a = 1 } }, { body = 1 }, { body = "{}", headers = { a = "b\nc: d" } } } do
+   for _, out in ipairs {
+      { headers = { a = 1 } }, { body = 1 }, { body = "{}", headers = { a = "b\nc: d" } },
+   } do
       fail_times(5, "sim/mini")
       task.sleep(10)
       t.raises(function() line:call(out) end, "line:call: ")
