@@ -263,9 +263,8 @@ static int evaluate(struct job *j, struct err *err)
 {
     const struct given *g = j->given;
 
-    if (load(j, err) < 0 || eval_compare(&j->setup, j->lines, err) < 0)
+    if (load(j, err) < 0 || (j->count = eval_compare(&j->setup, j->lines, err)) < 0)
         return -1;
-    j->count = EVAL_COMPARED;
     for (int i = 0; i < g->policies.n; i++)
         if (eval_policy(&j->setup, g->policies.values[i], g->sweep, &j->grid, &j->lines[j->count++],
                         err) < 0)
@@ -376,7 +375,7 @@ static int run(const struct given *g, const struct eval_grid *grid)
 
 /* ---- options ---- */
 
-/* "FROM:TO:STEPS" */
+/* "FROM:TO:STEPS" or "FROM:TO:STEPS:log" */
 static bool read_grid(const char *text, struct eval_grid *grid)
 {
     char *end;
@@ -392,8 +391,10 @@ static bool read_grid(const char *text, struct eval_grid *grid)
     text = end + 1;
     long steps = strtol(text, &end, 10);
     grid->steps = (int)steps;
-    return end != text && !*end && isfinite(grid->from) && isfinite(grid->to) &&
-           grid->to > grid->from && steps >= 2 && steps <= EVAL_GRID_MAX;
+    grid->ratios = end != text && strcmp(end, ":log") == 0;
+    return end != text && (grid->ratios || !*end) && isfinite(grid->from) && isfinite(grid->to) &&
+           grid->to > grid->from && (!grid->ratios || grid->from > 0) && steps >= 2 &&
+           steps <= EVAL_GRID_MAX;
 }
 
 static const char *wrong(const struct given *g, struct eval_grid *grid)
@@ -410,7 +411,8 @@ static const char *wrong(const struct given *g, struct eval_grid *grid)
     if (!isnan(g->target_cost) && !(g->target_cost > 0 && g->target_cost <= 10))
         return "--target-cost is a share of the strong model's cost, as 0.3";
     if (g->grid && !read_grid(g->grid, grid))
-        return "--grid is FROM:TO:STEPS, at most 201 steps";
+        return "--grid is FROM:TO:STEPS, from 2 to 201 steps, TO above FROM; or FROM:TO:STEPS:log, "
+               "FROM above 0";
     return NULL;
 }
 
@@ -433,8 +435,8 @@ int cmd_eval(int argc, char **argv)
         {"--where", 0, "COLUMN=VALUE", OPTION_LIST, &g.where, "only such rows; repeated: or such"},
         {"--sweep", 0, "PARAM", OPTION_TEXT, &g.sweep,
          "the parameter to vary [threshold, where there is one]"},
-        {"--grid", 0, "FROM:TO:STEPS", OPTION_TEXT, &g.grid,
-         "run it at these values, whatever score is told"},
+        {"--grid", 0, "FROM:TO:STEPS[:log]", OPTION_TEXT, &g.grid,
+         "run it at these values, whatever score is told; log: at even ratios"},
         {"--target-quality", 0, "SHARE", OPTION_NUMBER, &g.target_quality,
          "find the cheapest setting with this share of the strong model's quality"},
         {"--target-cost", 0, "SHARE", OPTION_NUMBER, &g.target_cost,

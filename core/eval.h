@@ -72,18 +72,23 @@ struct eval_line {
 /* Values to try where no score tells all thresholds at once. */
 struct eval_grid {
     double from, to;
-    int steps;
-    bool given; /* on the command line: no score is looked at */
+    int steps;   /* at least 2 */
+    bool ratios; /* even ratios from each value to the next, not even distances; from, to > 0 */
+    bool given;  /* on the command line: no score is looked at */
 };
 
 /* A policy as it is set, and over the parameter 'sweep' (NULL: "threshold", where it has one). -1 with *err. */
 int eval_policy(const struct eval_setup *s, const char *name, const char *sweep,
                 const struct eval_grid *grid, struct eval_line *l, struct err *err);
 
-enum { EVAL_COMPARED = 7 };
+/* Makes l->curve of a score of each row: l->low where it is at least the threshold, else l->high. -1 with *err. */
+int eval_sort(struct eval_line *l, const double *score, size_t rows, struct err *err);
 
-/* always weak, always strong, random, prompt length, keywords, oracle (of these two models), and the mix of all models,
- * which is RouterBench's zero router: lots are drawn between the best of them. */
+enum { EVAL_COMPARED = 8 }; /* at most */
+
+/* always weak, always strong, random, prompt length, keywords, oracle (of these two models), the mix of all models,
+ * which is RouterBench's zero router (lots are drawn between the best of them), and, with more than two models, the
+ * oracle of all. How many lines, or -1 with *err. */
 int eval_compare(const struct eval_setup *s, struct eval_line lines[EVAL_COMPARED],
                  struct err *err);
 void eval_line_deinit(struct eval_line *l); /* safe on a zeroed one */

@@ -118,6 +118,28 @@ def test_a_score_tells_what_runs_at_all_thresholds_tell():
             near(exact["length"][name]["value"], tried["length"][name]["value"], name)
 
 
+def test_an_oracle_of_all_takes_the_cheapest_of_the_best():
+    """By hand: right are middle, middle, dear, nobody (the cheapest), both cheap and dear; 'middle' is not in the last row."""
+    table = (((0, 1, 1), (1, 2, 3)), ((0, 1, 0), (1, 2, 3)), ((0, 0, 1), (1, 2, 3)), ((0, 0, 0), (2, 1, 3)), ((1, "", 1), (1, 2, 3)))
+    models = ("cheap", "middle", "dear")
+    rows = [{"prompt": "x" * n, **{f"score:{m}": s for m, s in zip(models, scores)}, **{f"cost:{m}": c for m, c in zip(models, costs)}}
+            for n, (scores, costs) in enumerate(table, 1)]  # fmt: skip
+    with Folder(rows) as folder:
+        lines, _ = folder.json("-p", "length", "--weak", "cheap", "--strong", "dear", "--bootstrap", "0")
+        equal(values(lines["oracle of all"], "quality", "cost", "strong_share"), [0.8, (2 + 2 + 3 + 1 + 1) / 5, 0.2])
+    with Folder() as folder:
+        lines, _ = folder.json("-p", "length", "--bootstrap", "0")
+        check("oracle of all" not in lines and "oracle" in lines, "of two models there is one oracle")
+
+
+def test_a_grid_has_even_distances_or_even_ratios():
+    with Folder() as folder:
+        for grid, values_ in (("1:9:3", [1, 5, 9]), ("1:9:3:log", [1, 3, 9]), ("0.01:100:5:log", [0.01, 0.1, 1, 10, 100])):
+            lines, _ = folder.json("-p", "length", "--bootstrap", "0", "--grid", grid)
+            tried = sorted(p["at"] for p in lines["length"]["curve"] if p["at"] is not None)
+            check(len(tried) == len(values_) and all(abs(a - b) < 1e-9 * b for a, b in zip(tried, values_)), (grid, tried))
+
+
 def test_a_score_that_does_not_tell_all_is_not_believed():
     """It does another thing at one threshold, tells two scores, or none."""
     liar = BY_LENGTH.replace("score >= p.threshold", "score >= p.threshold and p.threshold ~= 6").replace("length", "liar")
@@ -356,6 +378,9 @@ def test_what_is_wrong_is_told():
         for args, status, words in (
             (("--bootstrap", "0"), 2, "which policy?"),
             (("-p", "length", "--grid", "1:0:5"), 2, "--grid is FROM:TO:STEPS"),
+            (("-p", "length", "--grid", "0:1:5:log"), 2, "FROM above 0"),
+            (("-p", "length", "--grid", "1:2:5:lin"), 2, "--grid is FROM:TO:STEPS"),
+            (("-p", "length", "--grid", "1:2:202"), 2, "from 2 to 201 steps"),
             (("-p", "length", "--bootstrap", "-1"), 2, "--bootstrap goes from"),
             (("-p", "length", "--target-quality", "7"), 2, "--target-quality is a share"),
             (("-p", "length", "--nonsense"), 2, "--nonsense"),

@@ -48,8 +48,8 @@ class Task:
     inputs: tuple = ()
     options: tuple = ()  # of "baton train"
     params: dict = field(default_factory=dict)
-    sweep: str = ""  # a parameter that is varied for the curve, from 0 to 'most'
-    most: float = 400
+    sweep: str = ""  # a parameter that is varied for the curve
+    grid: str = ""  # at these values, as --grid has them
     among: tuple = ()  # of agreement: cheap models, of which 'members' are chosen on the rows learned from
     members: int = 0
     by: str = ""
@@ -98,7 +98,7 @@ TASKS = (
     Task("LLMRouter, nine models", "llmrouter", "expected", heads=("task",), options=SMALL, figures=("quality",),
          bounds=(0.68,), beside="linear baseline 0.666"),
     Task("RouterBench part, eleven models", "routerbench", "expected", heads=("eval_name",), options=SMALL,
-         sweep="price_weight", figures=("aiq", "quality"), bounds=(0.88, None), beside="linear baseline 0.874"),
+         sweep="price_weight", grid="0.1:100000:61:log", figures=("aiq", "quality"), bounds=(0.88, None), beside="linear baseline 0.874"),
     Task("MMLU-Pro, two agree", "mmlupro", "agreement", strong=PRO, heads=(), among=CHEAP, members=2, by="choice",
          figures=("quality", "strong_share"), bounds=("strong", 0.35)),
     Task("MMLU-Pro, two of three agree", "mmlupro", "agreement", strong=PRO, heads=(), among=CHEAP, members=3, by="choice",
@@ -265,7 +265,7 @@ def judge(task, params, rows, folder, replicates=1000):
     weak = task.weak or params.get("models", [""])[0].removeprefix("oracle/")
     pair = ("--weak", weak, "--strong", task.strong) if task.strong else ()
     result = baton("eval", data, "-p", task.policy, "-c", config, "--policies", folder / "policies", *pair,
-                 *(("--sweep", task.sweep, "--grid", f"0:{task.most}:41") if task.sweep else ()),
+                 *(("--sweep", task.sweep, "--grid", task.grid) if task.sweep else ()),
                  "--bootstrap", replicates, "--json")  # fmt: skip
     return {line["name"]: line for line in json.loads(result)["lines"]}
 
