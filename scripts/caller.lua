@@ -8,6 +8,7 @@
 local errors = require "errors"
 local json = require "json"
 local limits = require "limits"
+local log = require "log"
 local provider = require "provider"
 local readonly = require "readonly"
 
@@ -20,6 +21,7 @@ local PARAMS_MAX <const> = 32 -- header fields
 local VALUE_MAX <const> = 1024 -- bytes of one
 local NAME_MAX <const> = 64
 local LIST_MAX <const> = 64 -- elements
+local TOLD_MAX <const> = 100 -- lines of the log
 
 local nothing = {}
 
@@ -129,6 +131,18 @@ local function open_name(open, name)
    return nil
 end
 
+-- A name that is misspelled looks like a hint: each is told once by each worker of a generation.
+local told, told_count = {}, 0
+
+local function tell_hint(definition, place)
+   local key = definition.name .. " " .. place
+   if told[key] or told_count == TOLD_MAX then return end
+   told[key], told_count = true, told_count + 1
+   log.info("a header field names no parameter of the policy: it is a hint", {
+      field = place, policy = definition.name, open = names_of(definition.open or nothing),
+   })
+end
+
 -- The header fields, into given[parameter] = { value, place }: err, or nil.
 local function from_headers(definition, fields, given)
    local count = 0
@@ -143,7 +157,11 @@ local function from_headers(definition, fields, given)
       local parameter = open_name(definition.open or nothing, name)
       local err = not parameter and closed(definition, folded(name), place)
       if err then return err end
-      if parameter then given[parameter] = { value, place } end
+      if parameter then
+         given[parameter] = { value, place }
+      else
+         tell_hint(definition, place)
+      end
    end
    return nil
 end

@@ -287,6 +287,16 @@ def test_closed_parameters_are_named_and_others_are_hints():
         equal(engine.chat("sim/mini", headers={"x-baton-param-tone": "1"}).status, 200)
         hints = engine.chat("careful", headers={"x-baton-param-mode": "context", "x-baton-param-Customer-Of": "law"})
         equal(sorted(hints.text().split()), ["customer_of=law", "mode=context"])
+        engine.chat("careful", headers={"x-baton-param-mode": "context", "x-baton-param-Customer-Of": "law"})
+        engine.chat("careful", headers={"x-baton-param-last": "1"})
+
+        def told():
+            lines = engine.log(message="a header field names no parameter of the policy: it is a hint")
+            fields = [line["fields"]["field"] for line in lines if line["fields"]["policy"] == "careful"]
+            return [field for field in fields if not re.search("-p[0-9]+$", field)]
+
+        eventually(lambda: "x-baton-param-last" in told(), "the log tells a hint")
+        equal(told(), ["x-baton-param-customer-of", "x-baton-param-last"])  # each once
 
 
 # ---- the command line -------------------------------------------------------------------------------
