@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "answer.h"
 
+#include "lua_class.h"
 #include "lua_err.h"
 #include "task.h"
 
@@ -209,10 +210,5 @@ void answer_open(lua_State *L)
         {"reply", l_reply},   {"start", l_start}, {"send", l_send}, {"keep_alive", l_keep_alive},
         {"finish", l_finish}, {"fail", l_fail},   {NULL, NULL}};
 
-    luaL_newmetatable(L, METATABLE);
-    luaL_newlib(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pushliteral(L, "answer");
-    lua_setfield(L, -2, "__metatable");
-    lua_pop(L, 1);
+    lua_class_make(L, METATABLE, methods, NULL);
 }

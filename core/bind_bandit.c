@@ -4,6 +4,7 @@
  * bandit.lua and feedback.lua stand on it; arguments are in their order, and what is wrong is told as a text for them. */
 #include "bind_keep.h"
 #include "lua_buf.h"
+#include "lua_class.h"
 #include "lua_err.h"
 #include "lua_json.h"
 #include "modules.h"
@@ -370,10 +371,7 @@ int luaopen_baton_bandits(lua_State *L)
         {"freeze", l_freeze},   {"reset", l_reset},       {"spent", l_spent},
         {"loading", l_loading}, {"withdraw", l_withdraw}, {NULL, NULL}};
 
-    luaL_newmetatable(L, BOX);
-    lua_pushliteral(L, "bandit");
-    lua_setfield(L, -2, "__metatable");
-    lua_pop(L, 1);
+    lua_class_make(L, BOX, NULL, NULL);
     luaL_newlib(L, functions);
     return 1;
 }

@@ -3,6 +3,7 @@
 #include "bind_call.h"
 
 #include "answer.h"
+#include "lua_class.h"
 #include "lua_err.h"
 #include "lua_json.h"
 #include "lua_place.h"
@@ -393,13 +394,6 @@ void stream_open(lua_State *L)
                                        {"spent", l_spent},
                                        {NULL, NULL}};
 
-    luaL_newmetatable(L, BOX);
-    luaL_newlib(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, l_free);
-    lua_setfield(L, -2, "__gc");
-    lua_pushliteral(L, "call");
-    lua_setfield(L, -2, "__metatable");
-    lua_pop(L, 1);
+    lua_class_make(L, BOX, methods, l_free);
     wire_open(L);
 }

@@ -4,6 +4,7 @@
 #include "keywords.h"
 #include "lua_bounded.h"
 #include "lua_buf.h"
+#include "lua_class.h"
 #include "lua_err.h"
 #include "modules.h"
 #include "pii.h"
@@ -133,11 +134,7 @@ static struct built *push_built(lua_State *L)
     struct built *b = lua_newuserdatauv(L, sizeof *b, 0);
 
     b->k = NULL;
-    if (luaL_newmetatable(L, BUILT)) {
-        lua_pushcfunction(L, l_free);
-        lua_setfield(L, -2, "__gc");
-    }
-    lua_setmetatable(L, -2);
+    lua_class_give(L, BUILT, NULL, l_free);
     return b;
 }
 
@@ -218,13 +215,7 @@ static void add_matcher(lua_State *L)
 {
     static const luaL_Reg methods[] = {{"find", l_find}, {NULL, NULL}};
 
-    if (luaL_newmetatable(L, MATCHER)) {
-        luaL_newlib(L, methods);
-        lua_setfield(L, -2, "__index");
-        lua_pushliteral(L, "keywords");
-        lua_setfield(L, -2, "__metatable");
-    }
-    lua_pop(L, 1);
+    lua_class_make(L, MATCHER, methods, NULL);
 }
 
 /* ---- regular expressions ---- */
@@ -311,15 +302,7 @@ static void add_regex(lua_State *L)
 {
     static const luaL_Reg methods[] = {{"find", l_find_regex}, {NULL, NULL}};
 
-    if (luaL_newmetatable(L, REGEX)) {
-        luaL_newlib(L, methods);
-        lua_setfield(L, -2, "__index");
-        lua_pushcfunction(L, l_free_regex);
-        lua_setfield(L, -2, "__gc");
-        lua_pushliteral(L, "regex");
-        lua_setfield(L, -2, "__metatable");
-    }
-    lua_pop(L, 1);
+    lua_class_make(L, REGEX, methods, l_free_regex);
 }
 
 int luaopen_baton_scan(lua_State *L)

@@ -6,6 +6,7 @@
  * here and not by the transport, so that none of them escapes. */
 #include "call.h"
 #include "fetch_url.h"
+#include "lua_class.h"
 #include "lua_err.h"
 #include "lua_place.h"
 #include "modules.h"
@@ -94,13 +95,7 @@ static struct fetch *new_fetch(lua_State *L)
     list_init(&f->pending.node);
     buf_init(&f->head, HEAD_MAX);
     buf_init(&f->body, BODY_MAX);
-    if (luaL_newmetatable(L, FETCH)) {
-        lua_pushcfunction(L, l_free);
-        lua_setfield(L, -2, "__gc");
-        lua_pushliteral(L, "fetch");
-        lua_setfield(L, -2, "__metatable");
-    }
-    lua_setmetatable(L, -2);
+    lua_class_give(L, FETCH, NULL, l_free);
     return f;
 }
 

@@ -4,6 +4,7 @@
 
 #include "generation.h"
 #include "lua_buf.h"
+#include "lua_class.h"
 #include "lua_err.h"
 #include "stream.h"
 
@@ -200,12 +201,7 @@ const struct line *line_check(lua_State *L, int index)
 
 void line_open(lua_State *L, lua_CFunction call)
 {
-    luaL_newmetatable(L, LINE);
-    lua_createtable(L, 0, 1);
-    lua_pushcfunction(L, call);
-    lua_setfield(L, -2, "call");
-    lua_setfield(L, -2, "__index");
-    lua_pushliteral(L, "line");
-    lua_setfield(L, -2, "__metatable");
-    lua_pop(L, 1);
+    const luaL_Reg methods[] = {{"call", call}, {NULL, NULL}};
+
+    lua_class_make(L, LINE, methods, NULL);
 }

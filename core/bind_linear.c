@@ -5,6 +5,7 @@
 #include "bind_model.h"
 #include "linear.h"
 #include "lua_bounded.h"
+#include "lua_class.h"
 #include "lua_place.h"
 #include "modules.h"
 
@@ -238,7 +239,7 @@ static struct held *push_held(lua_State *L)
 
     struct held *h = lua_newuserdatauv(L, sizeof *h, 0);
     h->model = NULL;
-    model_type(L, MODEL, methods, l_free);
+    lua_class_give(L, MODEL, methods, l_free);
     return h;
 }
 

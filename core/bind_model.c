@@ -1,24 +1,10 @@
-/* bind_model - what 'baton train' made, as scripts hold it: found by its name, of a type of its own.
+/* bind_model - what 'baton train' made, as scripts hold it: found by its name.
  * SPDX-License-Identifier: MIT */
 #include "bind_model.h"
 
 #include "lua_place.h"
 
 #include <string.h>
-
-void model_type(lua_State *L, const char *type, const luaL_Reg *methods, lua_CFunction gc)
-{
-    if (luaL_newmetatable(L, type)) {
-        lua_newtable(L);
-        luaL_setfuncs(L, methods, 0);
-        lua_setfield(L, -2, "__index");
-        lua_pushcfunction(L, gc);
-        lua_setfield(L, -2, "__gc");
-        lua_pushboolean(L, 0);
-        lua_setfield(L, -2, "__metatable");
-    }
-    lua_setmetatable(L, -2);
-}
 
 static void push_kept(lua_State *L, const void *key)
 {

@@ -1,12 +1,9 @@
-/* bind_model - what 'baton train' made, as scripts hold it: found by its name, of a type of its own.
+/* bind_model - what 'baton train' made, as scripts hold it: found by its name.
  * SPDX-License-Identifier: MIT */
 #ifndef BIND_MODEL_H
 #define BIND_MODEL_H
 
 #include <lauxlib.h>
-
-/* Gives the userdata on top of the stack its type, with these methods and what frees it. */
-void model_type(lua_State *L, const char *type, const luaL_Reg *methods, lua_CFunction gc);
 
 /* Takes the value on top of the stack: it is what stands in the file ("policies/intents.model") for those of a kind. 'key'
  * is the kind's own place in the registry. */

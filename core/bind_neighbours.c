@@ -4,6 +4,7 @@
 #include "base64.h"
 #include "bind_model.h"
 #include "lua_bounded.h"
+#include "lua_class.h"
 #include "lua_place.h"
 #include "modules.h"
 #include "neighbours.h"
@@ -91,7 +92,7 @@ static struct held *push_held(lua_State *L)
 
     struct held *h = lua_newuserdatauv(L, sizeof *h, 1);
     h->n = NULL;
-    model_type(L, EXAMPLES, methods, l_free);
+    lua_class_give(L, EXAMPLES, methods, l_free);
     return h;
 }
 

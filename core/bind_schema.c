@@ -6,6 +6,7 @@
 #include "json_extract.h"
 #include "lua_bounded.h"
 #include "lua_buf.h"
+#include "lua_class.h"
 #include "lua_err.h"
 #include "lua_json.h"
 #include "modules.h"
@@ -402,15 +403,7 @@ int luaopen_baton_validator(lua_State *L)
                                        {"check_beginning", l_check_beginning},
                                        {NULL, NULL}};
 
-    if (luaL_newmetatable(L, VALIDATOR)) {
-        luaL_newlib(L, methods);
-        lua_setfield(L, -2, "__index");
-        lua_pushcfunction(L, l_free);
-        lua_setfield(L, -2, "__gc");
-        lua_pushliteral(L, "validator");
-        lua_setfield(L, -2, "__metatable");
-    }
-    lua_pop(L, 1);
+    lua_class_make(L, VALIDATOR, methods, l_free);
     luaL_newlib(L, functions);
     return 1;
 }

@@ -6,6 +6,7 @@
 #include "bind_task.h"
 
 #include "log.h"
+#include "lua_class.h"
 #include "lua_err.h"
 #include "task.h"
 
@@ -318,10 +319,5 @@ void spawn_open(lua_State *L)
     static const luaL_Reg methods[] = {
         {"join", l_join}, {"cancel", l_cancel}, {"done", l_done}, {NULL, NULL}};
 
-    luaL_newmetatable(L, HANDLE);
-    luaL_newlib(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pushliteral(L, "task");
-    lua_setfield(L, -2, "__metatable");
-    lua_pop(L, 1);
+    lua_class_make(L, HANDLE, methods, NULL);
 }

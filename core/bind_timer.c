@@ -5,6 +5,7 @@
  * task sets starts at once, in this worker. Each turn is a root task with its own account. Of a timer that runs on one
  * worker, whoever comes first takes the turn (claims). */
 #include "claims.h"
+#include "lua_class.h"
 #include "lua_err.h"
 #include "modules.h"
 #include "shared.h"
@@ -597,14 +598,7 @@ int luaopen_baton_timer(lua_State *L)
         {"after", l_after}, {"every", l_every}, {"at", l_at}, {NULL, NULL}};
     static const luaL_Reg methods[] = {{"cancel", l_cancel}, {NULL, NULL}};
 
-    luaL_newmetatable(L, HANDLE);
-    luaL_newlib(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, l_forget);
-    lua_setfield(L, -2, "__gc");
-    lua_pushliteral(L, "timer");
-    lua_setfield(L, -2, "__metatable");
-    lua_pop(L, 1);
+    lua_class_make(L, HANDLE, methods, l_forget);
     luaL_newlib(L, functions);
     return 1;
 }

@@ -1,6 +1,7 @@
 /* bind_wire - where things stand in a provider's answers, as a codec says it, and reading a whole one.
  * SPDX-License-Identifier: MIT */
 #include "json.h"
+#include "lua_class.h"
 #include "lua_err.h"
 #include "lua_json.h"
 #include "stream.h"
@@ -127,10 +128,5 @@ void wire_open(lua_State *L)
 {
     static const luaL_Reg methods[] = {{"read", l_read}, {NULL, NULL}};
 
-    luaL_newmetatable(L, WIRE);
-    luaL_newlib(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pushliteral(L, "wire");
-    lua_setfield(L, -2, "__metatable");
-    lua_pop(L, 1);
+    lua_class_make(L, WIRE, methods, NULL);
 }

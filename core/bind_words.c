@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "lua_bounded.h"
 #include "lua_buf.h"
+#include "lua_class.h"
 #include "modules.h"
 #include "phrases.h"
 #include "words.h"
@@ -148,24 +149,13 @@ static int l_look(lua_State *L)
     return 3;
 }
 
-static void add_looker(lua_State *L)
-{
-    luaL_newmetatable(L, LOOKER);
-    lua_createtable(L, 0, 1);
-    lua_pushcfunction(L, l_look);
-    lua_setfield(L, -2, "look");
-    lua_setfield(L, -2, "__index");
-    lua_pushliteral(L, "phrases");
-    lua_setfield(L, -2, "__metatable");
-    lua_pop(L, 1);
-}
-
 int luaopen_baton_words(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         {"spaced", l_spaced}, {"again", l_again}, {"phrases", l_phrases}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"look", l_look}, {NULL, NULL}};
 
-    add_looker(L);
+    lua_class_make(L, LOOKER, methods, NULL);
     luaL_newlib(L, functions);
     return 1;
 }

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "lua_buf.h"
 
-#include <lauxlib.h>
+#include "lua_class.h"
 
 static int l_free(lua_State *L)
 {
@@ -15,12 +15,6 @@ struct buf *lua_buf_push(lua_State *L, size_t max)
     struct buf *b = lua_newuserdatauv(L, sizeof *b, 0);
 
     buf_init(b, max);
-    if (luaL_newmetatable(L, "baton.buf")) {
-        lua_pushcfunction(L, l_free);
-        lua_setfield(L, -2, "__gc");
-        lua_pushliteral(L, "buffer");
-        lua_setfield(L, -2, "__metatable");
-    }
-    lua_setmetatable(L, -2);
+    lua_class_give(L, "baton.buffer", NULL, l_free);
     return b;
 }
