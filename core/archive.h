@@ -15,9 +15,8 @@
 #include <stdint.h>
 
 enum {
-    ARCHIVE_KEPT = 16,  /* generations */
-    ARCHIVE_PREFIX = 6, /* digits that name one, at least */
-    ARCHIVE_CONFIG_MAX = 4 << 20
+    ARCHIVE_KEPT = 16, /* generations */
+    ARCHIVE_PREFIX = 6 /* digits that name one, at least */
 };
 
 struct archive;

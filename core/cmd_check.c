@@ -43,11 +43,11 @@ static int load_all(struct checking *c, struct sources *sources, const char *con
     struct config loaded;
     int result = -1;
 
-    if (config_check(&loaded, c->home, config, NULL, print_note, err) < 0)
+    if (config_load(&loaded, c->home, config, NULL, print_note, err) < 0)
         return -1;
     if (loaded.providers.n == 0) {
         config_deinit(&loaded);
-        if (config_check(&loaded, c->home, config, NO_SIMULATOR, was_printed, err) < 0)
+        if (config_load(&loaded, c->home, config, NO_SIMULATOR, was_printed, err) < 0)
             return -1;
     }
     if (load_check_files(&loaded, true, err) < 0) {

@@ -27,8 +27,7 @@ struct job {
     const struct sources *sources; /* where configure.lua comes from; NULL: from 'home' */
     struct span text;              /* of the configuration; p is NULL: what stands in 'path' */
     struct span recorded;          /* as in config_load_recorded; p is NULL: none */
-    bool lenient;                  /* an unset variable is noted, not an error */
-    void (*note)(const char *text);
+    void (*note)(const char *text); /* of an unset variable; NULL: it is an error */
 };
 
 /* ---- reading the checked table; it is at the top of the stack ---- */
@@ -266,7 +265,7 @@ static int l_env(lua_State *L)
         lua_pushstring(L, value);
     } else if (!lua_isnone(L, 2)) {
         lua_settop(L, 2);
-    } else if (job->lenient) {
+    } else if (job->note) {
         lua_pushfstring(L, "note: the environment variable %s is not set", name);
         job->note(lua_tostring(L, -1));
         lua_pushliteral(L, "unset");
@@ -519,9 +518,10 @@ void config_blame_text(const char *name, struct span text, struct err *err)
 }
 
 int config_load(struct config *c, const char *home, const char *path, const char *simulated,
-                struct err *err)
+                void (*note)(const char *text), struct err *err)
 {
-    struct job job = {.config = c, .home = home, .path = config_path(path), .simulated = simulated};
+    struct job job = {
+        .config = c, .home = home, .path = config_path(path), .simulated = simulated, .note = note};
 
     return run_job(&job, err);
 }
@@ -554,21 +554,7 @@ int config_load_recorded(struct config *c, const struct sources *sources, const 
                       .sources = sources,
                       .text = text,
                       .recorded = recorded,
-                      .lenient = true,
                       .note = ignore_note};
-
-    return run_job(&job, err);
-}
-
-int config_check(struct config *c, const char *home, const char *path, const char *simulated,
-                 void (*note)(const char *text), struct err *err)
-{
-    struct job job = {.config = c,
-                      .home = home,
-                      .path = config_path(path),
-                      .simulated = simulated,
-                      .lenient = true,
-                      .note = note};
 
     return run_job(&job, err);
 }

@@ -59,9 +59,10 @@ struct config {
 
 /* Does a configuration (file 'path', or NULL for "baton.lua" if it is there) name providers, or
  * does the environment? If not, the caller starts the simulator and passes its base URL as
- * 'simulated'. */
+ * 'simulated'.
+ * An environment variable that is not set is told to 'note' ("baton check"); NULL: it is an error. */
 int config_load(struct config *c, const char *home, const char *path, const char *simulated,
-                struct err *err);
+                void (*note)(const char *text), struct err *err);
 /* The same from memory: 'text' (p is NULL: there is no configuration) is called 'name' in messages,
  * and scripts/configure.lua comes from the snapshot. Environment variables are those of this
  * process. */
@@ -71,10 +72,6 @@ int config_load_text(struct config *c, const struct sources *sources, const char
  * these models take the place of all others, and these parameters come before the configuration's. */
 int config_load_recorded(struct config *c, const struct sources *sources, const char *name,
                          struct span text, struct span recorded, struct err *err);
-/* The same for "baton check": an environment variable that is not set is told to 'note' and is no
- * error. */
-int config_check(struct config *c, const char *home, const char *path, const char *simulated,
-                 void (*note)(const char *text), struct err *err);
 void config_deinit(struct config *c);
 
 /* The file's bytes, at most CONFIG_MAX of them. */

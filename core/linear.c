@@ -26,7 +26,6 @@ struct linear {
     uint32_t *index;
     uint16_t *column; /* of each entry */
     signed char *weight;
-    size_t bytes;
 };
 
 /* ---- reading: every function below leaves a short rest alone and says so in 'short_of' ---- */
@@ -152,9 +151,8 @@ static void take_columns(struct in *in, struct linear *m)
 
 /* ---- the weights ---- */
 
-static void *get(struct linear *m, size_t n, size_t size)
+static void *get(size_t n, size_t size)
 {
-    m->bytes += n * size;
     return calloc(n ? n : 1, size);
 }
 
@@ -164,11 +162,11 @@ static bool make_room(struct linear *m, size_t entries)
 
     if (m->columns <= FEW) {
         m->stride = m->columns == 1 ? 2 : m->columns <= 3 ? 4 : 8;
-        return (m->rows = get(m, buckets, (size_t)m->stride)) != NULL;
+        return (m->rows = get(buckets, (size_t)m->stride)) != NULL;
     }
-    m->index = get(m, buckets + 1, sizeof *m->index);
-    m->column = get(m, entries, sizeof *m->column);
-    m->weight = get(m, entries, 1);
+    m->index = get(buckets + 1, sizeof *m->index);
+    m->column = get(entries, sizeof *m->column);
+    m->weight = get(entries, 1);
     return m->index && m->column && m->weight;
 }
 
@@ -287,10 +285,8 @@ struct linear *linear_read(struct span file, struct err *err)
     if (check_frame(file, &in, err) < 0)
         return NULL;
     struct linear *m = calloc(1, sizeof *m);
-    if (m && take_all(&in, m) == 0) {
-        m->bytes += sizeof *m + (size_t)m->columns * (2 * sizeof *m->scale + LINEAR_NAME);
+    if (m && take_all(&in, m) == 0)
         return m;
-    }
     linear_free(m);
     err_set(err, ERR_BAD_REQUEST, "the model is damaged: its parts do not fit together");
     return NULL;
@@ -328,11 +324,6 @@ const struct linear_input *linear_inputs(const struct linear *m, int *count)
 int linear_columns(const struct linear *m)
 {
     return m->columns;
-}
-
-size_t linear_bytes(const struct linear *m)
-{
-    return m->bytes;
 }
 
 /* ---- a text ---- */

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RECORD_ROOM = 320, VALUES_MAX = 20 }; /* bytes a series takes on average, at most */
+enum { RECORD_ROOM = 320 }; /* bytes that a series takes on average, at most */
 
 enum kind { COUNTER, GAUGE, HISTOGRAM, SUMMARY };
 

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { LOCAL_MAX = 64, DOMAIN_MAX = 253, URL_MAX = 2048, LABELS = 8, ADDRESS_MAX = 46 };
+enum { LOCAL_MAX = 64, DOMAIN_MAX = 253, URL_MAX = 2048, ADDRESS_MAX = 46 };
 
 /* ---- e-mail ---- */
 

@@ -91,8 +91,4 @@ void transfer_cancel(struct transfer *t);
 void transfer_pause(struct transfer *t);
 void transfer_resume(struct transfer *t);
 
-/* Looks a header up in transfer_head.headers, names without case: the trimmed value; p NULL if
- * missing. */
-struct span transfer_header(struct span headers, const char *name);
-
 #endif

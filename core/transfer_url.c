@@ -244,24 +244,3 @@ struct curl_slist *headers_for_curl(const struct transfer_request *r, struct err
     first[count - 1].next = NULL;
     return first;
 }
-
-struct span transfer_header(struct span headers, const char *name)
-{
-    size_t n = strlen(name);
-    const char *end = headers.p ? headers.p + headers.n : NULL, *stop;
-
-    for (const char *p = headers.p; p && p < end; p = stop + 1) {
-        stop = memchr(p, '\n', (size_t)(end - p));
-        if (!stop)
-            stop = end;
-        if ((size_t)(stop - p) <= n || p[n] != ':' || strncasecmp(p, name, n) != 0)
-            continue;
-        struct span value = {p + n + 1, (size_t)(stop - p) - n - 1};
-        while (value.n && strchr(" \t", *value.p))
-            value = (struct span){value.p + 1, value.n - 1};
-        while (value.n && strchr(" \t\r", value.p[value.n - 1]))
-            value.n--;
-        return value;
-    }
-    return (struct span){0};
-}

@@ -365,10 +365,10 @@ static void test_the_file(void)
     check_wrong("local s = 'x' while true do s = s .. s end", "memory");
     check_wrong("local t = {} t.t = t return { policies = { a = t } }",
                 "cannot be handed to scripts");
-    CHECK_INT(config_load(&c, world_home(), "/no/such/baton.lua", NULL, &err), -1);
+    CHECK_INT(config_load(&c, world_home(), "/no/such/baton.lua", NULL, NULL, &err), -1);
     CHECK(strstr(err.message, "/no/such/baton.lua: No such file") != NULL);
-    CHECK_INT(config_load(&c, world_home(), "/tmp", NULL, &err), -1);
-    CHECK_INT(config_load(&c, "/no/such/home", NULL, NULL, &err), -1);
+    CHECK_INT(config_load(&c, world_home(), "/tmp", NULL, NULL, &err), -1);
+    CHECK_INT(config_load(&c, "/no/such/home", NULL, NULL, NULL, &err), -1);
     CHECK(strstr(err.message, "/no/such/home/scripts/configure.lua") != NULL);
 }
 
@@ -426,7 +426,7 @@ static void test_env(void)
     int fd = mkstemp(path); /* baton check tells, and goes on */
     CHECK(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
     close(fd);
-    CHECK_INT(config_check(&c, world_home(), path, NULL, count_note, &err), 0);
+    CHECK_INT(config_load(&c, world_home(), path, NULL, count_note, &err), 0);
     CHECK_INT(notes, 1);
     config_deinit(&c);
     unlink(path);
@@ -530,12 +530,12 @@ static void test_simulated(void)
     struct config c;
     struct err err;
 
-    CHECK_INT(config_load(&c, world_home(), "/dev/null", "http://127.0.0.1:9/v1", &err), -1);
+    CHECK_INT(config_load(&c, world_home(), "/dev/null", "http://127.0.0.1:9/v1", NULL, &err), -1);
     char path[] = "/tmp/baton_test_XXXXXX";
     int fd = mkstemp(path);
     CHECK(write(fd, "return {}", 9) == 9);
     close(fd);
-    CHECK_INT(config_load(&c, world_home(), path, "http://127.0.0.1:9/v1", &err), 0);
+    CHECK_INT(config_load(&c, world_home(), path, "http://127.0.0.1:9/v1", NULL, &err), 0);
     CHECK(c.simulated);
     CHECK_INT(c.providers.n, 1);
     CHECK(c.providers.items[0].simulated);

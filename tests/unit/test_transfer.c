@@ -64,23 +64,15 @@ static void test_packed(void)
 
 static void test_head(void)
 {
-    struct span h = SPAN("Retry-After:  3 \r\nX-Empty:\r\nretry-after-ms: 5\r\n");
     struct probe p;
 
-    CHECK_BYTES(transfer_header(h, "retry-after").p, transfer_header(h, "retry-after").n, "3");
-    CHECK_BYTES(transfer_header(h, "RETRY-AFTER-MS").p, transfer_header(h, "RETRY-AFTER-MS").n,
-                "5");
-    CHECK(transfer_header(h, "x-empty").p != NULL);
-    CHECK_INT(transfer_header(h, "x-empty").n, 0);
-    CHECK(transfer_header(h, "retry").p == NULL);
-    CHECK(transfer_header((struct span){0}, "retry").p == NULL);
     once(&p,
          (struct reply){
              .bytes = "HTTP/1.1 429 Slow\r\nContent-Type:  a/b \r\nContent-Length: 2\r\n\r\n{}"},
          (struct transfer_request){0});
     CHECK(p.ok);
     CHECK_INT(p.status, 429);
-    CHECK_STR(p.type, "a/b");
+    CHECK(strstr(p.headers, "Content-Type:  a/b") != NULL);
     probe_deinit(&p);
 }
 

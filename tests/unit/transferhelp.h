@@ -176,7 +176,7 @@ struct probe {
     struct transfers *all;
     struct transfer *t;
     int heads, datas, dones, status;
-    char type[64];
+    char headers[512];
     struct buf body;
     bool ok;
     struct err err;
@@ -200,11 +200,10 @@ static inline void stop_at(struct probe *p, enum place where)
 static inline void on_head(void *arg, const struct transfer_head *head)
 {
     struct probe *p = arg;
-    struct span type = transfer_header(head->headers, "content-TYPE");
 
     p->heads++;
     p->status = head->status;
-    snprintf(p->type, sizeof p->type, "%.*s", (int)type.n, type.p ? type.p : "");
+    snprintf(p->headers, sizeof p->headers, "%.*s", (int)head->headers.n, head->headers.p);
     stop_at(p, AT_HEAD);
 }
 

@@ -68,7 +68,7 @@ static inline int world_load_config(struct config *c, const char *text, struct e
     if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
         return err_set(err, ERR_INTERNAL, "cannot write %s", path);
     close(fd);
-    int result = config_load(c, world_home(), path, NULL, err);
+    int result = config_load(c, world_home(), path, NULL, NULL, err);
     unlink(path);
     return result;
 }
