@@ -73,7 +73,32 @@ void bandit_format(void *part)
     hash_key_init(&b->key2);
 }
 
-static void drop_cell(struct bandits *b, struct cell *c);
+static void drop_cell(struct bandits *b, struct cell *c)
+{
+    struct linucb *linear = bandit_linear(b, c, 0);
+
+    for (int i = 0; i < BANDIT_ARMS; i++) /* pages that were never touched stay so */
+        for (int j = 0; c->arms[i].learned && j < LINUCB_PACKED; j++)
+            if (linear[i].v[j] != 0) {
+                memset(&linear[i], 0, sizeof linear[i]);
+                break;
+            }
+    memset(c->arms, 0, sizeof c->arms);
+    c->tick = 0;
+    c->owner = 0;
+    b->cell_hash[bandit_cell_index(b, c)] = 0;
+}
+
+/* All of it. */
+static void drop_entry(struct bandits *b, struct entry *e)
+{
+    __atomic_store_n(&e->hash, 0, __ATOMIC_RELEASE);
+    e->serial = ++b->serials; /* its decisions are nobody's */
+    for (int i = 0; i < BANDIT_CELLS; i++)
+        if (bandit_owns(b, e, i))
+            drop_cell(b, &b->cells[i]);
+    bandit_note_change(b);
+}
 
 /* Who died may have been taking a bandit out: its buckets go with it. */
 static void drop_orphans(struct bandits *b)
@@ -109,7 +134,8 @@ uint64_t bandit_changes(const struct bandits *b)
     return __atomic_load_n(&b->changes, __ATOMIC_RELAXED);
 }
 
-uint64_t bandit_hash(const struct bandits *b, struct span bytes)
+/* Never 0. */
+static uint64_t seeded_hash(const struct bandits *b, struct span bytes)
 {
     uint64_t hash = hash_bytes(&b->key, bytes);
 
@@ -153,7 +179,7 @@ static uint64_t hash_of(const struct bandits *b, const struct bandit_spec *spec)
         n += spec->feature[i].n;
         bytes[n++] = 0;
     }
-    return bandit_hash(b, (struct span){bytes, n});
+    return seeded_hash(b, (struct span){bytes, n});
 }
 
 /* A place: a free one, else that of the third or later version of the same name that was unused for longest. */
@@ -172,7 +198,7 @@ static struct entry *find_place(struct bandits *b, struct span name, bool *froze
         }
     }
     if (versions >= 3)
-        bandit_drop(b, free_one = oldest);
+        drop_entry(b, free_one = oldest);
     return free_one;
 }
 
@@ -216,32 +242,6 @@ struct entry *bandit_entry(struct bandits *b, const struct bandit_spec *spec, in
     e->used = now;
     note_settings(e, spec);
     return e;
-}
-
-static void drop_cell(struct bandits *b, struct cell *c)
-{
-    struct linucb *linear = bandit_linear(b, c, 0);
-
-    for (int i = 0; i < BANDIT_ARMS; i++) /* pages that were never touched stay so */
-        for (int j = 0; c->arms[i].learned && j < LINUCB_PACKED; j++)
-            if (linear[i].v[j] != 0) {
-                memset(&linear[i], 0, sizeof linear[i]);
-                break;
-            }
-    memset(c->arms, 0, sizeof c->arms);
-    c->tick = 0;
-    c->owner = 0;
-    b->cell_hash[bandit_cell_index(b, c)] = 0;
-}
-
-void bandit_drop(struct bandits *b, struct entry *e)
-{
-    __atomic_store_n(&e->hash, 0, __ATOMIC_RELEASE);
-    e->serial = ++b->serials; /* its decisions are nobody's */
-    for (int i = 0; i < BANDIT_CELLS; i++)
-        if (bandit_owns(b, e, i))
-            drop_cell(b, &b->cells[i]);
-    bandit_note_change(b);
 }
 
 /* ---- arms ---- */
@@ -298,7 +298,7 @@ void bandit_arms(struct bandits *b, struct entry *e, const struct bandit_spec *s
     uint32_t taken = 0;
 
     for (int i = 0; i < spec->arms; i++) {
-        hashes[i] = bandit_hash(b, spec->arm[i]);
+        hashes[i] = seeded_hash(b, spec->arm[i]);
         if ((places[i] = find_arm(e, hashes[i])) >= 0)
             taken |= 1u << places[i];
     }
@@ -322,7 +322,7 @@ static uint64_t cell_hash_of(const struct bandits *b, const struct entry *e, str
     bytes[0] = (char)bandit_index(b, e);
     if (bucket.n)
         memcpy(bytes + 1, bucket.p, bucket.n);
-    return bandit_hash(b, (struct span){bytes, bucket.n + 1});
+    return seeded_hash(b, (struct span){bytes, bucket.n + 1});
 }
 
 /* How many cells it has; where there is a free one (-1: none). */
@@ -389,7 +389,7 @@ static void reset_entry(struct bandits *b, struct entry *e)
 {
     uint64_t hash = e->hash;
 
-    bandit_drop(b, e);
+    drop_entry(b, e);
     memset(e->arms, 0, sizeof e->arms);
     if (e->frozen)
         e->hash = hash;

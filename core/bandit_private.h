@@ -96,7 +96,6 @@ struct bandits {
 void bandit_lock(struct bandits *b);
 void bandit_unlock(struct bandits *b);
 void bandit_note_change(struct bandits *b);
-uint64_t bandit_hash(const struct bandits *b, struct span bytes); /* never 0 */
 struct entry *bandit_entry(struct bandits *b, const struct bandit_spec *spec, int64_t now,
                            struct err *err);
 struct cell *bandit_cell(struct bandits *b, const struct entry *e, struct span bucket,
@@ -104,7 +103,6 @@ struct cell *bandit_cell(struct bandits *b, const struct entry *e, struct span b
 /* The places of the spec's arms; those that have none get one, of an arm that was unused for longest. */
 void bandit_arms(struct bandits *b, struct entry *e, const struct bandit_spec *spec, int64_t now,
                  int *places);
-void bandit_drop(struct bandits *b, struct entry *e); /* all of it */
 struct linucb *bandit_linear(struct bandits *b, const struct cell *c, int arm);
 int bandit_index(const struct bandits *b, const struct entry *e);
 int bandit_cell_index(const struct bandits *b, const struct cell *c);

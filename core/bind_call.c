@@ -24,7 +24,7 @@ void buf_wipe(struct buf *b)
     buf_deinit(b);
 }
 
-struct box *box_check(lua_State *L)
+static struct box *check_box(lua_State *L)
 {
     return luaL_checkudata(L, 1, BOX);
 }
@@ -44,7 +44,8 @@ static void estimate(const struct box *box, struct admission_end *end)
     end->cost = (end->input * box->prices.input + end->output * box->prices.output) / 1e6;
 }
 
-void box_stop(struct box *box)
+/* Nobody wants the rest: what it has cost so far is booked, then it is closed. Safe when nothing is open. */
+static void stop(struct box *box)
 {
     struct admission_end end = {
         .outcome = HEALTH_NEUTRAL, .code = "cancelled", .latency = -1, .ttft = -1};
@@ -81,7 +82,7 @@ void box_abort(struct pending *p)
 {
     struct box *box = LIST_ENTRY(p, struct box, pending);
 
-    box_stop(box);
+    stop(box);
     if (box->waiter)
         task_wake(box->waiter);
 }
@@ -143,7 +144,7 @@ void box_name_provider(const struct provider *p, struct err *err)
 /* call:header(name) -> text | nil. Of the provider's answer. */
 static int l_header(lua_State *L)
 {
-    struct span value = call_header(&box_check(L)->call, luaL_checkstring(L, 2));
+    struct span value = call_header(&check_box(L)->call, luaL_checkstring(L, 2));
 
     if (!value.p)
         return 0;
@@ -155,7 +156,7 @@ static int l_header(lua_State *L)
  * until now). */
 static int l_times(lua_State *L)
 {
-    struct call *c = &box_check(L)->call;
+    struct call *c = &check_box(L)->call;
     struct effect *fx = generation_of(L)->rt->fx;
     int64_t end = c->ended_us ? c->ended_us : fx->mono_us(fx);
 
@@ -175,7 +176,7 @@ static int l_report(lua_State *L)
 {
     static const char *const outcomes[] = {"nobody", "ok",  "model", "wait",
                                            "quota",  "key", NULL}; /* as enum health_outcome */
-    struct box *box = box_check(L);
+    struct box *box = check_box(L);
     struct call *c = &box->call;
     struct admission_end end = {
         .outcome = (enum health_outcome)luaL_checkoption(L, 2, NULL, outcomes),
@@ -198,7 +199,7 @@ static int l_report(lua_State *L)
 /* call:usage() -> the last values of the stream at the wire's paths of usage, decoded, each or nil. */
 static int l_usage(lua_State *L)
 {
-    struct call *c = &box_check(L)->call;
+    struct call *c = &check_box(L)->call;
 
     for (int i = 0; i < WIRE_USAGES; i++)
         if (c->usage[i].len)
@@ -237,7 +238,7 @@ size_t box_hide_keys(const struct provider *p, char *text, size_t n)
 /* call:spent() -> tokens of the input and of what the stream has said so far, estimated. */
 static int l_spent(lua_State *L)
 {
-    struct box *box = box_check(L);
+    struct box *box = check_box(L);
 
     lua_pushinteger(L, (lua_Integer)input_of(box));
     lua_pushinteger(L, (lua_Integer)call_tokens(&box->call));
@@ -248,7 +249,7 @@ static int l_spent(lua_State *L)
  * and the provider's keys are not in it. */
 static int l_excerpt(lua_State *L)
 {
-    struct box *box = box_check(L);
+    struct box *box = check_box(L);
     struct span from = buf_span(&box->call.odd);
     char text[LOOKED_AT];
 
@@ -266,7 +267,7 @@ static int l_excerpt(lua_State *L)
 /* call:streaming() -> is it a stream whose events are still to be taken? */
 static int l_streaming(lua_State *L)
 {
-    struct call *c = &box_check(L)->call;
+    struct call *c = &check_box(L)->call;
 
     lua_pushboolean(L, c->stream && c->fx);
     return 1;
@@ -295,7 +296,7 @@ static void check_owner(lua_State *L, const struct box *box)
 
 static int after_next(lua_State *L, int status, lua_KContext ctx)
 {
-    struct box *box = box_check(L);
+    struct box *box = check_box(L);
     struct span event, data;
 
     (void)status;
@@ -326,13 +327,13 @@ static int after_next(lua_State *L, int status, lua_KContext ctx)
  * Yields. */
 static int l_next(lua_State *L)
 {
-    check_owner(L, box_check(L));
+    check_owner(L, check_box(L));
     return after_next(L, LUA_OK, 0);
 }
 
 static int after_forward(lua_State *L, int status, lua_KContext ctx)
 {
-    struct box *box = box_check(L);
+    struct box *box = check_box(L);
 
     (void)status;
     (void)ctx;
@@ -354,7 +355,7 @@ static int after_forward(lua_State *L, int status, lua_KContext ctx)
  * end. ended: has the client got the event that ends a stream of this format? Yields. */
 static int l_forward(lua_State *L)
 {
-    struct box *box = box_check(L);
+    struct box *box = check_box(L);
     struct sink *sink = answer_sink(L, 2);
 
     check_owner(L, box);
@@ -370,11 +371,11 @@ static int l_forward(lua_State *L)
 /* call:close(): nobody wants the rest. */
 static int l_close(lua_State *L)
 {
-    struct box *box = box_check(L);
+    struct box *box = check_box(L);
 
     check_owner(L, box);
     task_drop_pending(&box->pending);
-    box_stop(box);
+    stop(box);
     if (box->waiter)
         task_wake(box->waiter);
     return 0;

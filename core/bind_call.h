@@ -30,18 +30,12 @@ struct box {
     struct buf head; /* header lines, each with a terminator; wiped: they hold the key */
 };
 
-/* The call at index 1; raises when it is none. */
-struct box *box_check(lua_State *L);
-
 /* Waits until the call has changed, then goes on with k; box_end_wait when it need not wait any more. */
 int box_wait(lua_State *L, struct box *box, lua_KFunction k);
 void box_end_wait(struct box *box);
 
 /* A pending's abort: the request is over, or nobody wants the call's result. */
 void box_abort(struct pending *p);
-
-/* Nobody wants the rest: what it has cost so far is booked, then it is closed. Safe when nothing is open. */
-void box_stop(struct box *box);
 
 /* nil, err: the call was closed. */
 int box_closed(lua_State *L);

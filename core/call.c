@@ -141,14 +141,17 @@ static void forward_event(struct call *c, struct span raw, struct span data)
         send_gathered(c);
 }
 
+static void pump(struct call *c);
+
 static void on_room(void *arg)
 {
     struct call *c = arg;
 
-    call_pump(c);
+    pump(c);
 }
 
-void call_pump(struct call *c)
+/* Goes on forwarding: the sink has room. */
+static void pump(struct call *c)
 {
     struct span raw, event, data;
 
@@ -166,7 +169,7 @@ void call_pump(struct call *c)
 void call_forward(struct call *c, struct sink *sink)
 {
     c->sink = sink;
-    call_pump(c);
+    pump(c);
 }
 
 void call_stop_forwarding(struct call *c)
@@ -180,7 +183,7 @@ void call_stop_forwarding(struct call *c)
 static void progress(struct call *c)
 {
     if (c->sink)
-        call_pump(c);
+        pump(c);
     else
         changed(c);
 }

@@ -87,7 +87,6 @@ bool call_next(struct call *c, struct span *event, struct span *data);
 
 /* From now on events go to the sink as they come, until the end (on_change tells). */
 void call_forward(struct call *c, struct sink *sink);
-void call_pump(struct call *c);            /* go on forwarding: the sink has room */
 void call_stop_forwarding(struct call *c); /* the sink is not touched any more */
 
 /* The value of the answer's header; p NULL without. */

@@ -24,9 +24,9 @@ enum { HEAP_MAX = 64 << 20, STEPS_MAX = 200 * 1000 * 1000, CPU_MS = 2000, FACTS_
 struct job {
     struct config *config;
     const char *home, *path, *simulated;
-    const struct sources *sources; /* where configure.lua comes from; NULL: from 'home' */
-    struct span text;              /* of the configuration; p is NULL: what stands in 'path' */
-    struct span recorded;          /* as in config_load_recorded; p is NULL: none */
+    const struct sources *sources;  /* where configure.lua comes from; NULL: from 'home' */
+    struct span text;               /* of the configuration; p is NULL: what stands in 'path' */
+    struct span recorded;           /* as in config_load_recorded; p is NULL: none */
     void (*note)(const char *text); /* of an unset variable; NULL: it is an error */
 };
 

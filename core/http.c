@@ -25,7 +25,7 @@ void http_limits_default(struct http_limits *l)
 
 /* ---- clocks ---- */
 
-int64_t http_now_ms(void)
+static int64_t now_ms(void)
 {
     struct timespec t;
 
@@ -79,7 +79,7 @@ void http_due_again(struct conn *c, enum due_kind kind)
     if (kind == DUE_NEVER || h->due[kind].ms <= 0)
         return;
 
-    int64_t now = http_now_ms();
+    int64_t now = now_ms();
     c->due_ms = now + h->due[kind].ms;
     list_append(&h->due[kind].conns, &c->due);
     arm(h, c->due_ms, now);
@@ -101,7 +101,7 @@ static struct conn *first_due(struct list *conns)
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
     struct http *h = arg;
-    int64_t now = http_now_ms();
+    int64_t now = now_ms();
 
     (void)fd, (void)what;
     h->timer_ms = 0;

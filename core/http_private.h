@@ -144,7 +144,6 @@ struct http_exchange {
 };
 
 /* http.c */
-int64_t http_now_ms(void);
 const char *http_date(struct http *h);
 void http_due(struct conn *c, enum due_kind kind);       /* unless it is that kind already */
 void http_due_again(struct conn *c, enum due_kind kind); /* from now on, in any case */

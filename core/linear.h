@@ -70,7 +70,7 @@ void linear_free(struct linear *m); /* NULL is fine */
 
 const struct linear_head *linear_heads(const struct linear *m, int *count);
 const struct linear_input *linear_inputs(const struct linear *m, int *count);
-int linear_columns(const struct linear *m);  /* of all heads */
+int linear_columns(const struct linear *m); /* of all heads */
 
 /* The scores of all heads, for linear_labels and linear_number. 'inputs' has a number for each input; NAN, and NULL for
  * all of them: as its mean. 'out' has room for linear_columns(). */

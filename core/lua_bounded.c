@@ -70,7 +70,8 @@ void lua_bounded_charge(lua_State *L, size_t n, const char *what)
         lua_bounded_over(L, &s, what);
 }
 
-int lua_bounded_call(lua_State *L)
+/* Calls the standard function in upvalue 1. */
+static int call_bounded(lua_State *L)
 {
     lua_CFunction standard = lua_tocfunction(L, lua_upvalueindex(1));
     int results = standard(L);
@@ -88,7 +89,7 @@ void lua_bounded_wrap(lua_State *L, const char *const names[])
 {
     for (; *names; names++) {
         lua_getfield(L, -1, *names);
-        lua_pushcclosure(L, lua_bounded_call, 1);
+        lua_pushcclosure(L, call_bounded, 1);
         lua_setfield(L, -2, *names);
     }
 }

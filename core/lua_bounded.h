@@ -77,11 +77,8 @@ int lua_bounded_over(lua_State *L, const struct steps *s, const char *what);
 /* Takes n steps at once for a call of WHAT, or raises. */
 void lua_bounded_charge(lua_State *L, size_t n, const char *what);
 
-/* Calls the standard function in upvalue 1 and charges the strings and the values it returns.
- * A lua_CFunction, for what is linear in its result. */
-int lua_bounded_call(lua_State *L);
-
-/* Replaces library[name] by a lua_bounded_call of it, for each name. 'library' is on the top. */
+/* Lets library[name], for each name, charge the strings and the values it returns: for what is linear in its result.
+ * 'library' is on the top. */
 void lua_bounded_wrap(lua_State *L, const char *const names[]);
 
 #endif

@@ -47,7 +47,7 @@ static bool push_policy(lua_State *L, const struct ledger *l)
     return false;
 }
 
-void lua_place_push(lua_State *L)
+static void push_place(lua_State *L)
 {
     struct generation *g = generation_of(L);
     bool loading = g && guard_of(L) == &g->loading;
@@ -72,7 +72,7 @@ int lua_place_error(lua_State *L, const char *format, ...)
     va_list args;
 
     luaL_checkstack(L, 4, NULL);
-    lua_place_push(L);
+    push_place(L);
     va_start(args, format);
     lua_pushvfstring(L, format, args);
     va_end(args);

@@ -8,13 +8,9 @@
 
 #include <lua.h>
 
-/* Pushes "policies/x.lua:12: ", the innermost line outside of scripts/. A tail call ("return
- * llm.chat(...)") leaves no line: then that of the return itself while a file is loaded, or the line
- * that a parent task waits at, else what is known of the policy ("policies/x.lua: in run (line 10): ")
- * or workflow, else "". Raises. */
-void lua_place_push(lua_State *L);
-
-/* luaL_error with that place. */
+/* luaL_error with "policies/x.lua:12: ", the innermost line outside of scripts/. A tail call ("return llm.chat(...)")
+ * leaves no line: then that of the return itself while a file is loaded, or the line that a parent task waits at, else
+ * what is known of the policy ("policies/x.lua: in run (line 10): ") or workflow, else nothing. */
 int lua_place_error(lua_State *L, const char *format, ...);
 
 #endif

@@ -222,7 +222,8 @@ static int arm(struct change *c, struct err *err)
     return 0;
 }
 
-void change_go_on(struct master *m)
+/* Something happened that the change under way may have waited for. */
+static void go_on(struct master *m)
 {
     struct change *c = current(m);
 
@@ -241,7 +242,7 @@ void change_loaded(struct hand *h, int64_t serial, struct span policies)
         snprintf(c->edition->policies, sizeof c->edition->policies, "%.*s", (int)policies.n,
                  policies.p);
     if (h != c->trial) {
-        change_go_on(m);
+        go_on(m);
         return;
     }
     crew_end(h);
@@ -288,7 +289,7 @@ void change_hand_lost(const struct hand *h, const char *how)
         change_failed(m, c, &err);
         return;
     }
-    change_go_on(m); /* one less to wait for */
+    go_on(m); /* one less to wait for */
 }
 
 /* ---- the beginning ---- */

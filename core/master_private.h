@@ -199,7 +199,6 @@ void change_refused(struct hand *h, int64_t serial, const struct err *err);
 void change_hand_lost(const struct hand *h, const char *how);
 void change_failed(struct master *m, struct change *c, const struct err *err);
 void change_drop_all(struct master *m); /* the engine stops: those in line come to nothing */
-void change_go_on(struct master *m);    /* something happened that it may have waited for */
 void change_files(struct master *m);    /* the files are read again, when they have changed */
 
 /* master_edition.c */

@@ -17,7 +17,8 @@ bool run_fail(struct run *r, enum run_failure why)
 
 /* ---- what was spoken of ---- */
 
-bool seen_begin(struct run *r, struct seen *s, uint32_t n)
+/* False: no memory, the run has failed. */
+static bool seen_begin(struct run *r, struct seen *s, uint32_t n)
 {
     s->n = n;
     s->few[0] = s->few[1] = 0;
@@ -28,7 +29,7 @@ bool seen_begin(struct run *r, struct seen *s, uint32_t n)
     return s->bits != NULL;
 }
 
-void seen_end(struct seen *s)
+static void seen_end(struct seen *s)
 {
     if (s->bits != s->few)
         free(s->bits);

@@ -60,9 +60,6 @@ bool run_begun_text(struct run *r, const struct place *v, const struct value_set
 /* Always false: the check cannot go on. */
 bool run_fail(struct run *r, enum run_failure why);
 
-bool seen_begin(struct run *r, struct seen *s,
-                uint32_t n); /* false: no memory, the run has failed */
-void seen_end(struct seen *s);
 static inline void seen_mark(struct seen *s, uint32_t i)
 {
     s->bits[i / 64] |= UINT64_C(1) << (i % 64);

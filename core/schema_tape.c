@@ -32,7 +32,7 @@ static struct name_slot *slot_of(const struct names *t, struct span text, uint32
     }
 }
 
-uint32_t names_find_hashed(const struct names *t, struct span text, uint32_t hash)
+static uint32_t find_hashed(const struct names *t, struct span text, uint32_t hash)
 {
     if (!t->slots)
         return NAME_NONE;
@@ -42,7 +42,7 @@ uint32_t names_find_hashed(const struct names *t, struct span text, uint32_t has
 
 uint32_t names_find(const struct names *t, struct span text)
 {
-    return names_find_hashed(t, text, (uint32_t)tape_hash(t->seed, text));
+    return find_hashed(t, text, (uint32_t)tape_hash(t->seed, text));
 }
 
 static int grow_names(struct names *t)
@@ -225,7 +225,7 @@ static int add_key(struct tape_reader *r)
     if (!text.p)
         return err_set(r->err, ERR_BUDGET, "no memory for the document");
     uint32_t hash = (uint32_t)tape_hash(r->names ? r->names->seed : 0, text);
-    uint32_t number = r->names ? names_find_hashed(r->names, text, hash) : NAME_NONE;
+    uint32_t number = r->names ? find_hashed(r->names, text, hash) : NAME_NONE;
     v->next = number == NAME_NONE ? (hash | HASHED) : number;
     uint64_t bit = UINT64_C(1) << (v->next & 63), *seen = &f->seen[v->next >> 6 & 1];
     f->doubtful |= (*seen & bit) != 0;

@@ -43,7 +43,6 @@ void names_init(struct names *t, uint64_t seed);
 void names_deinit(struct names *t);
 /* The number of that text, or NAME_NONE. */
 uint32_t names_find(const struct names *t, struct span text);
-uint32_t names_find_hashed(const struct names *t, struct span text, uint32_t hash);
 /* Gives the text that number when it has none yet; *number is the one it has. -1: no memory. The bytes must stay. */
 int names_add(struct names *t, struct span text, uint32_t *number);
 
