@@ -166,7 +166,8 @@ static int on_item(pcre2_callout_block *block, void *arg)
     return w->left < 0 ? PCRE2_ERROR_CALLOUT : 0;
 }
 
-static int match_counted(struct regex *re, struct span text, size_t from, int64_t *steps)
+static int match_counted(struct regex *re, struct span text, size_t from, uint32_t options,
+                         int64_t *steps)
 {
     struct walk w = {*steps, from};
     struct err err;
@@ -175,8 +176,8 @@ static int match_counted(struct regex *re, struct span text, size_t from, int64_
         re->counted = compile(re, PCRE2_AUTO_CALLOUT, &err);
     if (!re->counted || pcre2_set_callout(re->counting, on_item, &w) < 0)
         return PCRE2_ERROR_NOMEMORY;
-    int rc = pcre2_match(re->counted, (PCRE2_SPTR)text.p, text.n, from, PCRE2_NO_UTF_CHECK,
-                         re->data, re->counting);
+    int rc = pcre2_match(re->counted, (PCRE2_SPTR)text.p, text.n, from,
+                         PCRE2_NO_UTF_CHECK | options, re->data, re->counting);
     *steps = w.left;
     return rc;
 }
@@ -208,7 +209,7 @@ static int match_any(struct regex *re, struct span text, size_t from, int64_t *s
             return rc;
         *steps -= MOMENT;
     }
-    return match_counted(re, text, from, steps);
+    return match_counted(re, text, from, 0, steps);
 }
 
 static int match(struct regex *re, struct span text, size_t from, int64_t *steps)
@@ -224,6 +225,20 @@ static int match(struct regex *re, struct span text, size_t from, int64_t *steps
 int regex_match(struct regex *re, struct span text, int64_t *steps)
 {
     return match(re, text.p ? text : SPAN(""), 0, steps);
+}
+
+/* With PCRE2_PARTIAL_HARD a matcher that wants to look behind the end says so, whatever else it found: what does not
+ * match then, does not by any end. */
+int regex_begun(struct regex *re, struct span text, int64_t *steps)
+{
+    if (*steps < 0)
+        return -1;
+    if (!re->cost.anchored || text.n == 0)
+        return 1;
+    int rc = match_counted(re, text, 0, PCRE2_PARTIAL_HARD, steps);
+    if (rc >= 0 || rc == PCRE2_ERROR_PARTIAL)
+        return 1;
+    return rc == PCRE2_ERROR_NOMATCH ? 0 : -1;
 }
 
 int regex_find(struct regex *re, struct span text, size_t from, int64_t *steps, struct span *found,

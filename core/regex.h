@@ -30,7 +30,10 @@ void regex_free(struct regex *re); /* NULL is fine */
 
 /* Is there a match anywhere? 1, 0, or -1: the steps are used up. The text must be UTF-8. Takes what it cost. */
 int regex_match(struct regex *re, struct span text, int64_t *steps);
-/* The same from byte 'from' on; *found is the match's span, and groups[0..n) those of its groups (p NULL: not taken
+/* May this text become a match by what follows it? 1, 0, or -1 as above. A pattern that may begin anywhere always may:
+ * then it is 1. */
+int regex_begun(struct regex *re, struct span text, int64_t *steps);
+/* As regex_match, from byte 'from' on; *found is the match's span, and groups[0..n) those of its groups (p NULL: not taken
  * part). */
 int regex_find(struct regex *re, struct span text, size_t from, int64_t *steps, struct span *found,
                struct span *groups, int n);

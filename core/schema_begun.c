@@ -37,14 +37,16 @@ static bool is_forbidden(const struct run *r, const struct object_rules *o, stru
     return false;
 }
 
-/* Does a whole name match a pattern; and one of those that allow no value (*forbidden)? */
-static bool is_matched(struct run *r, const struct object_rules *o, struct span text,
+/* Does a name match a pattern, or may it, when it is cut; and a whole one one of those that allow no value
+ * (*forbidden)? */
+static bool is_matched(struct run *r, const struct object_rules *o, struct span text, bool open,
                        bool *forbidden)
 {
     bool matched = false;
 
     for (uint32_t i = 0; i < o->n_patterns && !r->failed; i++) {
-        int rc = regex_match(o->patterns[i].pattern, text, &r->steps);
+        struct regex *re = o->patterns[i].pattern;
+        int rc = open ? regex_begun(re, text, &r->steps) : regex_match(re, text, &r->steps);
         if (rc < 0)
             return run_fail(r, RUN_PATTERN);
         matched |= rc > 0;
@@ -53,17 +55,17 @@ static bool is_matched(struct run *r, const struct object_rules *o, struct span 
     return matched;
 }
 
-/* May a member of that name follow? A name that is cut may match any pattern in the end. */
+/* May a member of that name follow? */
 static bool is_allowed(struct run *r, const struct object_rules *o, struct span text, bool open)
 {
     bool additional = !o->additional || o->additional->answer != ANSWER_FALSE, forbidden = false;
 
-    if (open)
-        return additional || o->n_patterns || is_property(r, o, text, true);
-    bool matched = is_matched(r, o, text, &forbidden);
-    if (forbidden || is_forbidden(r, o, text))
+    if (open && additional)
+        return true;
+    bool matched = is_matched(r, o, text, open, &forbidden);
+    if (!open && (forbidden || is_forbidden(r, o, text)))
         return false;
-    return additional || matched || is_property(r, o, text, false);
+    return additional || matched || is_property(r, o, text, open);
 }
 
 /* Is there a member of that name, or one that the cut name may become? */

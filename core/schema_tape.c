@@ -296,20 +296,20 @@ static int close_container(struct tape_reader *r)
 
 /* ---- texts that were cut ---- */
 
-/* The byte behind the escape at p, or NULL when it is none; 'end' when it is cut. */
-static const char *skip_escape(const char *p, const char *end)
+/* Bytes of the escape at p; 0: it is none, -1: it is cut. */
+static int escape_size(const char *p, const char *end)
 {
     if (end - p < 2)
-        return end;
+        return -1;
     if (p[1] != 'u')
-        return strchr("\"\\/bfnrt", p[1]) && p[1] ? p + 2 : NULL;
+        return strchr("\"\\/bfnrt", p[1]) && p[1] ? 2 : 0;
     for (int i = 2; i < 6; i++) {
         if (p + i == end)
-            return end;
+            return -1;
         if (!json_is_digit(p[i]) && !((p[i] | 0x20) >= 'a' && (p[i] | 0x20) <= 'f'))
-            return NULL;
+            return 0;
     }
-    return p + 6;
+    return 6;
 }
 
 /* Is the string whose quote is at p cut by the end, and right so far? Sets the token to what is whole of it. */
@@ -322,11 +322,12 @@ static bool begins_string(struct tape_reader *r, const char *p, const char *end)
         if (*q == '\\') {
             bool pair =
                 end - q > 3 && q[1] == 'u' && (q[2] | 0x20) == 'd' && strchr("89abAB", q[3]);
-            q = skip_escape(q, end);
-            if (!q)
+            int n = escape_size(q, end);
+            if (n == 0)
                 return false;
-            if (q == end || (pair && end - q < 6))
+            if (n < 0 || (pair && end - q < 12))
                 break;
+            q += n;
             r->in.escaped = true;
         } else if ((unsigned char)*q >= 0xC2 && end - q < 4) {
             break; /* half a character */

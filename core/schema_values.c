@@ -77,9 +77,9 @@ static int64_t characters(struct span text)
     return n;
 }
 
-static bool check_pattern(struct run *r, struct regex *re, struct span text)
+static bool check_pattern(struct run *r, struct regex *re, struct span text, bool open)
 {
-    int rc = regex_match(re, text, &r->steps);
+    int rc = open ? regex_begun(re, text, &r->steps) : regex_match(re, text, &r->steps);
     return rc < 0 ? run_fail(r, RUN_PATTERN) : rc > 0;
 }
 
@@ -110,11 +110,9 @@ bool run_string(struct run *r, const struct schema_node *node, uint32_t at)
         return run_fail(r, RUN_MEMORY);
     if (s->min >= 0 || s->max >= 0)
         ok = check_length(r, node, at, text, v->open);
-    if (v->open)
-        return ok;
-    if (s->pattern && (ok || r->all) && !check_pattern(r, s->pattern, text))
+    if (s->pattern && (ok || r->all) && !check_pattern(r, s->pattern, text, v->open))
         ok = run_wrong(r, node, at, "pattern", "must match the pattern");
-    if (s->format && (ok || r->all) && !s->format(text, &r->steps))
+    if (s->format && !v->open && (ok || r->all) && !s->format(text, &r->steps))
         ok = run_wrong(r, node, at, "format", "must be in the format \"%.60s\"", s->format_name);
     return ok && !r->failed;
 }
@@ -344,7 +342,7 @@ static bool check_patterns(struct run *r, const struct object_rules *o, uint32_t
         struct span text = tape_text(r->t, &r->t->places[key], &r->w->room);
         if (!text.p)
             return run_fail(r, RUN_MEMORY);
-        if (!check_pattern(r, o->patterns[i].pattern, text))
+        if (!check_pattern(r, o->patterns[i].pattern, text, false))
             continue;
         *known = true;
         ok &= run_check(r, o->patterns[i].node, key + 1, NULL);
