@@ -292,9 +292,7 @@ int admin_ask(const struct admin_target *target, const char *method, const char 
         result = ask_over(fd, buf_span(&question), out, err);
     close(fd);
 done:
-    if (question.data)
-        explicit_bzero(question.data, question.len);
-    buf_deinit(&question);
+    buf_wipe(&question); /* the token is in it */
     return result;
 }
 

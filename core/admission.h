@@ -16,8 +16,8 @@ struct admission {
     bool known;         /* the model is one of the catalogue */
     struct health_ticket ticket;
     char policy[METRIC_LABEL_BYTES + 1];
-    struct story *
-        story; /* where its end is told; set by the caller once the call runs; NULL: nobody wants to know */
+    /* where its end is told; set by the caller once the call runs; NULL: nobody wants to know */
+    struct story *story;
     int64_t begun_us; /* the rest is only for that */
     bool stream;
     int retry;

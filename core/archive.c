@@ -314,8 +314,6 @@ int archive_get(struct archive *a, const char *prefix, struct archived *out, str
     int result = read_file(a, name, RECORD_MAX, &record, err);
     if (result == 0 && (result = archived_unpack(out, buf_span(&record), err)) < 0)
         err_prefix(err, "%.12s", hash);
-    if (record.data)
-        explicit_bzero(record.data, record.len);
     buf_deinit(&record);
     if (result == 0 && strcmp(out->sources.hash, hash) != 0) {
         archived_deinit(out);

@@ -60,8 +60,8 @@ size_t archive_list(struct archive *a, struct archive_entry out[ARCHIVE_KEPT]);
 struct archive_current {
     char hash[65];
     bool pinned; /* "baton use": stays until the files on disk change */
-    char
-        disk_hash[65]; /* of the files on disk when it was chosen; "" when they could not be read */
+    /* of the files on disk when it was chosen; "" when they could not be read */
+    char disk_hash[65];
 };
 
 int archive_note_current(struct archive *a, const struct archive_current *c, struct err *err);

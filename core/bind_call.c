@@ -17,13 +17,6 @@
 
 enum { BYTES_PER_TOKEN = 4 }; /* of English text and JSON, about */
 
-void buf_wipe(struct buf *b)
-{
-    if (b->data)
-        explicit_bzero(b->data, b->cap);
-    buf_deinit(b);
-}
-
 static struct box *check_box(lua_State *L)
 {
     return luaL_checkudata(L, 1, BOX);

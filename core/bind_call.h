@@ -47,7 +47,4 @@ void box_name_provider(const struct provider *p, struct err *err);
  * left. */
 size_t box_hide_keys(const struct provider *p, char *text, size_t n);
 
-/* Overwrites what a buffer holds, and frees it. */
-void buf_wipe(struct buf *b);
-
 #endif

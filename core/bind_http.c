@@ -49,19 +49,12 @@ struct fetch {
 
 /* ---- life ---- */
 
-static void wipe(struct buf *b)
-{
-    if (b->data)
-        explicit_bzero(b->data, b->cap);
-    buf_deinit(b);
-}
-
 static void stop(struct fetch *f)
 {
     task_drop_pending(&f->pending);
     call_deinit(&f->call);
-    wipe(&f->head); /* it may hold a key */
-    wipe(&f->body);
+    buf_wipe(&f->head); /* it may hold a key */
+    buf_wipe(&f->body);
     f->task = NULL;
 }
 
@@ -413,7 +406,7 @@ static void become_get(struct fetch *f, int status)
     if (head || (status != 303 && !(post && status < 303)))
         return;
     f->method = "GET";
-    buf_deinit(&f->body);
+    buf_wipe(&f->body);
     keep_lines(&f->head, is_of_body, false);
 }
 

@@ -23,8 +23,8 @@ struct line {
     const struct wire *wire;         /* kept alive by the line */
     const char *url, *method;
     const char *model; /* "provider/model"; "": no health is kept */
-    const char
-        *key_name; /* of the header field with the key, and what stands before the key: "Bearer " */
+    /* of the header field with the key, and what stands before the key: "Bearer " */
+    const char *key_name;
     const char *key_prefix;
     const char *fields[LINE_FIELDS_MAX]; /* "name: value", all but the key's */
     size_t field_count;

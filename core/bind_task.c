@@ -219,8 +219,8 @@ static void start_children(lua_State *L, struct group *group)
         if (!t) {
             group->running = i;
             stop_children(group);
-            parent->guard.over = (sig_atomic_t)guard_memory_limit(
-                L); /* no pcall: the group dies with the task, not before */
+            /* no pcall: the group dies with the task, not before */
+            parent->guard.over = (sig_atomic_t)guard_memory_limit(L);
             luaL_error(L, "%s", err.message);
             return;
         }

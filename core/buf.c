@@ -26,6 +26,13 @@ void buf_deinit(struct buf *b)
     buf_init(b, b->max);
 }
 
+void buf_wipe(struct buf *b)
+{
+    if (b->data)
+        explicit_bzero(b->data, b->cap);
+    buf_deinit(b);
+}
+
 char *buf_reserve(struct buf *b, size_t n)
 {
     if (n > b->max - b->len)

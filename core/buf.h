@@ -25,6 +25,7 @@ struct buf {
 
 void buf_init(struct buf *b, size_t max);
 void buf_deinit(struct buf *b); /* frees; the ceiling stays, so the buffer may be used again */
+void buf_wipe(struct buf *b);   /* the same, and overwrites: it may have held a secret */
 
 /* Room for n more bytes at the end; NULL when that would pass the ceiling or memory is out.
  * Write there, then add to len. */

@@ -57,12 +57,12 @@ static void tell(struct serving *s, const struct buf *text)
                   (struct log_field[]){log_text("error", err.message)}, 1);
 }
 
-static void say(struct serving *s, const char *format, long long number)
+static void say(struct serving *s, const char *what)
 {
     struct buf text;
 
-    buf_init(&text, 256);
-    buf_printf(&text, format, number);
+    buf_init(&text, 64);
+    buf_printf(&text, "{\"is\":\"%s\"}", what);
     tell(s, &text);
     buf_deinit(&text);
 }
@@ -185,7 +185,12 @@ static void on_load(struct serving *s, struct span m, struct channel_message *wi
 
 static void on_freed(struct worker *w, int64_t serial)
 {
-    say((struct serving *)w, "{\"is\":\"freed\",\"serial\":%lld}", serial);
+    struct buf text;
+
+    buf_init(&text, 256);
+    buf_printf(&text, "{\"is\":\"freed\",\"serial\":%lld}", (long long)serial);
+    tell((struct serving *)w, &text);
+    buf_deinit(&text);
 }
 
 /* ---- serving ---- */
@@ -269,7 +274,7 @@ static void on_route(struct serving *s, struct span m)
     } else if (open_door(s, &err) < 0) {
         end_at_once(s, &err);
     } else {
-        say(s, "{\"is\":\"ready\"}%.0lld", 0);
+        say(s, "ready");
     }
 }
 
@@ -426,7 +431,7 @@ static void on_term(evutil_socket_t number, short what, void *arg)
 
     (void)number;
     (void)what;
-    say(s, "{\"is\":\"draining\"}%.0lld", 0);
+    say(s, "draining");
     leave(s);
 }
 

@@ -13,8 +13,8 @@ enum { DOOR_MODEL_MAX = 256, DOOR_ACTION_MAX = 32 };
 struct door_match {
     const char *door; /* NULL: there is nothing at this path */
     const char *page; /* a function of the door's that answers; NULL: a request for a policy */
-    const char
-        *allowed; /* the method that is right; differs from the one that was asked for: 405 */
+    /* the method that is right; differs from the one that was asked for: 405 */
+    const char *allowed;
     enum failure_form form;
     char model[DOOR_MODEL_MAX];   /* in the path, decoded; "" without */
     char action[DOOR_ACTION_MAX]; /* "generateContent" */

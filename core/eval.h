@@ -27,8 +27,8 @@ struct eval_pass {
 struct eval_setup {
     const struct outcomes *data;
     const char *config, *policies;
-    struct span
-        models; /* JSON: the catalogue of the recorded models, as evaluate.catalogue gives it */
+    /* JSON: the catalogue of the recorded models, as evaluate.catalogue gives it */
+    struct span models;
     int weak, strong; /* models */
     uint64_t seed;
     bool feedback; /* each row's quality goes back to policies that learn */

@@ -16,11 +16,11 @@ struct features {
     size_t bytes;
     size_t characters; /* bytes that begin one: all but UTF-8's continuation bytes */
     size_t lines;      /* 0 for an empty text */
-    size_t
-        words; /* runs of letters and digits; each character of Chinese and Japanese; of scripts without
-                        * blanks (Thai, ...) each four characters */
-    size_t
-        sentences; /* ended by . ! ? or their like before a blank; or by an empty line, an item of a list, the end */
+    /* runs of letters and digits; each character of Chinese and Japanese; of scripts without blanks (Thai, ...) each
+     * four characters */
+    size_t words;
+    /* ended by . ! ? or their like before a blank; or by an empty line, an item of a list, the end */
+    size_t sentences;
     size_t questions; /* those of them that end with a question mark */
     size_t numbers;   /* "12", "1,250.5" */
     size_t steps;     /* lines that begin as "1." "2)" "(3)" or "Step 4" do */
@@ -28,8 +28,8 @@ struct features {
     size_t blocks;    /* of code, between ``` or ~~~ */
     size_t block_bytes;
     size_t code_lines; /* outside of blocks: lines that end or operate as code does */
-    size_t
-        formulas; /* $...$, \(...\), \[...\], and stretches with operators between operands: "2x + 3 = 11" */
+    /* $...$, \(...\), \[...\], and stretches with operators between operands: "2x + 3 = 11" */
+    size_t formulas;
     size_t urls;
     size_t symbols; /* = < > ^ { } [ ] \ | outside of blocks */
 
@@ -41,8 +41,8 @@ struct features {
     size_t vague;    /* each of these with its phrases */
     size_t sequence; /* "first", "then", "step by step" */
     size_t orders;   /* verbs that can be orders, anywhere */
-    size_t
-        imperatives; /* those that stand where an order does: first in a sentence, after "please", "and", a comma */
+    /* those that stand where an order does: first in a sentence, after "please", "and", a comma */
+    size_t imperatives;
     size_t constraints; /* "must", "at most", "without" */
     size_t logic;       /* "if", "therefore", "for all" */
 

@@ -69,8 +69,8 @@ struct generation {
     struct list timers;        /* bind_timer.c */
     int timer_count, timers_running, timer_names;
     bool timers_on, retired;
-    uint64_t
-        serial; /* number of the load, the same in all workers, set by whoever publishes it; 0: it is alone */
+    /* number of the load, the same in all workers, set by whoever publishes it; 0: it is alone */
+    uint64_t serial;
     int buried;           /* steps of its end that are done */
     struct list in_grave; /* the node is free for the runtime's 'bury' */
 

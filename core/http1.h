@@ -53,8 +53,8 @@ struct http1 {
     bool chunked;         /* else the body has 'length' bytes */
     bool expect_continue; /* the client waits for 100 (Continue) before it sends the body */
     uint64_t length;
-    size_t
-        head_len; /* bytes of the head, with empty lines before it and the empty line behind it */
+    /* bytes of the head, with empty lines before it and the empty line behind it */
+    size_t head_len;
 
     int status;              /* after HTTP1_ERROR: 400, 413, 414, 417, 431, 501, 505 */
     char why[HTTP1_WHY_MAX]; /* one sentence that names the rule or the limit */

@@ -113,8 +113,8 @@ struct conn {
     int64_t due_ms;
     struct event read, write;
     struct buf in;
-    size_t
-        in_at; /* in 'in', the first byte of the request being read, or behind the one being held */
+    /* in 'in', the first byte of the request being read, or behind the one being held */
+    size_t in_at;
     struct buf out;
     size_t out_at;           /* bytes of 'out' that are written */
     struct http_exchange *x; /* being read (HEAD, BODY) or held */
@@ -166,10 +166,10 @@ size_t conn_queued(const struct conn *c); /* bytes of answers that are not writt
 size_t conn_unread(const struct conn *c); /* bytes of requests that are not looked at */
 void conn_drop_input(struct conn *c);
 void conn_put(struct conn *c, const void *p, size_t n); /* queue to be written */
-void conn_put_long(struct conn *c, const char *p,
-                   size_t n); /* the same, copying what must be copied */
-void conn_end(struct conn *c,
-              bool close); /* the answer is queued: the exchange goes, being read or held */
+/* The same, copying what must be copied. */
+void conn_put_long(struct conn *c, const char *p, size_t n);
+/* The answer is queued: the exchange goes, being read or held. */
+void conn_end(struct conn *c, bool close);
 
 /* http_read.c */
 /* One step on with what was read: a head, a body, a request handed out. False: more bytes are

@@ -27,8 +27,8 @@ struct match {
         const char *start;
         ptrdiff_t len; /* or MATCH_OPEN, MATCH_POSITION */
     } capture[MATCH_CAPTURES];
-    const char
-        *error; /* NULL, or a format for luaL_error with at most one %d; MATCH_OVER: no steps */
+    /* NULL, or a format for luaL_error with at most one %d; MATCH_OVER: no steps */
+    const char *error;
     int error_index; /* for that %d */
 };
 

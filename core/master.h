@@ -17,8 +17,8 @@ struct master_options {
     const char *policies; /* folder with policies of the user; NULL: none */
     const char *listen;   /* NULL: the configuration's */
     const char *admin;    /* the same for the admin API; "none": no admin API */
-    const char
-        *state; /* folder where generations and persistent values are kept; NULL: the default */
+    /* folder where generations and persistent values are kept; NULL: the default */
+    const char *state;
     const char *trace_log; /* file; NULL: the configuration's */
     int workers;           /* 0: the configuration's, else one per core */
     bool no_watch;         /* files are loaded on request only */

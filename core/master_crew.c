@@ -38,8 +38,8 @@ int crew_send_text(struct hand *h, const int *fds, struct span text)
         err_set(&err, ERR_INTERNAL, "it is too long");
     else if (channel_send(h->channel, text, fds, &err) == 0)
         return 0;
-    if (err.code !=
-        ERR_UNAVAILABLE) /* else it has ended, and what that means is told when it is reaped */
+    /* Else it has ended, and what that means is told when it is reaped. */
+    if (err.code != ERR_UNAVAILABLE)
         log_write(&h->m->log, LOG_WARN, "a worker takes no message",
                   (struct log_field[]){log_int("worker", h->pid), log_text("error", err.message)},
                   2);
@@ -193,11 +193,11 @@ static void on_ready(struct hand *h)
 
 static void take_message(struct hand *h, struct span m)
 {
-    struct span is = json_member(m, "is");
     struct err err;
 
-    if (json_check(m, &err) < 0 || !is.p)
+    if (json_check(m, &err) < 0)
         return;
+    struct span is = json_member(m, "is");
     if (json_is_text(is, "loaded")) {
         on_loaded(h, m);
     } else if (json_is_text(is, "refused")) {

@@ -225,19 +225,18 @@ void edition_take_sources(struct edition *e, const struct edition *from);
 int edition_configure(struct master *m, struct edition *e, struct config *c, struct err *err);
 
 /* master_canary.c */
-void share_begin(struct master *m,
-                 double promote_after_s);           /* m->canary gets m->share from now on */
+/* m->canary gets m->share from now on. */
+void share_begin(struct master *m, double promote_after_s);
 void share_stop(struct master *m, const char *why); /* back to the base alone */
 void share_tick(struct master *m);                  /* at each tick: on, back, or promoted */
 
 /* master_upgrade.c */
-void upgrade(struct master *m,
-             struct change *c);             /* the trial went well: the new binary takes over */
+/* The trial went well: the new binary takes over. */
+void upgrade(struct master *m, struct change *c);
 void upgrade_dismiss_old(struct master *m); /* the new workers serve */
 void upgrade_hold_signals(bool on);         /* until the new binary can take them */
-int upgrade_adopt(
-    struct master *m,
-    struct err *err); /* if this is the new binary of a running engine: what it left */
+/* If this is the new binary of a running engine: what it left. */
+int upgrade_adopt(struct master *m, struct err *err);
 
 /* master_state.c */
 int state_open(struct master *m, struct err *err);

@@ -31,8 +31,8 @@ int phrases_make(struct phrases *p, const struct phrase *all, size_t n, struct e
 struct phrases_seen {
     uint32_t groups; /* a bit for each group of which the text holds a phrase */
     size_t words;
-    uint64_t
-        opening; /* a hash of the first word that is no article, up to an apostrophe; 0: there is none */
+    /* a hash of the first word that is no article, up to an apostrophe; 0: there is none */
+    uint64_t opening;
 };
 
 /* Looks at the text in *rest, which gets shorter, and adds what it sees to *seen (all 0 before the first time). False at

@@ -27,8 +27,8 @@ struct question_wait {
 };
 
 struct question_form {
-    struct span
-        shown; /* a JSON object, what people get to see; a list "options" in it holds the only answers */
+    /* a JSON object, what people get to see; a list "options" in it holds the only answers */
+    struct span shown;
     int64_t within_us; /* then nobody has answered */
     uint64_t serial;   /* of the generation that waits */
 };

@@ -29,8 +29,8 @@ struct story {
  * not known, either. */
 struct story_attempt {
     const char *model; /* "provider/model" */
-    const char
-        *outcome; /* "ok", "error", "cancelled" (nobody wanted it any more), "refused" (not made) */
+    /* "ok", "error", "cancelled" (nobody wanted it any more), "refused" (not made) */
+    const char *outcome;
     const char *code;    /* an error's */
     const char *refused; /* why it was not made, in a word */
     const char *label;   /* the script's name for it */

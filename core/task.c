@@ -208,8 +208,8 @@ static void read_failure(struct task *t, int status, struct err *err)
     } else if (lua_type(t->L, -1) == LUA_TSTRING && !strstr(err->message, ".lua:")) {
         add_place(t, "", err); /* Lua's own errors, like a full stack, name none */
     } else if (lua_type(t->L, -1) != LUA_TSTRING && !t->parent && t->ledger && t->ledger->script) {
-        add_place(t, t->ledger->script,
-                  err); /* assert(llm.chat(...)): the workflow's author wants the line */
+        /* assert(llm.chat(...)): the workflow's author wants the line */
+        add_place(t, t->ledger->script, err);
     }
 }
 

@@ -60,8 +60,8 @@ struct task {
     struct list in_generation, in_ready;
     struct list pendings;
     struct ledger *ledger; /* borrowed from the root's owner */
-    int64_t
-        deadline_us; /* no call to a model goes on beyond it, monotonic; 0: none. Children have their parent's */
+    /* no call to a model goes on beyond it, monotonic; 0: none. Children have their parent's */
+    int64_t deadline_us;
     task_end *on_end;
     void *arg;
 };

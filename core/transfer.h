@@ -54,9 +54,9 @@ struct transfer_request {
     const char *const *headers;
     size_t header_count;
     struct span body; /* copied by transfer_start unless body_owned */
-    char *
-        body_owned; /* malloc'ed; when set, body.p points to it, and it is freed, also on failure */
-    int connect_ms; /* until connected, name resolution and TLS included; 0: 10 s */
+    /* malloc'ed; when set, body.p points to it, and it is freed, also on failure */
+    char *body_owned;
+    int connect_ms;    /* until connected, name resolution and TLS included; 0: 10 s */
     int first_byte_ms; /* from the start until the first byte of the answer's body; 0: none */
     int stall_ms;      /* between bytes of the body afterwards; 0: none */
     int total_ms;      /* all of it; 0: none */
