@@ -43,8 +43,7 @@ local function run_checks(checks)
 end
 
 -- adopt(name) -> the codec codec/NAME.lua. Raises where it is missing or incomplete, and what its own
--- 'checks' (a
--- function, or functions by name) raise.
+-- 'checks' (a function, or functions by name) raise.
 return function(name)
    local codec = require("codec." .. name)
    check_fields(codec)

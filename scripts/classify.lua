@@ -239,9 +239,8 @@ local function merged(own)
 end
 
 -- Evidence of both kinds: the probabilities of the shipped model (tasks.model, nil where it is not
--- built) and the
--- words' share of all their evidence, which counts a bit more than half as much. How much was chosen
--- on the prompts of
+-- built) and the words' share of all their evidence, which counts a bit more than half as much. How much was
+-- chosen on the prompts of
 -- examples/workload.jsonl: as many are right for any from 0 to 0.6, and with it more of those that are
 -- trusted.
 local tasks
@@ -295,8 +294,7 @@ function classify.task(req, opts)
 end
 
 -- classify.level(req) -> level, p, scores | nil: "simple", "medium" or "complex" by the shipped model,
--- its probability
--- and those of all three. Words and form only, as it learned them from written examples;
+-- its probability and those of all three. Words and form only, as it learned them from written examples;
 -- classify.complexity adds up
 -- what can be counted. nil where the model is not built.
 function classify.level(req)

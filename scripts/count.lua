@@ -1,6 +1,5 @@
 -- count: how many tokens a request's input has, without an answer: the provider's own count where it speaks
--- the
--- client's API, an estimate otherwise.
+-- the client's API, an estimate otherwise.
 -- SPDX-License-Identifier: MIT
 
 local calling = require "calling"
@@ -42,8 +41,7 @@ local function number(value)
 end
 
 -- count.ask(model, format, view) -> tokens | nil: the provider's own count of a client's request, when the
--- client
--- named a model whose provider speaks the client's format and counts (codec.count = { path = text or
+-- client named a model whose provider speaks the client's format and counts (codec.count = { path = text or
 -- function(model), member = where the answer has the number }). Any failure: nil. Yields.
 function count.ask(model, format, view)
    local entry, codec = calling.find(model)

@@ -41,8 +41,7 @@ local function translated(hub, codec, to, settings, warnings)
 end
 
 -- A setting that a policy has made, as a member of the client's own body: its name there, or nil when the
--- format
--- has no member that means the same.
+-- format has no member that means the same.
 local function native_name(codec, name)
    if codec.format == "openai" then return name end
    return codec.settings and codec.settings[name]

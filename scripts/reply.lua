@@ -262,8 +262,7 @@ local function choices_of(self)
 end
 
 -- reply.events(r) -> the reply as a list of events, as a stream's decoder gives them. Those of further
--- choices
--- have choice = 1, 2, ...
+-- choices have choice = 1, 2, ...
 function reply.events(r)
    local list = {}
    local function emit(event) list[#list + 1] = event end

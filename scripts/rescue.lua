@@ -173,8 +173,8 @@ local function continued(req, message, spent)
    return copy
 end
 
-local function common(a, b)
-   local n = 0
+-- How many bytes both begin with alike; n of them are known to be.
+local function common(a, b, n)
    while n < #a and n < #b and a:byte(n + 1) == b:byte(n + 1) do n = n + 1 end
    return n
 end
@@ -188,10 +188,9 @@ local function overlap(a, b)
 end
 
 -- What of the beginning of a continuation is new after 'said': some models say again what they were given,
--- and the white space at its end was not given. text | nil: more must come | false: it is another answer.
--- 'last': no more comes.
-local function seam(said, fresh, last)
-   local same = common(said, fresh)
+-- and the white space at its end was not given. same: how many bytes both begin with alike. text | nil: more
+-- must come | false: it is another answer. 'last': no more comes.
+local function seam(said, fresh, same, last)
    if same == #said then return fresh:sub(same + 1) end
    if same == #fresh and not last then return nil end
    if same >= ANEW then return false end
@@ -201,13 +200,16 @@ end
 
 -- The first text of the continuation, joined. The events that are to be told | nil: it is none.
 local function joined(stream, said)
-   local fresh, events = "", {}
+   local fresh, same, events = "", 0, {}
    while true do
       local event, err = stream:next()
       if not event and err then return nil end
-      if event and event.kind == "text" then fresh = fresh .. event.text end
+      if event and event.kind == "text" then
+         if same == #fresh then same = common(said, fresh .. event.text, same) end -- each byte once
+         fresh = fresh .. event.text
+      end
       if event and event.kind ~= "text" and event.kind ~= "reasoning" then events[#events + 1] = event end
-      local text = seam(said, fresh, not event or event.kind == "finish")
+      local text = seam(said, fresh, same, not event or event.kind == "finish")
       if text == false then return nil end
       if text and text ~= "" then table.insert(events, 1, { kind = "text", text = text }) end
       if text or not event or event.kind == "finish" then return events end

@@ -191,8 +191,7 @@ local function translate(ask, stream)
 end
 
 -- Has a policy changed what it was shown? The message of OpenAI's format is a part of the body, that of
--- another
--- one was made from it.
+-- another one was made from it.
 local function is_changed(result)
    local view = result.view
    if not view or not reply.was_shown(result) then return false end
@@ -353,8 +352,8 @@ local function find(id)
 end
 
 -- serve.page(answer, route, body?, view?): what a door answers without a policy: lists of models, counts of
--- tokens,
--- embeddings. The door's function gets the answer and { route =, body =, view =, list =, find = }. Yields.
+-- tokens, embeddings. The door's function gets the answer and { route =, body =, view =, list =, find = }.
+-- Yields.
 function serve.page(answer, route, body, view)
    local door = door_of(route.door)
    local page = door.pages and door.pages[route.page]

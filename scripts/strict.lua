@@ -2,9 +2,8 @@
 -- SPDX-License-Identifier: MIT
 --
 -- What OpenAI takes as strict is said in strict/openai.lua. Anthropic's grammar (source: transformJSONSchema
--- of its
--- SDK) knows fewer keywords: what it cannot hold becomes words in the description, and the answer is checked
--- here.
+-- of its SDK) knows fewer keywords: what it cannot hold becomes words in the description, and the answer is
+-- checked here.
 local errors = require "errors"
 local json = require "json"
 

@@ -2,11 +2,9 @@
 -- SPDX-License-Identifier: MIT
 --
 -- A model whose catalogue entry has the capability "json_schema" is told the schema in its provider's words
--- (codecs
--- translate response_format); any other by instructions in the prompt. Whatever a provider promises, the
--- answer
--- is checked here. One that does not fit is shown to the model with what is wrong, then the next tier is
--- asked.
+-- (codecs translate response_format); any other by instructions in the prompt. Whatever a provider promises,
+-- the answer is checked here. One that does not fit is shown to the model with what is wrong, then the next
+-- tier is asked.
 
 local config = require "config"
 local errors = require "errors"
@@ -205,8 +203,7 @@ end
 -- structured.chat(llm, target, req, opts) -> reply, value | nil, err. opts as for llm.chat, and schema,
 -- repairs, early.
 -- err.code is "invalid_output" when no model's answer fits, with err.errors, the list of the last one's;
--- "bad_request"
--- when the schema is none. Yields.
+-- "bad_request" when the schema is none. Yields.
 function structured.chat(llm, target, req, opts)
    local validator, wrong = schema.compile(opts.schema)
    if not validator then return nil, wrong end

@@ -2,8 +2,7 @@
 -- SPDX-License-Identifier: MIT
 --
 -- The model gets the labels, what they mean, and the request as data between marks; it answers with
--- JSON whose
--- only value is one of the labels (llm.chat's option 'schema': natively where the model has it,
+-- JSON whose only value is one of the labels (llm.chat's option 'schema': natively where the model has it,
 -- checked always).
 -- What it said of a text is kept in the worker's cache.
 

@@ -2,8 +2,7 @@
 -- SPDX-License-Identifier: MIT
 --
 -- The examples' vectors are asked for once, at the first request, and are kept in the worker's cache
--- for a day;
--- those of requests for an hour. Nearness is the cosine.
+-- for a day; those of requests for an hour. Nearness is the cosine.
 
 local base64 = require "base64"
 local cache = require "cache"

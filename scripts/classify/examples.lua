@@ -40,9 +40,8 @@ function examples.read(given, most, what)
 end
 
 -- examples.vote(nearest) -> label, score: the label for which the nearest examples speak together,
--- each with the
--- third power of its nearness, and the nearness of its best one. nearest: { { label =, score = }, … },
--- not empty.
+-- each with the third power of its nearness, and the nearness of its best one. nearest: { { label =, score =
+-- }, … }, not empty.
 function examples.vote(nearest)
    local sums, tops, best = {}, {}, nil
    for _, item in ipairs(nearest) do

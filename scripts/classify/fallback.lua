@@ -28,8 +28,7 @@ function fallback.check(value, what)
 end
 
 -- fallback.answer(value, req, err) -> label, "fallback", its further results | nil, err where there is
--- none or
--- it has no label, either. What went wrong is in the log.
+-- none or it has no label, either. What went wrong is in the log.
 function fallback.answer(value, req, err)
    if value == nil then return nil, err end
    log.info("classifier unavailable: the fallback answers", { code = err.code, why = err.message })

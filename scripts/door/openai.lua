@@ -2,8 +2,7 @@
 -- SPDX-License-Identifier: MIT
 --
 -- Source: OpenAI API reference, "Chat" (POST /v1/chat/completions), "Streaming events" and "Models". The
--- engine's
--- own shape of a request is this one's, so there is nothing to decode.
+-- engine's own shape of a request is this one's, so there is nothing to decode.
 
 local errors = require "errors"
 local json = require "json"

@@ -2,9 +2,8 @@
 -- SPDX-License-Identifier: MIT
 --
 -- Sources: the guide "Structured Outputs" (supported schemas) and toStrictJsonSchema of the official SDK,
--- whose verdicts
--- this follows: the root is an object, every object is closed and requires all its members, and what cannot
--- be said
+-- whose verdicts this follows: the root is an object, every object is closed and requires all its members,
+-- and what cannot be said
 -- that way is refused instead of changed. Intersections of objects are merged where that keeps the meaning.
 local errors = require "errors"
 local json = require "json"

@@ -8,9 +8,10 @@ The simulator's log is the witness: what each model said before its connection w
 import json
 
 import formats
-from base import check, equal, eventually, short
+from base import check, equal, eventually, short, slow
 from client import Client
 from harness import Gateway, Sim, config
+from upstream import DONE, Provider, event
 from wire import DOORS, Case
 
 POLICY = """
@@ -195,3 +196,24 @@ def test_what_a_cut_answer_cost_is_in_the_cost_and_not_in_the_usage():
     usage = done.answer.json()["usage"]
     answer = (usage["prompt_tokens"] + 2 * usage["completion_tokens"]) / 1e6
     check(float(done.answer.header("x-baton-cost-usd")) > answer + 2e-6, (answer, done.answer.headers))
+
+
+def test_a_long_answer_that_is_said_again_is_joined_within_the_limits_of_a_request():
+    """A model that begins its continuation with all that it was given, a few bytes an event."""
+    long = " ".join(f"word{i}" for i in range(5000))
+
+    def play(exchange):
+        if len(exchange.json()["messages"]) == 1:
+            exchange.stream(event({"content": long}), end=False)
+            exchange.close()
+        else:
+            pieces = [event({"content": long[i : i + 4]}) for i in range(0, len(long), 4)]
+            exchange.stream(b"".join(pieces), event({"content": ", and the end"}), event(finish="stop"), DONE)
+
+    with Provider(play) as provider:
+        known = {"own/long": {"input": 1, "output": 2, "capabilities": ["prefill"]}}
+        own = {"own": {"codec": "openai", "base_url": provider.base_url}}
+        with Gateway(config(own, models=known), policies={"rescued": POLICY}) as gateway:
+            answer = gateway.chat("rescued", "rescue gathered own/long now", timeout=60 * slow())
+            equal(answer.status, 200, answer.body[:300])
+            check(answer.text() == long + ", and the end", lambda: f"not joined: {short(answer.text())}")
