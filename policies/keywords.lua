@@ -21,30 +21,37 @@ local TERMS = {
 local terms = (config.policies.keywords or {}).terms or TERMS
 local keywords = classify.keywords(terms)
 
-local function by_hint(req, p)
-   local domain = ask.hint(req, p.member)
-   return type(domain) == "string" and p.routes[domain] and domain or nil
+local HERE <const> = { where = "local" } -- for what is private, where the routes do not say it
+
+local function route(category, p)
+   return p.routes[category] or category == "private" and HERE or nil
 end
 
--- The category with the most weight; on a tie the first by name.
+local function by_hint(req, p)
+   local domain = ask.hint(req, p.member)
+   return type(domain) == "string" and route(domain, p) and domain or nil
+end
+
+-- The category with the most weight; on a tie the first by name. What is private is, whatever it is about.
 local function by_terms(req, p)
    local _, sums = keywords:score(text.of(req))
+   if (sums.private or 0) > 0 then return "private" end
    local best
    for category, sum in pairs(sums) do
-      if p.routes[category] and (not best or sum > sums[best]) then best = category end
+      if route(category, p) and (not best or sum > sums[best]) then best = category end
    end
    return best
 end
 
 local function run(req, p, next)
-   local private = p.pii and #classify.pii(text.all(req), { score = 0.5 }) > 0
-   local category = private and "private" or by_hint(req, p) or by_terms(req, p)
-   local target = p.routes[category]
+   local personal = p.pii and #classify.pii(text.all(req), { score = 0.5 }) > 0
+   local category = personal and "private" or by_hint(req, p) or by_terms(req, p)
+   local target = category and route(category, p)
    if not target and next then return policy.pass end
    trace.decide { model = why.name(target or p.otherwise, req), reason = category or "no term",
       candidates = why.routes(nil, p.routes, category, req) }
-   if private then
-      return ask.target(target, req, { within = type(target) == "table" and target or { where = "local" } })
+   if category == "private" then -- where none of these models answers, nobody does
+      return ask.target(target, req, { within = type(target) == "table" and target or HERE })
    end
    local reply, err = ask.target(target or p.otherwise, req, { tries = target and 0 or nil })
    if reply or not target or policy.hopeless(err) then return reply, err end

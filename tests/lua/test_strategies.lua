@@ -293,6 +293,15 @@ t.case("keywords", function()
    is("stream p/fast", "fast", "keywords", ALL, "The contract of ada@example.com, any clause")
    is("stream p/fast, stream p/standard", "unavailable", "keywords", {},
       "I am ada@example.com") -- not elsewhere
+   local own = { routes = { law = { tier = "expert" } } } -- says nothing of what is private
+   is("stream p/fast", "fast", "keywords", ALL, "I am ada@example.com", own)
+   is("stream p/fast, stream p/standard", "unavailable", "keywords", {}, "I am ada@example.com", own)
+   is("stream p/fast, stream p/standard", "unavailable", "keywords", {},
+      request(EASY, { metadata = { domain = "private" } })) -- the client's word for it
+   local named = { config = { policies = { keywords = { terms = { private = { "Bluebird" },
+      law = { "contract", "clause" } } } } } }
+   local _, _, w = run("keywords", ALL, "A contract with a clause about Bluebird", own, nil, named)
+   t.equal(w.said(), "stream p/fast")
    is("stream q/expert", "bad_request", "keywords", { ["q/expert"] = { fails = "bad_request" } }, "a clause")
    local result = run("keywords", ALL, EASY, {}, function() end)
    t.ok(result == require("policy").pass)
