@@ -32,12 +32,21 @@ struct job {
 
 /* ---- reading the checked table; it is at the top of the stack ---- */
 
+/* What has no memory must not pass for what is not said: no key, no certificate. */
+static void *check_memory(lua_State *L, void *made)
+{
+    if (!made)
+        luaL_error(L, "out of memory");
+    return made;
+}
+
+/* NULL: there is none. */
 static char *take_text(lua_State *L, const char *name)
 {
     char *copy = NULL;
 
     if (lua_getfield(L, -1, name) == LUA_TSTRING)
-        copy = strdup(lua_tostring(L, -1));
+        copy = check_memory(L, strdup(lua_tostring(L, -1)));
     lua_pop(L, 1);
     return copy;
 }
@@ -60,20 +69,33 @@ static bool take_flag(lua_State *L, const char *name)
     return flag;
 }
 
-/* The texts of the list on top of the stack. */
-static char **take_list(lua_State *L, const char *name, size_t *n)
+static void free_list(char **list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        explicit_bzero(list[i], strlen(list[i]));
+        free(list[i]);
+    }
+    free(list);
+}
+
+/* The texts of the list of that name, into *list and *n, which are empty when it raises. */
+static void take_list(lua_State *L, const char *name, char ***list, size_t *n)
 {
     lua_getfield(L, -1, name);
     lua_Integer length = luaL_len(L, -1);
-    char **list = calloc((size_t)length + 1, sizeof *list);
-    *n = 0;
-    for (lua_Integer i = 1; list && i <= length; i++) {
+    char **made = check_memory(L, calloc((size_t)length + 1, sizeof *made));
+    size_t count = 0;
+    for (lua_Integer i = 1; i <= length; i++, count++) {
         lua_geti(L, -1, i);
-        list[(*n)++] = strdup(lua_tostring(L, -1));
+        if (!(made[count] = strdup(lua_tostring(L, -1)))) {
+            free_list(made, count);
+            check_memory(L, NULL);
+        }
         lua_pop(L, 1);
     }
     lua_pop(L, 1);
-    return list;
+    *list = made;
+    *n = count;
 }
 
 static void take_limits(lua_State *L, struct config *c)
@@ -153,7 +175,9 @@ static void take_human(lua_State *L, struct config *c)
     lua_getfield(L, -1, "human");
     c->human.open_max = (int)take_int(L, "open", 1000);
     c->human.url = take_text(L, "webhook");
-    c->human.headers = take_list(L, "headers", &c->human.header_count);
+    char **headers;
+    take_list(L, "headers", &headers, &c->human.header_count);
+    c->human.headers = headers;
     c->human_pin_us = take_int(L, "pin_ms", 600000) * 1000;
     lua_pop(L, 1);
 }
@@ -162,13 +186,12 @@ static void take_provider(lua_State *L, struct config *c, size_t answer_max)
 {
     struct provider *p = providers_add(&c->providers);
 
-    if (!p)
-        luaL_error(L, "out of memory");
+    check_memory(L, p);
     p->name = take_text(L, "name");
     p->codec = take_text(L, "codec");
     p->base_url = take_text(L, "base_url");
-    p->keys = take_list(L, "keys", &p->key_count);
-    p->headers = take_list(L, "headers", &p->header_count);
+    take_list(L, "keys", &p->keys, &p->key_count);
+    take_list(L, "headers", &p->headers, &p->header_count);
     p->timeouts = (struct timeouts){
         .connect_ms = (int)take_int(L, "connect_ms", 0),
         .first_byte_ms = (int)take_int(L, "first_byte_ms", 0),
@@ -204,7 +227,10 @@ static void take_facts(lua_State *L, struct config *c)
 
     lua_getfield(L, -1, "facts");
     buf_init(&facts, FACTS_MAX);
-    if (lua_json_encode(L, -1, &facts, &err) < 0 || buf_add(&facts, "", 1) < 0) {
+    int result = lua_json_encode(L, -1, &facts, &err);
+    if (result == 0 && buf_add(&facts, "", 1) < 0)
+        result = err_set(&err, ERR_BUDGET, "its facts are larger than %d bytes", FACTS_MAX);
+    if (result < 0) {
         buf_deinit(&facts);
         luaL_error(L, "%s (the configuration cannot be handed to scripts)", err.message);
     }
@@ -229,7 +255,7 @@ static void take_all(lua_State *L, struct config *c)
     c->listen = take_text(L, "listen");
     c->log_level = log_level_of(level ? level : "info");
     free(level);
-    c->keys = take_list(L, "keys", &c->key_count);
+    take_list(L, "keys", &c->keys, &c->key_count);
     lua_getfield(L, -1, "tls");
     c->certificate = take_text(L, "certificate");
     c->key = take_text(L, "key");
@@ -557,15 +583,6 @@ int config_load_recorded(struct config *c, const struct sources *sources, const 
                       .note = ignore_note};
 
     return run_job(&job, err);
-}
-
-static void free_list(char **list, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        explicit_bzero(list[i], strlen(list[i]));
-        free(list[i]);
-    }
-    free(list);
 }
 
 void config_deinit(struct config *c)

@@ -311,12 +311,14 @@ local function ms(value)
    return value and math.max(1, math.floor(value * 1000)) or 0
 end
 
+local WEBHOOK_HEADERS <const>, PROVIDER_HEADERS <const> = 16, 32 -- core/webhook.h; half of LINE_FIELDS_MAX
+
 local function keys_of(key)
    return type(key) == "table" and key or { key } -- none: an empty list
 end
 
--- "name: value" lines.
-local function header_lines(place, given)
+-- "name: value" lines, at most 'most'.
+local function header_lines(place, given, most)
    local lines = {}
    for header, value in pairs(given or {}) do
       if not header:find("^[%w!#$%%&'*+.^_`|~-]+$") then
@@ -324,28 +326,22 @@ local function header_lines(place, given)
       end
       lines[#lines + 1] = header .. ": " .. value
    end
-   if #lines > 16 then fail(place, "must hold at most 16 fields") end
+   if #lines > most then fail(place, "must hold at most %d fields", most) end
    return lines
 end
 
 local function provider_of(name, given, common)
    local limits = given.timeouts or {}
    local function limit(key, default) return ms(limits[key] or common[key] or default) end
-   local headers = {}
-   for header, value in pairs(given.headers or {}) do
-      if not header:find("^[%w!#$%%&'*+.^_`|~-]+$") then
-         fail("providers." .. name .. ".headers." .. header, "is no name for a header")
-      end
-      headers[#headers + 1] = header .. ": " .. value
-   end
    if not name:find("^[%w_.-]+$") then
       fail("providers." .. name, "a name has letters, digits, '.', '_' and '-'")
    end
    if not given.base_url then fail("providers." .. name .. ".base_url", "is missing") end
    return {
       name = name, codec = given.codec or "openai", base_url = given.base_url:gsub("/+$", ""),
-      keys = keys_of(given.key), headers = headers, http2 = given.http2 or false,
-      simulated = given.simulated or false,
+      keys = keys_of(given.key),
+      headers = header_lines("providers." .. name .. ".headers", given.headers, PROVIDER_HEADERS),
+      http2 = given.http2 or false, simulated = given.simulated or false,
       connect_ms = limit("connect", 10), first_byte_ms = limit("first_byte", 120),
       stall_ms = limit("stall", 60), total_ms = limit("total", 600),
    }
@@ -544,8 +540,8 @@ return function(given, env, simulated, read, recorded)
       },
       kv = given.kv or {},
       human = {
-         webhook = human.webhook, headers = header_lines("human.headers", human.headers), open = human.open,
-         pin_ms = human.pin and ms(human.pin),
+         webhook = human.webhook, headers = header_lines("human.headers", human.headers, WEBHOOK_HEADERS),
+         open = human.open, pin_ms = human.pin and ms(human.pin),
       },
       canary = given.canary or {},
       breaker = given.breaker or {},

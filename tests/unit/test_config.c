@@ -363,6 +363,9 @@ static void test_the_file(void)
     check_wrong("return require 'llm'", "unknown global 'require'");
     check_wrong("\033Lua", "attempt to load a binary chunk");
     check_wrong("local s = 'x' while true do s = s .. s end", "memory");
+    check_wrong("local h = {} for i = 1, 33 do h['x-' .. i] = 'y' end\n"
+                "return { providers = { a = { base_url = 'http://x', headers = h } } }",
+                "providers.a.headers: must hold at most 32 fields");
     check_wrong("local t = {} t.t = t return { policies = { a = t } }",
                 "cannot be handed to scripts");
     CHECK_INT(config_load(&c, world_home(), "/no/such/baton.lua", NULL, NULL, &err), -1);
