@@ -316,6 +316,8 @@ static struct hand *hand_new(struct master *m, int socket, const char *exe, stru
     struct hand *h = calloc(1, sizeof *h);
     int ends[2];
 
+    if (!h)
+        err_set(err, ERR_OVERLOADED, "out of memory for a worker");
     if (!h || channel_pair(ends, err) < 0) {
         free(h);
         return NULL;
@@ -330,7 +332,10 @@ static struct hand *hand_new(struct master *m, int socket, const char *exe, stru
     h->pid = spawn_worker(h, exe, ends[1], err);
     close(ends[1]);
     h->readable = event_new(m->base, h->channel, EV_READ | EV_PERSIST, on_message, h);
-    if (h->pid < 0 || !h->readable || event_add(h->readable, NULL) < 0) {
+    bool heard = h->readable && event_add(h->readable, NULL) == 0;
+    if (h->pid >= 0 && !heard)
+        err_set(err, ERR_OVERLOADED, "out of memory for a worker's events");
+    if (h->pid < 0 || !heard) {
         crew_end(h);
         return NULL;
     }
