@@ -161,7 +161,7 @@ static void release(struct transfer *t)
     free(t->why);
     free(t->body);
     unpack_free(t->unpack);
-    buf_deinit(&t->request);
+    buf_wipe(&t->request);
     buf_deinit(&t->head);
     buf_deinit(&t->in);
     if (t->origin)

@@ -121,7 +121,7 @@ int exchange_prepare(struct transfer *t, const struct transfer_request *r,
 /* Who waits for an answer for minutes should not hold what it has sent. */
 static void forget_request(struct transfer *t)
 {
-    buf_deinit(&t->request);
+    buf_wipe(&t->request); /* the key is in it */
     free(t->body);
     t->body = NULL;
 }
