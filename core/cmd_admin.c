@@ -1,6 +1,7 @@
 /* cmd_admin - the commands "baton reload", "policies" and "use": an operator's words to a running
  * engine. SPDX-License-Identifier: MIT */
 #include "admin_client.h"
+#include "cmd_plain.h"
 #include "commands.h"
 #include "json.h"
 #include "options.h"
@@ -225,8 +226,11 @@ static void print_list(struct span doc)
     print_canary(json_member(doc, "canary"));
     admin_text_at(doc, "last_error.message", message, sizeof message);
     admin_text_at(doc, "last_error.time", time, sizeof time);
-    if (*message)
-        printf("\nthe last load was refused%s%s: %s\n", *time ? ", " : "", time, message);
+    if (*message) {
+        printf("\nthe last load was refused%s%s: ", *time ? ", " : "", time);
+        cmd_plain(stdout, (struct span){message, strlen(message)});
+        putchar('\n');
+    }
 }
 
 int command_show(const char *name, const struct admin_target *target, const char *path, bool json,

@@ -18,17 +18,18 @@ static int read_prompt(int n, char **words, struct buf *prompt, struct err *err)
 {
     char piece[4096];
     size_t got;
+    bool fits = true;
 
     if (n == 1 && strcmp(words[0], "-") == 0) {
-        while ((got = fread(piece, 1, sizeof piece, stdin)) > 0)
-            if (buf_add(prompt, piece, got) < 0)
-                return err_set(err, ERR_BUDGET, "the prompt is larger than %d bytes", PROMPT_MAX);
+        while (fits && (got = fread(piece, 1, sizeof piece, stdin)) > 0)
+            fits = buf_add(prompt, piece, got) == 0;
     } else {
-        for (int i = 0; i < n; i++)
-            if ((i && buf_puts(prompt, " ") < 0) || buf_puts(prompt, words[i]) < 0)
-                return err_set(err, ERR_BUDGET, "the prompt is larger than %d bytes", PROMPT_MAX);
+        for (int i = 0; fits && i < n; i++)
+            fits = buf_puts(prompt, i ? " " : "") == 0 && buf_puts(prompt, words[i]) == 0;
     }
-    return buf_add(prompt, "", 1);
+    if (fits && buf_add(prompt, "", 1) == 0)
+        return 0;
+    return err_set(err, ERR_BUDGET, "the prompt is not smaller than %d bytes", PROMPT_MAX);
 }
 
 /* What is asked of whom. 'kind' says what the target must be: "policy" or "model". */

@@ -1,6 +1,7 @@
 /* cmd_bandits - the command "baton bandits": what a running engine's bandits have learned; freeze, reset.
  * SPDX-License-Identifier: MIT */
 #include "admin_client.h"
+#include "cmd_plain.h"
 #include "commands.h"
 #include "json.h"
 #include "options.h"
@@ -16,13 +17,20 @@ struct asked {
 
 /* ---- the list ---- */
 
+/* A name that scripts, or clients, have given. */
+static void plain_at(struct span doc, const char *path, char *out, size_t size)
+{
+    admin_text_at(doc, path, out, size);
+    cmd_plain_line(out);
+}
+
 static void print_arm(struct span bandit, struct span bucket, struct span arm)
 {
     char name[40], of[24], method[16];
     bool thompson;
 
-    admin_text_at(arm, "arm", name, sizeof name);
-    admin_text_at(bucket, "bucket", of, sizeof of);
+    plain_at(arm, "arm", name, sizeof name);
+    plain_at(bucket, "bucket", of, sizeof of);
     admin_text_at(bandit, "method", method, sizeof method);
     thompson = strcmp(method, "thompson") == 0;
     printf("  %-23s  %-39s  %8.0f  %8.0f", of[0] ? of : "-", name, admin_number_at(arm, "chosen"),
@@ -44,7 +52,7 @@ static void print_bandit(struct span bandit)
     struct json_iter outer = {0};
     char name[80], method[16], state[16];
 
-    admin_text_at(bandit, "name", name, sizeof name);
+    plain_at(bandit, "name", name, sizeof name);
     admin_text_at(bandit, "method", method, sizeof method);
     admin_text_at(bandit, "state", state, sizeof state);
     printf("%s: %s, %s, discount %g, explore %g", name, method, state,

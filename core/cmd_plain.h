@@ -12,4 +12,7 @@
  * for the beginning of a command. */
 void cmd_plain(FILE *out, struct span text);
 
+/* The same in place, for a text in a line of others: '\n' is one of them. */
+void cmd_plain_line(char *text);
+
 #endif

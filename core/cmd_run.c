@@ -93,8 +93,20 @@ static int check_hosts(const struct option_list *hosts, struct err *err)
     return 0;
 }
 
+/* The list with NULL at its end. */
+static const char *const *ended(const struct option_list *list,
+                                const char *out[OPTION_LIST_MAX + 1])
+{
+    for (int i = 0; i < list->n; i++)
+        out[i] = list->values[i];
+    out[list->n] = NULL;
+    return out;
+}
+
 int cmd_run(int argc, char **argv)
 {
+    const char *readable_all[OPTION_LIST_MAX + 1], *writable_all[OPTION_LIST_MAX + 1],
+        *hosts_all[OPTION_LIST_MAX + 1];
     struct worker_options o = {.print = stdout, .workflow = true};
     struct option_list readable = {.n = 0}, writable = {.n = 0}, hosts = {.n = 0},
                        answers = {.n = 0};
@@ -131,13 +143,10 @@ int cmd_run(int argc, char **argv)
     if (check_folders("--allow-read", &readable, &err) < 0 ||
         check_folders("--allow-write", &writable, &err) < 0 || check_hosts(&hosts, &err) < 0)
         return command_failed("run", &err);
-    readable.values[readable.n < 16 ? readable.n : 15] = NULL;
-    writable.values[writable.n < 16 ? writable.n : 15] = NULL;
-    hosts.values[hosts.n < 16 ? hosts.n : 15] = NULL;
     argv[1 + operands] = NULL;
-    o.allow_read = readable.values;
-    o.allow_write = writable.values;
-    o.allow_net = hosts.values;
+    o.allow_read = ended(&readable, readable_all);
+    o.allow_write = ended(&writable, writable_all);
+    o.allow_net = ended(&hosts, hosts_all);
     o.args = (const char *const *)argv + 1;
     return run(&o, argv[1], &answers, &err) < 0 ? command_failed("run", &err) : 0;
 }

@@ -37,7 +37,7 @@ static int store(const struct command *c, const struct option *o, const char *va
         return 0;
     case OPTION_LIST: {
         struct option_list *list = o->target;
-        if (list->n == (int)(sizeof list->values / sizeof *list->values))
+        if (list->n == OPTION_LIST_MAX)
             return err_set(err, ERR_BAD_REQUEST, "%s was given more than %d times", o->name,
                            list->n);
         list->values[list->n++] = value;

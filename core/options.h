@@ -14,8 +14,10 @@ enum option_kind {
     OPTION_LIST    /* struct option_list: may be given several times */
 };
 
+enum { OPTION_LIST_MAX = 16 };
+
 struct option_list {
-    const char *values[16];
+    const char *values[OPTION_LIST_MAX];
     int n;
 };
 

@@ -99,6 +99,8 @@ static int put(struct sources *s, const char *name, const char *path, char *text
     item->text = text;
     item->n = n;
     s->bytes += n;
+    if (!item->name || !item->path)
+        return err_set(err, ERR_OVERLOADED, "out of memory");
     if (s->bytes > SOURCES_BYTES_MAX)
         return err_set(err, ERR_BUDGET, "%s: the Lua files are larger than %d bytes together", path,
                        SOURCES_BYTES_MAX);
@@ -133,6 +135,15 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* Could it be one of ours, or a folder with some? */
+static bool may_count(const struct dirent *e)
+{
+    bool folder = e->d_type == DT_DIR || e->d_type == DT_LNK || e->d_type == DT_UNKNOWN;
+
+    return e->d_name[0] != '.' &&
+           (folder || ends_in(e->d_name, ".lua") || sources_is_model(e->d_name));
+}
+
 /* Entries are taken in the order of their names, so that errors and hashes do not depend on the
  * disk. */
 static int read_dir(struct sources *s, const char *dir, const char *name, int depth,
@@ -145,9 +156,16 @@ static int read_dir(struct sources *s, const char *dir, const char *name, int de
 
     if (!d)
         return err_set(err, ERR_NOT_FOUND, "%s: %s", dir, strerror(errno));
-    for (struct dirent *e; (e = readdir(d));)
-        if (e->d_name[0] != '.' && n < SOURCES_MAX && (entries[n] = strdup(e->d_name)))
+    for (struct dirent *e; result == 0 && (e = readdir(d));) {
+        if (!may_count(e))
+            continue;
+        if (n == SOURCES_MAX)
+            result = err_set(err, ERR_BUDGET, "%s: more than %d files", dir, SOURCES_MAX);
+        else if (!(entries[n] = strdup(e->d_name)))
+            result = err_set(err, ERR_OVERLOADED, "out of memory");
+        else
             n++;
+    }
     closedir(d);
     qsort(entries, n, sizeof *entries, by_text);
     for (size_t i = 0; i < n; i++) {

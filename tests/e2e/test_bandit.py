@@ -342,6 +342,15 @@ def test_the_command_shows_freezes_and_resets_them():
             equal(run(*args).returncode, 2, args)
 
 
+def test_a_name_that_would_steer_the_terminal_is_shown_without():
+    """Buckets may be what a client says."""
+    with folder() as state, engine(state) as gateway:
+        ask(gateway, "pick \x1b[2J\u202ebucket\x9bx")
+        done = baton("bandits", "--admin", gateway.admin_address)
+        check("?[2J?bucket?x " in done.stdout, done.output)
+        check(not any(c in done.stdout for c in "\x1b\u202e\x9b"), ascii(done.stdout))
+
+
 # ---- the policy ---------------------------------------------------------------------------------
 
 

@@ -527,6 +527,24 @@ print(ok and "written" or "refused: " .. tostring(why))
 """
 
 
+def test_a_list_of_options_may_be_as_long_as_it_may_be():
+    with folder() as d:
+        folders = [f"{d}/{i}" for i in range(16)]
+        for one in folders:
+            write(one, "a.txt", "hello")
+        options = [word for one in folders for word in ("--allow-read", one)]
+        done = run(FILES, f"{folders[15]}/a.txt", f"{d}/new", options=options)
+        check("read: hello" in done.stdout, done.output)
+        done = run(FILES, f"{folders[15]}/a.txt", f"{d}/new", options=(*options, "--allow-read", d))
+        equal((done.returncode, "more than 16 times" in done.stderr), (2, True), done.output)
+
+
+def test_a_prompt_that_is_too_long_is_told():
+    for size in (1 << 20, (1 << 20) + 1):
+        done = baton("ask", "-", stdin=b"x" * size)
+        equal((done.returncode, done.stderr), (1, "baton ask: the prompt is not smaller than 1048576 bytes\n"), size)
+
+
 def test_files_need_permission():
     with folder() as d:
         inside, outside = write(d, "in/a.txt", "hello"), write(d, "out/b.txt", "secret")

@@ -68,6 +68,30 @@ static const char *path_of(const char *name)
     return path;
 }
 
+/* Files that are none of ours do not count, however many they are; too many of ours are told. */
+static void test_files_of_others(void)
+{
+    struct sources s;
+    struct err err;
+    char name[64];
+
+    fresh();
+    for (int i = 0; i <= SOURCES_MAX; i++) {
+        snprintf(name, sizeof name, "policies/%04d.csv", i);
+        put(name, "x");
+    }
+    CHECK_INT(sources_read(&s, root, NULL, &err), 0);
+    CHECK(sources_find(&s, "policies/p.lua") && sources_find(&s, "policies/q.lua"));
+    sources_deinit(&s);
+    for (int i = 0; i <= SOURCES_MAX; i++) {
+        snprintf(name, sizeof name, "policies/%04d.lua", i);
+        put(name, "x");
+    }
+    CHECK_INT(sources_read(&s, root, NULL, &err), -1);
+    CHECK(strstr(err.message, "more than 2000 files") != NULL);
+    clean();
+}
+
 static void check_names(const struct sources *s, const char *want)
 {
     char got[512] = "";
@@ -337,6 +361,7 @@ static void test_digest(void)
 int main(void)
 {
     test_reading();
+    test_files_of_others();
     test_own_policies();
     test_mistakes();
     test_no_files();
