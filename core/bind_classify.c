@@ -6,6 +6,7 @@
 #include "lua_buf.h"
 #include "lua_class.h"
 #include "lua_err.h"
+#include "lua_place.h"
 #include "modules.h"
 #include "pii.h"
 #include "regex.h"
@@ -74,7 +75,8 @@ static uint32_t check_kinds(lua_State *L, int index)
         if (kind >= 0)
             kinds |= 1u << kind;
         else
-            luaL_error(L, "unknown kind '%s' of personal data", name ? name : luaL_typename(L, -1));
+            lua_place_error(L, "unknown kind '%s' of personal data",
+                            name ? name : luaL_typename(L, -1));
         lua_pop(L, 1);
     }
     lua_pop(L, 1);
@@ -157,7 +159,8 @@ static int l_keywords(lua_State *L)
     bool inside = lua_toboolean(L, 2);
     struct err err;
 
-    luaL_argcheck(L, n <= KEYWORDS_MAX, 1, "too many keywords");
+    if (n > KEYWORDS_MAX)
+        lua_place_error(L, "classify.keywords: %d terms, more than %d", (int)n, KEYWORDS_MAX);
     struct built *built = push_built(L);
     struct buf *list = lua_buf_push(L, (n + 1) * sizeof(struct span));
     if (!buf_reserve(list, (n + 1) * sizeof(struct span)))
@@ -168,7 +171,7 @@ static int l_keywords(lua_State *L)
     built->k = keywords_new(terms, n, inside, &err);
     buf_deinit(list);
     if (!built->k)
-        return luaL_error(L, "classify.keywords: %s", err.message);
+        return lua_place_error(L, "classify.keywords: %s", err.message);
     void *block = lua_newuserdatauv(L, keywords_bytes(built->k), 0);
     const struct keywords *k = keywords_move(built->k, block);
     built->k = NULL;
@@ -245,7 +248,7 @@ static int l_regex(lua_State *L)
     p->re = NULL;
     luaL_setmetatable(L, REGEX);
     p->re = regex_new(pattern, REGEX_PERL, lua_toboolean(L, 2) ? REGEX_CASELESS : 0, &err);
-    return p->re ? 1 : luaL_error(L, "classify.regex: %s", err.message);
+    return p->re ? 1 : lua_place_error(L, "classify.regex: %s", err.message);
 }
 
 static void set_groups(lua_State *L, const struct span *groups)

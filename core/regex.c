@@ -68,6 +68,7 @@ static int spell(struct regex *re, struct span pattern, enum regex_flavour flavo
         re->options |= PCRE2_DOLLAR_ENDONLY | PCRE2_MATCH_UNSET_BACKREF;
     } else {
         re->cost.nested = true; /* nobody looked */
+        re->options |= PCRE2_UCP;
         if (buf_add_span(&b, pattern) < 0) {
             buf_deinit(&b);
             return err_set(err, ERR_BUDGET, "no memory for a pattern");

@@ -17,7 +17,7 @@ enum { REGEX_BYTES_MAX = 16 << 10 }; /* of a pattern */
 
 enum regex_flavour {
     REGEX_ECMA, /* ECMA-262 with the flag u; \d \w \b know ASCII only */
-    REGEX_PERL  /* PCRE2's own */
+    REGEX_PERL  /* PCRE2's own; \d \w \b know all letters and digits */
 };
 enum { REGEX_CASELESS = 1 }; /* flags */
 

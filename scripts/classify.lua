@@ -306,6 +306,7 @@ end
 -- Trained models ------------------------------------------------------------------------------------
 
 local function only(options, known, what)
+   if type(options) ~= "table" then errors.raise(("the options of %s must be a table"):format(what)) end
    for name in pairs(options) do
       if not known[name] then errors.raise(("unknown option '%s' of %s"):format(tostring(name), what)) end
    end
@@ -364,9 +365,21 @@ tasks = shipped()
 -- Personal data and secrets ---------------------------------------------------------------------------
 
 local PII_SCORE = 0.3
-local PII_OPTIONS = { kinds = true, score = true, mask = true }
+local PII_OPTIONS = { kinds = true, score = true }
+local REDACT_OPTIONS = { kinds = true, score = true, mask = true }
 
 classify.pii_kinds = scan.kinds()
+
+local function find_pii(s, opts)
+   local kinds, score = opts.kinds, opts.score or PII_SCORE
+   if kinds ~= nil and type(kinds) ~= "table" then
+      errors.raise "the kinds of personal data must be a list"
+   end
+   if type(score) ~= "number" or not (score >= 0 and score <= 1) then
+      errors.raise "the least score of personal data must be a number from 0 to 1"
+   end
+   return scan.pii(s, kinds, score)
+end
 
 -- classify.pii(s, opts?) -> findings, in the order of their place
 --   s         a string, or a request: all its texts, as text.all gives them
@@ -377,17 +390,31 @@ classify.pii_kinds = scan.kinds()
 function classify.pii(s, opts)
    opts = opts or {}
    only(opts, PII_OPTIONS, "classify.pii")
-   return scan.pii(text.all(s), opts.kinds, opts.score or PII_SCORE)
+   return find_pii(text.all(s), opts)
+end
+
+local function named(finding)
+   return "[" .. finding.kind:upper() .. "]"
+end
+
+local function masked(mask, finding, what)
+   local instead = mask(finding, what)
+   if type(instead) ~= "string" and type(instead) ~= "number" then
+      errors.raise(("the mask of classify.redact gave a %s, not a string"):format(type(instead)))
+   end
+   return instead
 end
 
 -- classify.redact(s, opts?) -> s with each finding replaced by its kind, "[EMAIL]"; findings of s
---   opts      as of pii, and mask = function(finding, what) -> string
+--   opts      as of pii, and mask = function(finding, what) -> string (or a number)
 -- Findings that overlap are replaced together, under the kind with the higher score.
 function classify.redact(s, opts)
    opts = opts or {}
+   only(opts, REDACT_OPTIONS, "classify.redact")
+   local mask = opts.mask or named
+   if type(mask) ~= "function" then errors.raise "the mask of classify.redact must be a function" end
    s = text.all(s)
-   local mask = opts.mask or function(finding) return "[" .. finding.kind:upper() .. "]" end
-   local findings = classify.pii(s, opts)
+   local findings = find_pii(s, opts)
    local out, at, i = {}, 1, 1
    while i <= #findings do
       local best, last = findings[i], findings[i].to
@@ -399,7 +426,7 @@ function classify.redact(s, opts)
          i = i + 1
       end
       out[#out + 1] = s:sub(at, from - 1)
-      out[#out + 1] = mask(best, s:sub(from, last))
+      out[#out + 1] = masked(mask, best, s:sub(from, last))
       at = last + 1
    end
    out[#out + 1] = s:sub(at)
@@ -408,25 +435,51 @@ end
 
 -- Keywords --------------------------------------------------------------------------------------------
 
+local LARGEST <const> = 1e300 -- so that no sum of weights passes what numbers can be
+
+-- The members of a list that has no other.
+local function each_of(list, where)
+   local n = #list
+   for key in pairs(list) do
+      if math.type(key) == "integer" and (key < 1 or key > n) then
+         errors.raise(("the keywords%s are a list with holes"):format(where))
+      end
+   end
+   return ipairs(list)
+end
+
+local function check_term(term, where)
+   if type(term) ~= "string" then
+      errors.raise(("the keywords%s must be strings, not a %s"):format(where, type(term)))
+   end
+end
+
+local function check_weight(term, weight)
+   if type(weight) ~= "number" or weight ~= weight or math.abs(weight) > LARGEST then
+      errors.raise(("the weight of '%s' must be a number"):format(term))
+   end
+end
+
 -- Terms as one list of entries { term, category?, weight }.
 local function entries_of(terms)
    local entries = {}
-   local function add(term, category, weight)
-      entries[#entries + 1] = { term = term, category = category, weight = weight }
+   local function add_list(list, category, where)
+      for _, term in each_of(list, where) do
+         check_term(term, where)
+         entries[#entries + 1] = { term = term, category = category, weight = 1 }
+      end
    end
-   for _, term in ipairs(terms) do add(term, nil, 1) end
+   add_list(terms, nil, "")
    for category, members in pairs(terms) do
       if type(category) == "string" then
          if type(members) ~= "table" then
             errors.raise(("the keywords of '%s' must be a table"):format(category))
          end
-         for _, term in ipairs(members) do add(term, category, 1) end
+         add_list(members, category, (" of '%s'"):format(category))
          for term, weight in pairs(members) do
             if type(term) == "string" then
-               if type(weight) ~= "number" then
-                  errors.raise(("the weight of '%s' must be a number"):format(term))
-               end
-               add(term, category, weight)
+               check_weight(term, weight)
+               entries[#entries + 1] = { term = term, category = category, weight = weight }
             end
          end
       end
@@ -465,6 +518,17 @@ function Keywords:score(s)
    return sum, by_category, #found // 3
 end
 
+-- Those that are the same in one category count as the one with the greatest weight.
+local function add_once(group, entry)
+   for i, other in ipairs(group) do
+      if other.category == entry.category then
+         if entry.weight > other.weight then group[i] = entry end
+         return
+      end
+   end
+   group[#group + 1] = entry
+end
+
 -- classify.keywords(terms, opts?) -> keywords
 --   terms  a list of strings; or categories: { billing = { "invoice", "credit card" },
 --          fraud = { chargeback = 2.5 } }, lists (weight 1) or tables of weights
@@ -479,8 +543,9 @@ function classify.keywords(terms, opts)
    for i, entry in ipairs(entries) do names[i] = entry.term end
    local matcher, same = scan.keywords(names, opts and opts.inside)
    for i, entry in ipairs(entries) do
-      grouped[same[i]] = grouped[same[i]] or {}
-      table.insert(grouped[same[i]], entry)
+      local group = grouped[same[i]] or {}
+      grouped[same[i]] = group
+      add_once(group, entry)
    end
    return setmetatable({ matcher = matcher, entries = grouped }, Keywords)
 end
@@ -498,9 +563,11 @@ end
 
 -- regex:count(s, limit?) -> how often it matches, at most 'limit' (1000) times | nil, err
 function Regex:count(s, limit)
+   limit = limit or 1000
+   if type(limit) ~= "number" then errors.raise "the limit of regex:count must be a number" end
    s = text.of(s)
    local n, at = 0, 1
-   while n < (limit or 1000) and at <= #s + 1 do
+   while n < limit and at <= #s + 1 do
       local from, to = self.pattern:find(s, at)
       if not from then
          if to then return nil, to end
@@ -514,6 +581,7 @@ end
 
 -- classify.regex(pattern, opts?) -> regex; PCRE2's syntax; what is wrong with a pattern is raised
 --   opts   { caseless = false }
+-- Letters and digits (\w, \d, \b) are those of all scripts.
 -- A match has a budget of steps (a million, and 16 for each byte): a hostile text gives an error, not a wait.
 function classify.regex(pattern, opts)
    only(opts or {}, { caseless = true }, "classify.regex")

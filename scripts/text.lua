@@ -3,10 +3,19 @@
 --
 -- Texts are UTF-8; upper and lower case are told apart for ASCII letters only. Nothing here fails on any
 -- string of bytes.
+local errors = require "errors"
 local measure = require "measure"
 local words = require "words"
 
 local text = {}
+
+local NO_REQUEST <const> = { number = true, boolean = true, ["function"] = true }
+
+local function check(req)
+   if NO_REQUEST[type(req)] then
+      errors.raise(("a text or a request is needed, not a %s"):format(type(req)))
+   end
+end
 
 -- The text of a message's content: a string, or a list of parts of which those with a text count (OpenAI's
 -- {type = "text", text = …}), joined by line feeds. Anything else gives "".
@@ -28,6 +37,7 @@ end
 -- text of the last message whose role is "user". "" where there is none.
 function text.of(req)
    if type(req) == "string" then return req end
+   check(req)
    local own = req and req.text
    if type(own) == "string" then return own end
    local messages = req and req.messages
@@ -41,6 +51,7 @@ end
 -- All texts of a request, from the system prompt on, joined by line feeds.
 function text.all(req)
    if type(req) == "string" then return req end
+   check(req)
    local out = {}
    local messages = req and req.messages
    for _, message in ipairs(type(messages) == "table" and messages or {}) do

@@ -126,7 +126,15 @@ features.thresholds = { medium = 0.1, complex = 0.3 }
 
 local OPTIONS = { weights = true, thresholds = true }
 
-local function merged(defaults, own, what)
+local function check_options(opts)
+   if type(opts) ~= "table" then errors.raise "the options of complexity must be a table" end
+   for name in pairs(opts) do
+      if not OPTIONS[name] then errors.raise(("unknown option '%s' of complexity"):format(tostring(name))) end
+   end
+end
+
+-- The defaults with the caller's numbers, which must not pass 'most'.
+local function merged(defaults, own, what, most)
    if own == nil then return defaults end
    if type(own) ~= "table" then errors.raise(("the %s of complexity must be a table"):format(what)) end
    local out = {}
@@ -136,8 +144,9 @@ local function merged(defaults, own, what)
          local kind = what == "weights" and "factor" or "threshold"
          errors.raise(("unknown %s '%s' of complexity"):format(kind, tostring(name)))
       end
-      if type(value) ~= "number" then
-         errors.raise(("%s of complexity: '%s' must be a number"):format(what, name))
+      if type(value) ~= "number" or not (value >= 0 and value <= most) then
+         local range = most == 1 and "from 0 to 1" or "from 0 on"
+         errors.raise(("%s of complexity: '%s' must be a number %s"):format(what, name, range))
       end
       out[name] = value
    end
@@ -153,19 +162,21 @@ end
 --            of logic
 --   level    "simple", "medium" or "complex"
 --   opts     { weights = { steps = 0.7, … }, thresholds = { medium = 0.1, complex = 0.3 } } changes some; an
---            unknown name raises
+--            unknown name raises, and a weight that is not from 0 to 1, a threshold below 0 (one above 1 is
+--            never reached), or one for "medium" above that for "complex"
 function features.complexity(req, opts)
    opts = opts or {}
-   for name in pairs(opts) do
-      if not OPTIONS[name] then errors.raise(("unknown option '%s' of complexity"):format(tostring(name))) end
+   check_options(opts)
+   local weights = merged(features.weights, opts.weights, "weights", 1)
+   local thresholds = merged(features.thresholds, opts.thresholds, "thresholds", math.huge)
+   if thresholds.medium > thresholds.complex then
+      errors.raise "thresholds of complexity: 'medium' must not be above 'complex'"
    end
-   local weights = merged(features.weights, opts.weights, "weights")
-   local thresholds = merged(features.thresholds, opts.thresholds, "thresholds")
    local counts = measure.features(excerpt(text.of(req)))
    local factors, rest = {}, 1
    for _, name in ipairs(NAMES) do
       factors[name] = clamp(FACTORS[name](counts))
-      rest = rest * (1 - clamp(weights[name]) * factors[name])
+      rest = rest * (1 - weights[name] * factors[name])
    end
    local score = 1 - rest
    if score >= thresholds.complex then return score, factors, "complex" end

@@ -46,6 +46,31 @@ t.case("weights can be set", function()
    t.raises(function() classify.complexity("x", { weights = { size = 1 } }) end, "unknown factor 'size'")
 end)
 
+t.case("wrong weights and thresholds are told, they do not make a wrong score", function()
+   local function raises(opts, words) t.raises(function() classify.complexity(HARD, opts) end, words) end
+   for _, weight in ipairs { -0.1, 1.1, math.huge, 0 / 0, "0.5", false } do
+      raises({ weights = { logic = weight } }, "'logic' must be a number from 0 to 1")
+   end
+   for _, threshold in ipairs { -0.1, 0 / 0, "0.5" } do
+      raises({ thresholds = { medium = threshold } }, "'medium' must be a number from 0 on")
+   end
+   raises({ thresholds = { medium = 0.5 } }, "'medium' must not be above 'complex'") -- of the defaults
+   raises({ thresholds = 0.5 }, "the thresholds of complexity must be a table")
+   raises({ threshold = {} }, "unknown option 'threshold'")
+   raises(0.5, "the options of complexity must be a table")
+   t.equal(select(3, classify.complexity(HARD, { thresholds = { complex = 2 } })), "medium")
+   t.equal(select(3, classify.complexity("", { thresholds = { medium = 0, complex = 0 } })), "complex")
+end)
+
+t.case("what is neither a text nor a request is told", function()
+   for _, name in ipairs { "features", "complexity", "task", "language", "level" } do
+      t.raises(function() classify[name](5) end, "a text or a request is needed, not a number")
+   end
+   t.raises(function() classify.tokens(true) end, "not a boolean")
+   t.raises(function() classify.pii(5) end, "not a number")
+   t.equal(classify.features(nil).words, 0)
+end)
+
 t.case("any shape of request, any size", function()
    local parts = { { type = "text", text = HARD } }
    t.equal(classify.complexity { messages = { { role = "user", content = parts } } },
@@ -151,6 +176,47 @@ t.case("keywords: categories, weights, overlaps", function()
    t.raises(function() classify.keywords({}, { case = true }) end, "unknown option 'case'")
 end)
 
+t.case("keywords: what is wrong with terms is told at the line that has them", function()
+   local function raises(terms, words)
+      t.raises(function() classify.keywords(terms) end, "test_classify.lua:%d+: .*" .. words)
+   end
+   raises("x", "must be a table")
+   raises({ 5 }, "must be strings, not a number")
+   raises({ { "x" } }, "must be strings, not a table")
+   raises({ billing = { "x", 2 } }, "the keywords of 'billing' must be strings, not a number")
+   raises({ [3] = "x" }, "a list with holes")
+   raises({ billing = { "x", [3] = "y" } }, "the keywords of 'billing' are a list with holes")
+   for _, weight in ipairs { 0 / 0, math.huge, true, "1" } do
+      raises({ billing = { x = weight } }, "the weight of 'x' must be a number")
+   end
+   raises({ ("x"):rep(257) }, "keyword 1 must have 1 to 256 bytes")
+   local many = {}
+   for i = 1, 100001 do many[i] = "term" .. i end
+   raises(many, "100001 terms, more than 100000")
+   many[100001] = nil
+   t.equal(#classify.keywords(many):find("term1 TERM100000 term100001"), 2)
+end)
+
+t.case("keywords: a term that is given twice counts once in a category", function()
+   local words = classify.keywords { billing = { "invoice", "Invoice", INVOICE = 3 }, legal = { "invoice" } }
+   local sum, by_category, n = words:score "an invoice"
+   t.equal({ sum, by_category.billing, by_category.legal, n }, { 4, 3, 1, 1 })
+   t.equal(#classify.keywords({ "x", "X", "x" }):find "x", 1)
+end)
+
+t.case("regex: words and digits of all scripts, and errors at the line that has the pattern", function()
+   local function found(pattern, s)
+      local from, to = classify.regex(pattern):find(s)
+      return s:sub(from, to)
+   end
+   t.equal(found([[\bübung\b]], "die übung"), "übung")
+   t.equal(found([[\w+]], "…ñandú!"), "ñandú")
+   t.equal(classify.regex([[\bcaf\b]]):find("café"), nil)
+   t.equal(classify.regex([[^\d+$]]):find("٣٤"), 1)
+   t.raises(function() classify.regex("(") end, "test_classify.lua:%d+: classify.regex: missing")
+   t.raises(function() classify.regex("x"):count("x", "many") end, "must be a number")
+end)
+
 t.case("regex: groups, and a hostile text ends in an error", function()
    local regex = classify.regex([[(\w+)@(x)?(\w+)]], { caseless = true })
    local from, to, groups = regex:find("to ADA@Home")
@@ -180,4 +246,12 @@ t.case("personal data: found, and taken out", function()
    t.equal(#classify.pii { messages = { { role = "user", content = "a@b.de" } } }, 1)
    t.raises(function() classify.pii("x", { kinds = { "name" } }) end, "unknown kind 'name'")
    t.raises(function() classify.pii("x", { least = 1 }) end, "unknown option 'least'")
+   t.raises(function() classify.pii("x", { mask = print }) end, "unknown option 'mask' of classify.pii")
+   t.raises(function() classify.redact("x", { masks = print }) end, "unknown option 'masks'")
+   t.raises(function() classify.pii("x", { kinds = "email" }) end, "must be a list")
+   for _, score in ipairs { -1, 2, 0 / 0, "high" } do
+      t.raises(function() classify.pii("x", { score = score }) end, "a number from 0 to 1")
+   end
+   t.raises(function() classify.redact("x", { mask = "X" }) end, "must be a function")
+   t.raises(function() classify.redact("a@b.de", { mask = function() end }) end, "gave a nil, not a string")
 end)
