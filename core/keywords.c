@@ -7,6 +7,7 @@
 #include "keywords.h"
 
 #include "text_char.h"
+#include "text_same.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -50,15 +51,17 @@ static int add_folded(struct buf *b, struct span term)
     for (size_t at = 0; at < term.n;) {
         int bytes;
         char c[TEXT_BYTES_MAX];
-        uint32_t folded = text_fold(text_decode(term, at, &bytes));
+        uint32_t same[TEXT_SAME_MAX], first;
+        int n = text_same(term, at, same, &bytes, &first);
         at += (size_t)bytes;
-        if (folded < 0x80 && text_is_blank((unsigned char)folded)) {
+        if (n && same[0] == ' ') {
             blank = b->len > start;
             continue;
         }
-        if ((blank && buf_add(b, " ", 1) < 0) || buf_add(b, c, (size_t)text_encode(folded, c)) < 0)
-            return -1;
-        blank = false;
+        for (int i = 0; i < n; i++, blank = false)
+            if ((blank && buf_add(b, " ", 1) < 0) ||
+                buf_add(b, c, (size_t)text_encode(same[i], c)) < 0)
+                return -1;
     }
     return 0;
 }
@@ -348,19 +351,57 @@ static void feed(struct finder *f, unsigned char c, size_t from, bool border)
         f->at = 0;
 }
 
-static void feed_folded(struct finder *f, uint32_t c, size_t from, bool border)
+/* A character as text_same gives it. */
+static void feed_same(struct finder *f, const uint32_t *same, int n, size_t from, bool border)
 {
     char bytes[TEXT_BYTES_MAX];
-    int n = text_encode(text_fold(c), bytes);
 
-    for (int i = 0; i < n; i++)
-        feed(f, (unsigned char)bytes[i], from, border && i == 0);
+    for (int k = 0; k < n; k++) {
+        int width = text_encode(same[k], bytes);
+        for (int i = 0; i < width; i++)
+            feed(f, (unsigned char)bytes[i], from, border && i == 0 && k == 0);
+    }
 }
 
 /* Is there a border between two characters? 0 stands for the ends of the text. */
 static bool is_border(uint32_t a, uint32_t b)
 {
     return !text_is_word(a) || !text_is_word(b) || text_is_unspaced(a) || text_is_unspaced(b);
+}
+
+static bool is_hangul(uint32_t c)
+{
+    return c >= 0xac00 && c <= 0xd7a3;
+}
+
+/* May a term end between two characters? Behind a Korean word particles follow without a blank. */
+static bool may_end(const struct keywords *k, uint32_t a, uint32_t b, bool border)
+{
+    return border || (k->inside && !text_is_mark(b)) || (is_hangul(a) && is_hangul(b));
+}
+
+/* The character at 'at' of the text, 'last' is the one before; returns its bytes. */
+static int step(struct finder *f, struct span text, size_t at, uint32_t *last)
+{
+    uint32_t c = (unsigned char)text.p[at], same[TEXT_SAME_MAX] = {c};
+    int bytes = 1, n = 1;
+
+    if (c >= 0x80 || (at + 1 < text.n && text_may_mark(text.p[at + 1]))) {
+        n = text_same(text, at, same, &bytes, &c);
+        if (!n)
+            return bytes;
+    } else {
+        same[0] = text_is_blank((unsigned char)c) ? ' ' : (unsigned char)text_lower((char)c);
+    }
+    bool border = is_border(*last, c);
+    if (f->at && may_end(f->k, *last, c, border))
+        look(f, at);
+    if (same[0] != ' ')
+        feed_same(f, same, n, at, border);
+    else if (*last != ' ')
+        feed(f, ' ', at, border);
+    *last = same[0] == ' ' ? ' ' : c;
+    return bytes;
 }
 
 void keywords_find(const struct keywords *k, struct span text,
@@ -371,26 +412,8 @@ void keywords_find(const struct keywords *k, struct span text,
 
     f.k = k, f.hit = hit, f.arg = arg;
     f.at = f.written = f.first = f.end = 0;
-    for (size_t at = 0; at < text.n;) {
-        int bytes = 1;
-        uint32_t c = (unsigned char)text.p[at];
-        if (c >= 0x80)
-            c = text_decode(text, at, &bytes);
-        bool border = is_border(last, c);
-        if ((border || k->inside) && f.at)
-            look(&f, at);
-        if (c < 0x80 && text_is_blank((unsigned char)c)) {
-            if (last != ' ')
-                feed(&f, ' ', at, border);
-            c = ' ';
-        } else if (c < 0x80) {
-            feed(&f, (unsigned char)text_lower((char)c), at, border);
-        } else {
-            feed_folded(&f, c, at, border);
-        }
-        last = c;
-        at += (size_t)bytes;
-    }
+    for (size_t at = 0; at < text.n;)
+        at += (size_t)step(&f, text, at, &last);
     if (f.at)
         look(&f, text.n);
     while (f.first != f.end)

@@ -1,8 +1,9 @@
 /* keywords - many terms found in one pass over a text (Aho and Corasick 1975).
  * SPDX-License-Identifier: MIT
  *
- * Terms and texts are compared by folded characters (text_char); a run of white space is one blank, so a term of
- * several words is found across line ends. With borders (the usual) a term begins and ends where a word does.
+ * Terms and texts are compared by what counts as the same (text_same); a run of white space is one blank, so a term of
+ * several words is found across line ends. With borders (the usual) a term begins and ends where a word does; behind a
+ * Korean one the word may go on, as particles do.
  * Finding takes time linear in the text, whatever the terms are. */
 #ifndef KEYWORDS_H
 #define KEYWORDS_H

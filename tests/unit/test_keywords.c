@@ -55,6 +55,36 @@ static const struct {
     {"c++|.net", "C++ and .NET; c+++", "0:C++;1:.NET;0:c++;", false},
     {"straße|ÉCOLE|Москва", "STRAẞE école МОСКВА москвай", "0:STRAẞE;1:école;2:МОСКВА;", false},
     {"東京|京", "私は東京に住む", "0:東京;", false},
+    {"straße|maß", "STRASSE Strasse MASS masse", "0:STRASSE;0:Strasse;1:MASS;", false},
+    {"strasse", "Straße STRAẞE", "0:Straße;0:STRAẞE;", false},
+    {"istanbul|ışık", "İstanbul ISTANBUL i\xcc\x87stanbul IŞIK ışık",
+     "0:İstanbul;0:ISTANBUL;0:i\xcc\x87stanbul;1:IŞIK;1:ışık;", false},
+    {"οδός|σίσυφος", "ΟΔΟΣ οδός ΣΊΣΥΦΟΣ Σισυφος", "0:ΟΔΟΣ;0:οδός;1:ΣΊΣΥΦΟΣ;1:Σισυφος;", false},
+    {"café|nước|й",
+     "cafe\xcc\x81 CAFE\xcc\x81 cafe nu\xcc\x9bo\xcc\x9b\xcc\x81"
+     "c и\xcc\x86",
+     "0:cafe\xcc\x81;0:CAFE\xcc\x81;1:nu\xcc\x9bo\xcc\x9b\xcc\x81"
+     "c;2:и\xcc\x86;",
+     false},
+    {"cafe\xcc\x81|cafe", "café cafe\xcc\x81s cafe", "0:café;1:cafe;", false},
+    {"cafe", "cafe\xcc\x81 café cafe\xcc\x84 cafe", "0:cafe;",
+     true}, /* no letter is parted from its mark */
+    {"don't|e-mail", "DON’T don‘t e‑mail E‐Mail", "0:DON’T;0:don‘t;1:e‑mail;1:E‐Mail;", false},
+    {"a b",
+     "a\xc2\xa0"
+     "b a\xe3\x80\x80\n b a\xe2\x80\xaf"
+     "b ab",
+     "0:a\xc2\xa0"
+     "b;0:a\xe3\x80\x80\n b;0:a\xe2\x80\xaf"
+     "b;",
+     false},
+    {"a\xc2\xa0"
+     "b",
+     "a b", "0:a b;", false},
+    {"visa|fi", "ＶＩＳＡ ﬁ v\xc2\xadi\xe2\x80\x8bsa", "0:ＶＩＳＡ;1:ﬁ;0:v\xc2\xadi\xe2\x80\x8bsa;",
+     false},
+    {"결제|사과", "결제를 취소, 결제 미결제 사과", "0:결제;0:결제;1:사과;", false},
+    {"ss", "ß sß", "0:ß;0:ß;", true},
     {"art", "smart art arts art_ art1 part-art", "0:art;0:art;", false},
     {"a", "a\xff\xe2\x82 a\xc0", "0:a;0:a;", false},
     {"\xff", "\xfe", "0:\xfe;", false}, /* broken bytes are one character */
