@@ -534,8 +534,8 @@ end
 --          fraud = { chargeback = 2.5 } }, lists (weight 1) or tables of weights
 --   opts   { inside = false }: are terms found inside of words, too?
 -- Make it once, when the file is loaded; up to 100,000 terms of up to 256 bytes. Upper and lower case are the
--- same in all scripts, and so are other ways to write a letter (core/text_same.h); blanks in a term stand for any white space. Where terms overlap the longest counts, or
--- the first.
+-- same in all scripts, and so are other ways to write a letter (core/text_same.h); blanks in a term stand for
+-- any white space. Where terms overlap the longest counts, or the first.
 function classify.keywords(terms, opts)
    only(opts or {}, { inside = true }, "classify.keywords")
    if type(terms) ~= "table" then errors.raise("keywords must be a table") end
