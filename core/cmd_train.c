@@ -61,14 +61,23 @@ static int make_room(struct job *j, struct err *err)
     return good ? 0 : err_set(err, ERR_OVERLOADED, "out of memory for the verdicts");
 }
 
-static void choose_size(struct job *j)
+/* How large the model may be. Heads of two labels that learn together from words need buckets that have owners. */
+static void choose_form(struct job *j)
 {
-    int columns = 0;
+    struct ngrams *how = &j->options.how;
+    int columns = 0, pairs = 0;
 
-    for (int i = 0; i < j->data.head_count; i++)
-        columns += j->data.heads[i].shape.count > 2 ? j->data.heads[i].shape.count : 1;
+    for (int i = 0; i < j->data.head_count; i++) {
+        int labels = j->data.heads[i].shape.count;
+        columns += labels > 2 ? labels : 1;
+        pairs += labels == 2;
+    }
     if (!j->options.bytes_max)
         j->options.bytes_max = columns <= FEW ? SMALL : LARGE;
+    if (pairs > 1 && !how->most && columns <= LINEAR_OWN_COLUMNS) {
+        how->own = LINEAR_OWN;
+        how->bits += LINEAR_OWN;
+    }
 }
 
 static void forget_verdicts(struct job *j)
@@ -183,7 +192,7 @@ static int run(struct job *j, const char *path, struct err *err)
 
     if (read_data(j, path, err) < 0 || make_room(j, err) < 0)
         return -1;
-    choose_size(j);
+    choose_form(j);
     buf_init(&file, LINEAR_FILE_MAX);
     int result = j->folds ? cross_validate(j, &file, err) : 0;
     if (result == 0)
@@ -272,7 +281,7 @@ static void copy(struct job *j, const struct given *g)
     if (!c->label_count && !c->number_count)
         c->labels[c->label_count++] = "label";
     j->options = (struct train_options){
-        .how = {BITS, (int)g->least, (int)g->most, g->once},
+        .how = {BITS, (int)g->least, (int)g->most, g->once, 0},
         .bytes_max = (size_t)g->bytes,
         .held_back = g->held_back,
         .other_share = g->other_share,

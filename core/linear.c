@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VERSION = 1, NONE = 65535, FEW = 7 };
+enum { VERSION = 1, NONE = 65535, ROW = 8 };
 
 struct linear {
     struct ngrams how;
@@ -19,7 +19,8 @@ struct linear {
     struct linear_input inputs[LINEAR_INPUTS];
     int input_count;
     float *input_weights; /* of each column, each input */
-    /* Few columns: a row for each bucket, what it counts and a weight for each column. */
+    /* Few columns: a row for each bucket, what it counts, whose it is (where that matters) and a weight for each
+     * column. */
     signed char *rows;
     int stride; /* of a row; 0: many columns */
     /* Many: where a bucket's entries begin << 8 | what it counts; one more at the end. */
@@ -158,10 +159,11 @@ static void *get(size_t n, size_t size)
 
 static bool make_room(struct linear *m, size_t entries)
 {
-    const size_t buckets = (size_t)1 << m->how.bits;
+    const size_t buckets = (size_t)1 << (m->how.bits - m->how.own);
+    const int row = 1 + (m->how.own > 0) + m->columns;
 
-    if (m->columns <= FEW) {
-        m->stride = m->columns == 1 ? 2 : m->columns <= 3 ? 4 : 8;
+    if (row <= ROW) {
+        m->stride = row <= 2 ? 2 : row <= 4 ? 4 : ROW;
         return (m->rows = get(buckets, (size_t)m->stride)) != NULL;
     }
     m->index = get(buckets + 1, sizeof *m->index);
@@ -173,7 +175,7 @@ static bool make_room(struct linear *m, size_t entries)
 static void put_entry(struct linear *m, size_t bucket, size_t at, unsigned column, signed char w)
 {
     if (m->stride) {
-        m->rows[bucket * (size_t)m->stride + 1 + column] = w;
+        m->rows[bucket * (size_t)m->stride + 1 + (m->how.own > 0) + column] = w;
     } else {
         m->column[at] = (uint16_t)column;
         m->weight[at] = w;
@@ -198,12 +200,13 @@ static void take_entries(struct in *in, struct linear *m, size_t bucket, int n, 
 
 static void take_weights(struct in *in, struct linear *m, size_t entries)
 {
-    const size_t buckets = (size_t)1 << m->how.bits;
+    const size_t buckets = (size_t)1 << (m->how.bits - m->how.own);
     const unsigned char *counts = take(in, buckets), *numbers = take(in, buckets);
+    const int most = m->how.own ? (1 << LINEAR_OWN) - 1 : LINEAR_ENTRIES;
     size_t at = 0, sum = 0;
 
     for (size_t b = 0; numbers && b < buckets; b++)
-        sum += numbers[b];
+        sum += numbers[b] & most;
     if (!numbers || sum != entries || in->left.n != entries * (m->columns > 256 ? 3 : 2) ||
         !make_room(m, entries)) {
         in->short_of = true;
@@ -215,7 +218,9 @@ static void take_weights(struct in *in, struct linear *m, size_t entries)
             m->rows[b * (size_t)m->stride] = (signed char)count;
         else
             m->index[b] = (uint32_t)at << 8 | count;
-        take_entries(in, m, b, numbers[b], &at);
+        if (m->how.own)
+            m->rows[b * (size_t)m->stride + 1] = (signed char)(numbers[b] >> LINEAR_OWN);
+        take_entries(in, m, b, numbers[b] & most, &at);
     }
     if (!m->stride)
         m->index[buckets] = (uint32_t)at << 8;
@@ -224,8 +229,9 @@ static void take_weights(struct in *in, struct linear *m, size_t entries)
 static int take_all(struct in *in, struct linear *m)
 {
     int bits = (int)take_number(in, 1);
-    m->how.bits = bits & ~LINEAR_ONCE;
     m->how.once = bits & LINEAR_ONCE;
+    m->how.own = bits & LINEAR_OWNED ? LINEAR_OWN : 0;
+    m->how.bits = (bits & ~(LINEAR_ONCE | LINEAR_OWNED)) + m->how.own;
     m->how.least = (int)take_number(in, 1);
     m->how.most = (int)take_number(in, 1);
     int heads = (int)take_number(in, 1), columns = (int)take_number(in, 2);
@@ -234,13 +240,14 @@ static int take_all(struct in *in, struct linear *m)
     size_t entries = (size_t)take_number(in, 4);
 
     if (in->short_of || inputs > LINEAR_INPUTS || m->how.bits < 8 ||
-        m->how.bits > (m->how.once ? NGRAMS_ONCE_BITS_MAX : NGRAMS_BITS_MAX) || m->how.least < 2 ||
+        m->how.bits > NGRAMS_BITS_MAX ||
+        (m->how.once && m->how.bits - m->how.own > NGRAMS_ONCE_BITS_MAX) || m->how.least < 2 ||
         m->how.most > NGRAMS_PIECE_MAX || (m->how.most && m->how.most < m->how.least) ||
         heads < 1 || heads > LINEAR_HEADS || entries > LINEAR_FILE_MAX)
         return -1;
     while (m->head_count < heads && !in->short_of)
         take_head(in, m);
-    if (in->short_of || m->columns != columns)
+    if (in->short_of || m->columns != columns || (m->how.own && columns > LINEAR_OWN_COLUMNS))
         return -1;
     take_inputs(in, m, inputs);
     take_columns(in, m);
@@ -348,6 +355,27 @@ static uint64_t add_rows(const struct linear *m, struct span text, int32_t *sums
     return squares;
 }
 
+/* The same where buckets have owners. No branch: whose a bucket is cannot be foreseen. */
+static uint64_t add_owned(const struct linear *m, struct span text, int32_t *sums)
+{
+    struct ngrams_reader r;
+    uint32_t found[NGRAMS_OUT];
+    uint64_t squares = 0;
+    int n, words;
+
+    ngrams_begin(&r, &m->how, text);
+    while ((n = ngrams_next(&r, found, &words)) > 0)
+        for (int i = 0; i < n; i++) {
+            const signed char *row = m->rows + (size_t)(found[i] >> LINEAR_OWN) * (size_t)m->stride;
+            int own = -(row[1] == (signed char)(found[i] & ((1 << LINEAR_OWN) - 1)));
+            unsigned count = own ? (unsigned char)row[0] : m->unseen;
+            squares += count * count;
+            for (int c = 0; c < m->columns; c++)
+                sums[c] += row[2 + c] & own;
+        }
+    return squares;
+}
+
 static uint64_t add_entries(const struct linear *m, struct span text, int32_t *sums)
 {
     struct ngrams_reader r;
@@ -388,7 +416,7 @@ void linear_scores(const struct linear *m, struct span text, const float *inputs
     int32_t sums[LINEAR_COLUMNS];
 
     memset(sums, 0, (size_t)m->columns * sizeof *sums);
-    uint64_t squares = (m->stride ? add_rows : add_entries)(m, text, sums);
+    uint64_t squares = (m->how.own ? add_owned : m->stride ? add_rows : add_entries)(m, text, sums);
     float length = squares ? sqrtf((float)squares) / LINEAR_COUNT : 1;
     for (int c = 0; c < m->columns; c++)
         out[c] = (float)sums[c] * m->scale[c] / length + m->bias[c];

@@ -8,14 +8,17 @@
  * numbers, each with a weight for each column. An input counts in standard deviations from its mean, at most
  * LINEAR_FAR of them.
  *
+ * Most n-grams stand in one text only. Where buckets have owners, the last bits of a hash tell whether an n-gram is its
+ * bucket's owner, or one that was never seen as far as the model knows.
+ *
  * The file, numbers little-endian: "BATONLIN", version (4), bytes of the file (4), check sum of all that follows (8:
- * SipHash under a key of zeros, against accidents, not against enemies); bits (128 more: an n-gram counts once in a text,
- * however often it occurs), least, most of the n-grams, heads (a byte each), columns (2), what unseen n-grams count (1), inputs (1), entries (4); then
+ * SipHash under a key of zeros, against accidents, not against enemies); bits of a bucket (128 more: an n-gram counts once in a text,
+ * however often it occurs; 64 more: buckets have owners), least, most of the n-grams, heads (a byte each), columns (2), what unseen n-grams count (1), inputs (1), entries (4); then
  *   each head    kind, labels (2), other (2; 65535: none), slope, offset, threshold, low, high (a float each), its name
  *                and the names of its labels, each with its length in a byte before it
  *   each input   mean, what to multiply with (floats), its name
  *   each column  scale, bias, a weight for each input (floats)
- *   each bucket  what its n-grams count; how many entries it has
+ *   each bucket  what its n-grams count; how many entries it has (16 times the last bits of its owner more)
  *   each entry   column (a byte; two where there are more than 256 columns), weight
  * Weights are multiples of their column's scale. Nothing follows. */
 #ifndef LINEAR_H
@@ -30,10 +33,13 @@ enum {
     LINEAR_COLUMNS = 4096, /* of all heads */
     LINEAR_NAME = 100,     /* bytes of a head's or a label's name */
     LINEAR_INPUTS = 16,
-    LINEAR_FAR = 4,       /* standard deviations */
-    LINEAR_ENTRIES = 255, /* of one bucket */
-    LINEAR_ONCE = 128,    /* beside the bits in a file */
-    LINEAR_COUNT = 16     /* what an n-gram counts is a multiple of 1/16 */
+    LINEAR_FAR = 4,         /* standard deviations */
+    LINEAR_ENTRIES = 255,   /* of one bucket */
+    LINEAR_ONCE = 128,      /* beside the bits in a file */
+    LINEAR_OWNED = 64,      /* the same */
+    LINEAR_OWN = 4,         /* bits that tell whose a bucket is */
+    LINEAR_OWN_COLUMNS = 6, /* at most, where buckets have owners */
+    LINEAR_COUNT = 16       /* what an n-gram counts is a multiple of 1/16 */
 };
 
 enum linear_kind {
@@ -90,7 +96,7 @@ float linear_number(const struct linear_head *head, const float *scores);
 
 /* ---- making one (linear_write.c) ---- */
 
-/* What a model file is made of. */
+/* What a model file is made of. Where buckets have owners, 'each bucket' is each hash, of which only the owners count. */
 struct linear_plan {
     struct ngrams how;
     const struct linear_head *heads;

@@ -145,10 +145,22 @@ static int put_entries(struct buf *out, const struct pruning *r, size_t bucket)
     return result;
 }
 
+/* The hash that counts in a bucket, or its first. */
+static size_t owner(const struct linear_plan *p, size_t bucket)
+{
+    const size_t first = bucket << p->how.own, end = first + ((size_t)1 << p->how.own);
+
+    for (size_t b = first; b < end; b++)
+        if (p->counts[b])
+            return b;
+    return first;
+}
+
 static int put_weights(struct buf *out, const struct pruning *r)
 {
     const struct linear_plan *p = r->plan;
-    const size_t buckets = (size_t)1 << p->how.bits;
+    const size_t buckets = (size_t)1 << (p->how.bits - p->how.own);
+    const size_t own = ((size_t)1 << p->how.own) - 1;
     int result = 0;
 
     for (int c = 0; c < p->columns; c++) {
@@ -156,11 +168,15 @@ static int put_weights(struct buf *out, const struct pruning *r)
         for (int i = 0; i < p->input_count; i++)
             result |= put_float(out, p->input_weights[c * p->input_count + i]);
     }
-    result |= buf_add(out, p->counts, buckets);
     for (size_t b = 0; b < buckets; b++)
-        result |= put_number(out, (uint64_t)(p->counts[b] ? count_entries(r, b) : 0), 1);
+        result |= put_number(out, p->counts[owner(p, b)], 1);
+    for (size_t b = 0; b < buckets; b++) {
+        size_t h = owner(p, b);
+        int n = p->counts[h] ? count_entries(r, h) : 0;
+        result |= put_number(out, (h & own) << LINEAR_OWN | (size_t)n, 1);
+    }
     for (size_t b = 0; b < buckets; b++)
-        result |= put_entries(out, r, b);
+        result |= put_entries(out, r, owner(p, b));
     return result;
 }
 
@@ -170,7 +186,10 @@ static int put_model(struct buf *out, const struct pruning *r, size_t *head)
     int result = buf_add(out, "BATONLIN", 8) | put_number(out, VERSION, 4);
 
     result |= put_number(out, 0, 4) | put_number(out, 0, 8); /* known in the end */
-    result |= put_number(out, (uint64_t)p->how.bits | (p->how.once ? LINEAR_ONCE : 0), 1) |
+    result |= put_number(out,
+                         (uint64_t)(p->how.bits - p->how.own) | (p->how.once ? LINEAR_ONCE : 0) |
+                             (p->how.own ? LINEAR_OWNED : 0),
+                         1) |
               put_number(out, (uint64_t)p->how.least, 1);
     result |= put_number(out, (uint64_t)p->how.most, 1);
     result |= put_number(out, (uint64_t)p->head_count, 1);
@@ -196,7 +215,7 @@ static size_t fixed_bytes(const struct pruning *r)
     buf_deinit(&out);
     return result < 0 ? SIZE_MAX / 2
                       : head + (size_t)r->plan->columns * (8 + 4 * (size_t)r->plan->input_count) +
-                            ((size_t)2 << r->plan->how.bits);
+                            ((size_t)2 << (r->plan->how.bits - r->plan->how.own));
 }
 
 static void patch(char *to, uint64_t n, int bytes)

@@ -235,7 +235,7 @@ void ngrams_begin(struct ngrams_reader *r, const struct ngrams *how, struct span
     r->before = START;
     r->ended = false;
     if (how->once)
-        memset(r->seen, 0, sizeof r->seen[0] * ((((size_t)1 << how->bits) + 63) / 64));
+        memset(r->seen, 0, sizeof r->seen[0] * ((((size_t)1 << (how->bits - how->own)) + 63) / 64));
     if (text.n > NGRAMS_TEXT) {
         r->parts[0].n = head;
         r->parts[1] = (struct span){text.p + text.n - tail, tail};
@@ -264,13 +264,14 @@ static int next_word(struct ngrams_reader *r, uint32_t out[NGRAMS_OUT], int *wor
     return 2 + (r->how->most ? add_pieces(r->how, &w, out + 2) : 0);
 }
 
-/* Keeps the hashes that this text did not have yet; their number. */
+/* Keeps the hashes of buckets that this text did not have yet; their number. */
 static int drop_seen(struct ngrams_reader *r, uint32_t *out, int n, int *words)
 {
     int kept = 0, kept_words = 0;
 
     for (int i = 0; i < n; i++) {
-        uint64_t *set = &r->seen[out[i] / 64], bit = (uint64_t)1 << out[i] % 64;
+        uint32_t bucket = out[i] >> r->how->own;
+        uint64_t *set = &r->seen[bucket / 64], bit = (uint64_t)1 << bucket % 64;
         if (*set & bit)
             continue;
         *set |= bit;

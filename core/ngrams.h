@@ -4,7 +4,7 @@
  * A text is read word by word: letters are folded to small ones (ASCII, Latin-1, Greek, Cyrillic), digits are all
  * alike, an apostrophe is nothing, the signs ? ! $ % + = < > / * stand alone, all else separates. Of each word come its
  * hash, that of the pair with the word before, and those of its pieces of 'least' to 'most' bytes, with a blank before
- * and after it; with 'once' only the first of each hash in a text. Bytes, not characters: in UTF-8 the pieces of other scripts are shorter, which costs little.
+ * and after it; with 'once' only the first of each bucket in a text. Bytes, not characters: in UTF-8 the pieces of other scripts are shorter, which costs little.
  *
  * Linear in the text, whatever it holds: a word is cut after NGRAMS_WORD bytes, and of a text longer than NGRAMS_TEXT
  * bytes the first three quarters of that and the last quarter are read. A model is made for one way of reading: what
@@ -22,14 +22,15 @@ enum {
     NGRAMS_WORD = 62,
     NGRAMS_PIECE_MAX = 6, /* bytes of the longest piece */
     NGRAMS_BITS_MAX = 20,
-    NGRAMS_ONCE_BITS_MAX = 16, /* with "once" */
+    NGRAMS_ONCE_BITS_MAX = 16, /* of a bucket, with "once" */
     NGRAMS_OUT = 2 + (NGRAMS_WORD + 2) * NGRAMS_PIECE_MAX
 };
 
 struct ngrams {
     int bits;        /* hashes are below 1 << bits */
     int least, most; /* bytes of a piece, 2 to NGRAMS_PIECE_MAX; most is 0: no pieces */
-    bool once;       /* a hash comes once in a text, however often it occurs */
+    bool once;       /* a bucket comes once in a text, however often it occurs */
+    int own; /* bits at the end of a hash that are not of its bucket: they tell whose it is */
 };
 
 struct ngrams_reader {
@@ -37,7 +38,7 @@ struct ngrams_reader {
     struct span parts[2]; /* what is left */
     uint32_t before;      /* the word before */
     bool ended;
-    uint64_t seen[(1 << NGRAMS_ONCE_BITS_MAX) / 64]; /* a bit for each hash; set with "once" only */
+    uint64_t seen[(1 << NGRAMS_ONCE_BITS_MAX) / 64]; /* a bit for each bucket; only with "once" */
 };
 
 /* The text must stay until the end. */

@@ -5,18 +5,31 @@
 
 #include "train.h"
 
-/* Rows as liblinear takes them (train_fit.c). */
-struct vectors;
+/* Rows as liblinear takes them (train_vectors.c). */
+struct feature_node;
+struct vectors {
+    const struct train_data *d;
+    const bool *use;
+    struct ngrams how;
+    size_t rows;           /* marked by 'use' */
+    unsigned char *counts; /* of each bucket */
+    float *importance;
+    uint32_t *place;         /* of each bucket among the weights: what is usual stands together */
+    struct feature_node **x; /* of each row of 'd'; NULL where it is not used */
+    struct feature_node *nodes;
+    unsigned char unseen;
+    int features;    /* buckets with a weight; the inputs and the bias follow */
+    float *together; /* weights of heads of two labels, learned together; NULL: they are not */
+    int together_count;
+    struct linear_input inputs[LINEAR_INPUTS];
+    double input_share;
+};
 
 /* Counts n-grams in the rows that 'use' marks, and makes vectors of these rows. NULL without memory.
  * 'input_share': what a standard deviation of an input counts; the text's n-grams together count 1. */
 struct vectors *vectors_new(const struct train_data *d, const bool *use, const struct ngrams *how,
                             double input_share);
 void vectors_free(struct vectors *v); /* NULL is fine */
-const unsigned char *vectors_counts(const struct vectors *v);
-unsigned char vectors_unseen(const struct vectors *v);
-const float *vectors_importance(const struct vectors *v);
-const struct linear_input *vectors_inputs(const struct vectors *v);
 
 /* Where the weights of one head's columns go. */
 struct fitted {
@@ -25,7 +38,7 @@ struct fitted {
     float *inputs;   /* of each column, each input */
 };
 
-/* Learns one head. */
+/* Learns one head (train_fit.c). */
 int vectors_fit(struct vectors *v, const struct train_head *head, double c,
                 const struct fitted *out, struct err *err);
 
@@ -36,6 +49,16 @@ struct narrow;
 struct narrow *narrow_start(const struct problem *rows, int labels);
 /* Waits. The weights of each feature, each label, to be freed; NULL without memory. */
 float *narrow_end(struct narrow *all);
+
+/* Weights for several heads of two labels, which learn together (train_together.c). */
+struct together {
+    const struct feature_node *const *x; /* rows as liblinear takes them; the bias is left out */
+    size_t n;                            /* rows */
+    int features, heads;
+    const int *label[LINEAR_HEADS]; /* of each head, each row: 0, 1; -1: it has none */
+};
+/* Of each feature, each head, and last the biases; to be freed. NULL without memory. */
+float *train_together(const struct together *rows);
 
 /* Fits slope, offset and bounds of a head to the scores of rows (train_calibrate.c): 'scores' has 'stride' of them a
  * row, of the rows where 'use' is 'want'. 'loss' gets the mean error that is left. */

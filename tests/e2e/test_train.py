@@ -137,6 +137,27 @@ def test_a_word_counts_once_where_that_is_wanted():
         equal(list(said.values()), ["false", "true"])
 
 
+BOTH = """
+local m = require("classify").linear{ model = "kinds" }
+for _, text in ipairs{ "a drill and a saw", "a pear and a plum" } do
+   local p = m:values(text)
+   print(p.hard > 0.5, p.gain > 0.5)
+end
+"""
+
+
+def test_heads_of_two_labels_learn_together_from_words():
+    with tempfile.TemporaryDirectory() as folder:
+        write_csv(Path(folder, "data.csv"), ({**row, "gain": int(row["gain"] > 0.2)} for row in rows()))
+        pair = ("--label", "hard", "--label", "gain")
+        for options, owned in ((pair, 0), ((*pair, "--pieces-to", "0"), 64), ((*pair[:2], "--pieces-to", "0"), 0)):
+            train(folder, *options)
+            equal(Path(folder, "kinds.model").read_bytes()[24] & 64, owned, options)  # its buckets have owners
+        train(folder, *pair, "--pieces-to", "0")
+        done = script(folder, BOTH)
+        equal(done.stdout.splitlines(), ["true\ttrue", "false\tfalse"], done.stderr)
+
+
 def test_the_same_rows_as_jsonl_make_the_same_bytes():
     with tempfile.TemporaryDirectory() as folder:
         data = list(rows())

@@ -347,6 +347,104 @@ static void test_once_in_a_file(void)
     buf_deinit(&file);
 }
 
+/* ---- buckets with owners ---- */
+
+enum { OWN_BITS = 8, OWN_HASHES = 1 << (OWN_BITS + LINEAR_OWN) };
+
+static const struct ngrams owned = {
+    .bits = OWN_BITS + LINEAR_OWN, .least = 2, .most = 0, .own = LINEAR_OWN};
+
+static float own_weights[OWN_HASHES], own_importance[OWN_HASHES];
+static unsigned char own_counts[OWN_HASHES];
+
+/* The hash of a word's first n-gram. */
+static uint32_t hash_of(const char *word)
+{
+    uint32_t out[8];
+
+    CHECK(collect_as(&owned, word, strlen(word), out, 8) > 0);
+    return out[0];
+}
+
+/* A word whose bucket is that of 'word', but not its last bits. */
+static void find_guest(const char *word, char out[16])
+{
+    uint32_t own = hash_of(word), h;
+    int i = 0;
+
+    do
+        snprintf(out, 16, "%c%c%c", 'a' + i / 676 % 26, 'a' + i / 26 % 26, 'a' + i % 26);
+    while (i++ < 17576 && ((h = hash_of(out)) == own || h >> LINEAR_OWN != own >> LINEAR_OWN));
+    CHECK(i < 17576);
+}
+
+static void make_owned(struct buf *out, int heads, int result)
+{
+    static char names[8][2] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+    struct linear_head all[8];
+    const float *columns[8];
+    const float bias[8] = {0};
+
+    for (int i = 0; i < 8; i++) {
+        all[i] = (struct linear_head){.kind = LINEAR_LABELS,
+                                      .labels = pair,
+                                      .count = 2,
+                                      .column = i,
+                                      .columns = 1,
+                                      .other = -1,
+                                      .slope = 1};
+        memcpy(all[i].name, names[i], 2);
+        columns[i] = own_weights;
+    }
+    struct linear_plan plan = {.how = owned,
+                               .heads = all,
+                               .head_count = heads,
+                               .columns = heads,
+                               .counts = own_counts,
+                               .unseen = 40,
+                               .importance = own_importance,
+                               .weights = columns,
+                               .bias = bias,
+                               .bytes_max = LINEAR_FILE_MAX};
+    struct err err;
+
+    buf_init(out, LINEAR_FILE_MAX);
+    CHECK_INT(linear_write(&plan, out, &err), 0);
+    struct linear *m = linear_read(buf_span(out), &err);
+    CHECK_INT(m != NULL, result);
+    linear_free(m);
+}
+
+/* An n-gram that only shares its owner's bucket is one that was never seen: it adds nothing, and makes a text longer. */
+static void test_owners(void)
+{
+    uint32_t h = hash_of("river");
+    char guest[16], both[40];
+    struct buf file;
+    struct err err;
+
+    find_guest("river", guest);
+    own_weights[h] = 1;
+    own_counts[h] = 32;
+    own_importance[h] = 1;
+    make_owned(&file, 2, true);
+    CHECK_INT((unsigned char)file.data[24], OWN_BITS | LINEAR_OWNED);
+    struct linear *m = linear_read(buf_span(&file), &err);
+    if (m) {
+        snprintf(both, sizeof both, "river %s", guest);
+        CHECK(good(m, "river") > 0);
+        CHECK(good(m, guest) == 0);
+        CHECK(good(m, both) > 0 && good(m, both) < good(m, "river"));
+    }
+    linear_free(m);
+    buf_deinit(&file);
+    make_owned(&file, LINEAR_OWN_COLUMNS, true);
+    buf_deinit(&file);
+    make_owned(&file, LINEAR_OWN_COLUMNS + 1,
+               false); /* there is no room for more beside the owner */
+    buf_deinit(&file);
+}
+
 /* A smaller ceiling leaves weights out, the least important ones; none at all is an error. */
 static void test_sizes(void)
 {
@@ -446,6 +544,7 @@ int main(void)
     test_inputs();
     test_damage();
     test_once_in_a_file();
+    test_owners();
     test_sizes();
     test_speed();
     test_csv();
