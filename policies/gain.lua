@@ -5,7 +5,7 @@
 -- Hard questions gain as little from the strong model as easy ones: both models fail. So what is learned is
 -- the gain, not the difficulty (RouteLLM, Ong et al. 2024, arXiv 2406.18665, learns who wins). The model is
 -- made by
---    baton train --text prompt --label weak --label strong -o mine/NAME.model outcomes.csv
+--    baton train --text prompt --label weak --label strong --pieces-to 0 --once -o mine/NAME.model data.csv
 -- where "weak" and "strong" are 1 where that model was right, else 0; or with --number gain, strong less
 -- weak; or with all three: then the two estimates are averaged.
 local ask = require "_ask"
