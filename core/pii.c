@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "pii.h"
 
+#include "pii_plain.h"
 #include "pii_private.h"
 
 #include <stdlib.h>
@@ -215,14 +216,32 @@ static int compare(const void *a, const void *b)
     return x->kind < y->kind ? -1 : x->kind > y->kind;
 }
 
+/* From bytes of the plain text to those of the text itself. */
+static void set_places(struct buf *out, size_t start, const struct pii_plain *plain)
+{
+    struct pii_finding *f = (struct pii_finding *)(void *)(out->data + start);
+    size_t n = (out->len - start) / sizeof *f;
+
+    for (size_t i = 0; plain->steps.len && i < n; i++) {
+        f[i].from = pii_plain_source(plain, f[i].from);
+        f[i].to = pii_plain_source(plain, f[i].to);
+    }
+}
+
 int pii_find(struct span text, uint32_t kinds, float score, struct buf *out)
 {
-    struct pii_scan s = {.text = text, .kinds = kinds, .score = score, .out = out};
+    struct pii_scan s = {.kinds = kinds, .score = score, .out = out};
+    struct pii_plain plain;
     size_t start = out->len;
 
+    s.full = pii_plain_make(&plain, text) < 0;
+    s.text = plain.text;
     scan(&s);
-    if (out->len > start)
+    if (out->len > start) {
+        set_places(out, start, &plain);
         qsort(out->data + start, (out->len - start) / sizeof(struct pii_finding),
               sizeof(struct pii_finding), compare);
+    }
+    pii_plain_deinit(&plain);
     return s.full ? -1 : 0;
 }

@@ -3,7 +3,7 @@
  *
  * One pass over the bytes. A candidate is looked at where its first characters stand, no further than its own bounded
  * length, so the time is linear in the text. Check digits (Luhn, mod 97, mod 11, ...) are computed wherever a format
- * has them. Words before a number ("card", "SSN", "phone", "born") raise the score of what fits them. */
+ * has them; typographic blanks, hyphens, quotes and full-width signs count as those of ASCII (pii_plain). Words before a number ("card", "SSN", "phone", "born") raise the score of what fits them. */
 #ifndef PII_H
 #define PII_H
 
@@ -48,7 +48,7 @@ const char *pii_kind_name(enum pii_kind kind);
 int pii_kind_find(const char *name); /* -1: unknown */
 
 /* Appends a struct pii_finding to 'out' for each finding of the wanted kinds (bits) with at least that score, in the
- * order of 'from'. One place may be found as several kinds. -1 when 'out' is full. */
+ * order of 'from'. One place may be found as several kinds. -1 when 'out' is full, or for want of memory. */
 int pii_find(struct span text, uint32_t kinds, float score, struct buf *out);
 
 #endif

@@ -7,12 +7,33 @@
 #include <string.h>
 
 enum { LOCAL_MAX = 64, DOMAIN_MAX = 253, URL_MAX = 2048, ADDRESS_MAX = 46 };
+enum { UNSPACED = 0xe0 /* begins a character of Chinese, Japanese, Thai, ... */ };
 
 /* ---- e-mail ---- */
 
 static bool is_local(unsigned char c)
 {
     return text_is_alnum(c) || c >= 0x80 || (c && strchr("._%+-'&~#=^`{|}!$*?/", c));
+}
+
+/* How much of a label is the domain's: "org" of "orgまで", where no blank stands before the next word. */
+static size_t ascii_letters(const struct pii_scan *s, size_t label, size_t n)
+{
+    size_t ascii = 0;
+
+    while (ascii < n && text_is_letter((unsigned char)s->text.p[label + ascii]))
+        ascii++;
+    return ascii >= 2 && ascii < n && (unsigned char)s->text.p[label + ascii] >= UNSPACED ? ascii
+                                                                                          : n;
+}
+
+/* Where an address begins that ends in ASCII: behind the last character of "メールは". */
+static size_t skip_unspaced(const struct pii_scan *s, size_t from, size_t to)
+{
+    for (size_t k = from; k < to; k++)
+        if ((unsigned char)s->text.p[k] >= UNSPACED && (unsigned char)s->text.p[to - 1] < 0x80)
+            from = k + ((unsigned char)s->text.p[k] >= 0xf0 ? 4 : 3);
+    return from;
 }
 
 /* Where the domain that begins at i ends; i: it is none. The last label has no digits, unless it is an encoded one. */
@@ -31,12 +52,13 @@ static size_t domain_end(const struct pii_scan *s, size_t i)
         while (n && s->text.p[label + n - 1] == '-')
             n--;
         bool encoded = n > 4 && memcmp(s->text.p + label, "xn--", 4) == 0, letters = true;
+        size_t ascii = ascii_letters(s, label, n);
         for (size_t k = label; k < label + n; k++)
             letters &=
                 text_is_letter((unsigned char)s->text.p[k]) || (unsigned char)s->text.p[k] >= 0x80;
         if (labels++ && n >= 2 && (letters || encoded))
-            end = label + n;
-        if (c != '.')
+            end = label + ascii;
+        if (c != '.' || ascii < n)
             break;
         label = at + 1;
     }
@@ -68,6 +90,7 @@ size_t pii_email(struct pii_scan *s, size_t i)
         return i;
     while (from && i - from < LOCAL_MAX && is_local((unsigned char)s->text.p[from - 1]))
         from--;
+    from = skip_unspaced(s, from, i);
     while (from < i && !text_is_alnum((unsigned char)s->text.p[from]) &&
            (unsigned char)s->text.p[from] < 0x80 && s->text.p[from] != '_')
         from++;

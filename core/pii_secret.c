@@ -12,6 +12,8 @@
 enum {
     ANY = 4096,
     ARMOUR_MAX = 16384,
+    KEY_LINE_MIN = 16, /* of a key in armour; shorter lines may be words */
+    KEY_LINE_MAX = 80,
     JWT_PART = 8192,
     RANDOM_MIN = 20,
     RANDOM_LOOK = PII_RANDOM_LOOK
@@ -418,6 +420,50 @@ size_t pii_token(struct pii_scan *s, size_t i)
 
 /* ---- private keys ---- */
 
+static bool is_base64(unsigned char c)
+{
+    return text_is_alnum(c) || c == '+' || c == '/' || c == '=';
+}
+
+static bool is_line_end(const struct pii_scan *s, size_t i)
+{
+    return pii_at(s, i) == '\n' || (pii_at(s, i) == '\\' && pii_at(s, i + 1) == 'n');
+}
+
+/* The last line of a cut key may be short; a word of the text behind it has no digit, nor a capital inside. */
+static bool is_key_line(const struct pii_scan *s, size_t from, size_t to)
+{
+    if (to - from >= KEY_LINE_MIN)
+        return true;
+    for (size_t i = from; i < to; i++)
+        if (text_is_digit(pii_at(s, i)) || (i > from && text_is_upper(pii_at(s, i))))
+            return true;
+    return false;
+}
+
+/* Where a key ends that is cut off before its "-----END": behind the last line of key. */
+static size_t cut_key_end(const struct pii_scan *s, size_t i)
+{
+    size_t end = i, at = i;
+
+    while (pii_at(s, at) == '-')
+        at++;
+    while (at - i < ARMOUR_MAX) {
+        while (pii_at(s, at) == '\r')
+            at++;
+        if (!is_line_end(s, at))
+            return end;
+        at += pii_at(s, at) == '\\' ? 2 : 1;
+        size_t line = at;
+        while (is_base64(pii_at(s, at)) && at - line < KEY_LINE_MAX)
+            at++;
+        if (!is_key_line(s, line, at))
+            return end;
+        end = at;
+    }
+    return end;
+}
+
 size_t pii_armour(struct pii_scan *s, size_t i)
 {
     size_t head = i + 11, n = s->text.n - head < 80 ? s->text.n - head : 80;
@@ -437,6 +483,8 @@ size_t pii_armour(struct pii_scan *s, size_t i)
         for (size_t k = 0;
              k < 48 && end < s->text.n && s->text.p[end] != '-' && s->text.p[end] != '\n'; k++)
             end++;
+    } else {
+        end = cut_key_end(s, end);
     }
     while (pii_at(s, end) == '-')
         end++;

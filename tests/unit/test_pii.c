@@ -48,6 +48,40 @@ static const struct {
      "ip=10.1.2.3/8;ip=2001:db8::1;"},
     {"born on 5 May 1990, met on 2024-06-05", "date_of_birth=5 May 1990;"},
     {"DOB: 1990-05-05", "date_of_birth=1990-05-05;"},
+    /* signs that are not ASCII's; places are those of the text itself */
+    {"“ada@example.org” —ada@example.org— «ada@example.org»…",
+     "email=ada@example.org;email=ada@example.org;email=ada@example.org;"},
+    {"メールはada@example.orgまで。「ada@example.org」ada@例え.org、émile@exämple.fr",
+     "email=ada@example.org;email=ada@example.org;email=ada@例え.org;email=émile@exämple.fr;"},
+    {"ａｄａ＠example．ｏｒｇ。４１１１　１１１１　１１１１　１１１１",
+     "email=ａｄａ＠example．ｏｒｇ;credit_card=４１１１　１１１１　１１１１　１１１１;"},
+    {"4012 8888 8888 1881, 4012‑8888–8888‑1881, 4012\xe2\x80\x8b"
+     "8888\xc2\xad"
+     "8888 1881",
+     "credit_card=4012 8888 8888 1881;credit_card=4012‑8888–8888‑1881;"
+     "credit_card=4012\xe2\x80\x8b"
+     "8888\xc2\xad"
+     "8888 1881;"},
+    {"IBAN : DE89 3704 0044 0532 0130 00 tél : +33 1 42 68 53 00",
+     "iban=DE89 3704 0044 0532 0130 00;phone=+33 1 42 68 53 00;"},
+    {"the years 1939–1945, pages 100–200, 1 000 000 €, “12–14”", ""},
+    /* other languages */
+    {"生年月日：1985年3月12日、会議は2025年3月12日", "date_of_birth=1985年3月12日;"},
+    {"생년월일: 1985년 3월 12일", "date_of_birth=1985년 3월 12일;"},
+    {"geboren am 12. März 1985, né le 1er août 1985, nacida el 12 de marzo de 1985",
+     "date_of_birth=12. März 1985;date_of_birth=1er août 1985;"
+     "date_of_birth=12 de marzo de 1985;"},
+    {"Treffen am 12. März 2025, 12 marrones de 1985", ""},
+    {"Passwort=geheim!23, contraseña: secreta123, 我的密码：abc12345, пароль: qwerty123",
+     "password=geheim!23;password=secreta123;password=abc12345;password=qwerty123;"},
+    {"mot de passe oublié : merci, Passwort vergessen: bitte", ""},
+    /* keys that are cut off */
+    {"-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0B\r\nAQEFAASC\nThanks\n",
+     "private_key=-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0B\r\nAQEFAASC;"},
+    {"-----BEGIN RSA PRIVATE KEY-----\\nMIIEvQIBADANBgkqhkiG9w0B\\nAQEF9\"",
+     "private_key=-----BEGIN RSA PRIVATE KEY-----\\nMIIEvQIBADANBgkqhkiG9w0B\\nAQEF9;"},
+    {"a file begins with -----BEGIN PRIVATE KEY----- and then base64",
+     "private_key=-----BEGIN PRIVATE KEY-----;"},
     {"NI number AB 12 34 56 C? QQ123456C is none", "national_id=AB 12 34 56 C;"},
     {"TFN 632 021 766, personnummer 19640823-3234",
      "national_id=632 021 766;national_id=19640823-3234;"},
