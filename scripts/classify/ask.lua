@@ -62,12 +62,18 @@ Labels:
 local Asked = {}
 Asked.__index = Asked
 
+-- The text between its marks, which it cannot end: what it has of them loses its first sign, so that nothing
+-- that is left makes another.
+local function between_marks(excerpt)
+   return "<text>\n" .. excerpt:gsub("<(%s*/?%s*[Tt][Ee][Xx][Tt])", "(%1") .. "\n</text>"
+end
+
 -- One question to the model. label | nil, err
 local function ask(self, excerpt)
    local reply, value = llm.chat(self.model, {
       messages = {
          { role = "system", content = self.prompt },
-         { role = "user", content = "<text>\n" .. excerpt:gsub("</?text>", "") .. "\n</text>" },
+         { role = "user", content = between_marks(excerpt) },
       },
    }, {
       schema = self.schema, temperature = self.temperature, max_tokens = self.max_tokens,

@@ -36,6 +36,13 @@ local function bad_response(message)
    return errors.new { code = "bad_response", message = message }
 end
 
+-- Is it long enough to point somewhere, and not too long for 4-byte numbers? Zeros are near to nothing.
+local function points(vector)
+   local sum = 0
+   for i = 1, #vector do sum = sum + vector[i] * vector[i] end
+   return sum > 1e-30 and sum < 1e38
+end
+
 -- The vectors of some texts, one behind the other as base64.floats reads them. text | nil, err
 local function embed(self, texts)
    local found, err = llm.embed(self.model, texts, { dimensions = self.dimensions, timeout = self.timeout,
@@ -44,6 +51,9 @@ local function embed(self, texts)
    local numbers, length = {}, #found.vectors[1]
    for _, vector in ipairs(found.vectors) do
       if #vector ~= length then return nil, bad_response "embeddings of different lengths" end
+      if not points(vector) then
+         return nil, bad_response "an embedding that points nowhere: zeros, or numbers out of range"
+      end
       table.move(vector, 1, length, #numbers + 1, numbers)
    end
    return base64.of_floats(numbers)
