@@ -5,15 +5,18 @@
 --
 -- The lines of _lines.lua come as they are. Each template of _prompts.lua is filled ROUNDS times with
 -- words of _words.lua, and said in one of several ways:
--- politely, hastily, with a greeting. The same seed gives the same bytes: the numbers are a linear
+-- politely, hastily, with a greeting. Those of _abroad.lua, in other languages, are filled less often, and
+-- said as they are. The same seed gives the same bytes: the numbers are a linear
 -- congruence's
 -- (Knuth, MMIX), not the engine's. What comes twice is left out.
 local json = require "json"
+local abroad = require "_abroad"
 local by_hand = require "_lines"
 local prompts = require "_prompts"
 local words = require "_words"
 
 local ROUNDS <const> = 10
+local ABROAD <const> = 4 -- rounds for the templates of other languages, which have fewer choices
 local LEVELS <const> = { s = "simple", m = "medium", c = "complex" }
 
 local state = tonumber(arg[1] or "1") | 0
@@ -83,13 +86,21 @@ local function put(s, kind, level, template)
    print(json.encode { text = s, task = kind, complexity = LEVELS[level], template = template })
 end
 
-for at, line in ipairs(by_hand) do put(line[3], line[1], line[2], "by hand " .. at) end
-for round = 1, tonumber(arg[2] or ROUNDS) do
-   for _, kind in ipairs(KINDS) do
-      for at, line in ipairs(lines(prompts[kind])) do
-         local level, template = line:match "^([smc]) (.+)$"
-         if not level then error(("round %d: no template: %s"):format(round, line), 0) end
-         put(say(fill(template), kind), kind, level, kind .. at)
-      end
+-- The templates of a kind, once each.
+local function fill_all(templates, kind, name, how)
+   for at, line in ipairs(lines(templates[kind])) do
+      local level, template = line:match "^([smc]) (.+)$"
+      if not level then error(("no template: %s"):format(line), 0) end
+      put(how(fill(template), kind), kind, level, name .. kind .. at)
    end
+end
+
+local function as_it_is(s) return s end
+
+for at, line in ipairs(by_hand) do put(line[3], line[1], line[2], "by hand " .. at) end
+for _ = 1, tonumber(arg[2] or ROUNDS) do
+   for _, kind in ipairs(KINDS) do fill_all(prompts, kind, "", say) end
+end
+for _ = 1, math.min(ABROAD, tonumber(arg[2] or ROUNDS)) do
+   for _, kind in ipairs(KINDS) do fill_all(abroad, kind, "abroad ", as_it_is) end
 end

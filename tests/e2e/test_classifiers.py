@@ -138,7 +138,91 @@ def test_the_shipped_model_on_prompts_it_was_not_made_of():
         n, task, level = map(float, done.stdout.split())
         equal(int(n), len(held_back.read_text().splitlines()))
         check(task >= 0.6, f"kinds of work: {task:.3f} right (0.65 when it was made; a guess is 0.1)")
-        check(level >= 0.6, f"complexity: {level:.3f} right (0.69 when it was made; always 'simple' is 0.44)")
+        check(level >= 0.6, f"complexity: {level:.3f} right (0.66 when it was made; always 'simple' is 0.44)")
+
+
+# Prompts in eight other languages, by kind: written after models/prompts/_abroad.lua, which was not changed for them.
+ABROAD = {
+    "summarisation": [
+        "Gib mir eine Kurzfassung des folgenden Vertrags.",
+        "Peux-tu me donner l'essentiel de ce rapport ?",
+        "Haz una síntesis breve de la noticia.",
+        "总结一下这封邮件的要点",
+        "Vat dit verslag kort samen",
+    ],
+    "code": [
+        "Wie kann ich in Rust einen String in eine Zahl umwandeln?",
+        "Pourquoi ma boucle for ne s'arrête jamais en JavaScript ?",
+        "Necesito una consulta SQL que cuente los pedidos por cliente",
+        "用JavaScript写一个倒计时函数",
+        "Pythonで素数を判定するプログラムを書いて",
+    ],
+    "translation": [
+        "Bitte übersetze: The meeting is postponed.",
+        "Traduis en français : where is the library?",
+        "¿Cómo se dice 'cuchara' en alemán?",
+        "请把这段中文翻成德语",
+        "Come si dice 'arrivederci' in tedesco?",
+    ],
+    "analysis": [
+        "Welche Nachteile hat Homeoffice für kleine Firmen? Vergleiche mit dem Büro.",
+        "Quels sont les risques de cette stratégie ? Évalue-les.",
+        "Evalúa los riesgos de lanzar el producto en otoño",
+        "分析这家公司利润下降的原因",
+    ],
+    "extraction": [
+        "Gib alle Telefonnummern aus der Nachricht als JSON zurück",
+        "Liste toutes les adresses e-mail présentes dans ce message",
+        "Saca todos los precios de la factura",
+        "提取文中的电话号码",
+    ],
+    "creative": [
+        "Dichte einen Limerick über einen Bäcker",
+        "Imagine une chanson sur la pluie",
+        "Inventa un eslogan para una panadería",
+        "写一首关于春天的诗",
+        "Escreva uma piada sobre gatos",
+    ],
+    "chat": [
+        "Guten Morgen, wie war dein Wochenende?",
+        "Salut, tu fais quoi ?",
+        "Estoy un poco triste hoy",
+        "你好，最近怎么样？",
+        "おはようございます！",
+    ],
+    "qa": [
+        "Wie hoch ist der Mount Everest?",
+        "Combien de pays y a-t-il en Afrique ?",
+        "¿Cuándo terminó la Segunda Guerra Mundial?",
+        "水的沸点是多少？",
+        "Qual è il fiume più lungo d'Europa?",
+    ],
+    "mathematics": [
+        "Berechne die Ableitung von sin(x) * x",
+        "Quel est le périmètre d'un carré de côté 7 ?",
+        "Si compro 3 kilos a 2,50 euros, ¿cuánto pago?",
+        "求x^2+3x的导数",
+    ],
+    "reasoning": [
+        "Wenn alle Raben schwarz sind und Max ein Rabe ist, welche Farbe hat Max? Begründe logisch.",
+        "Si tous les oiseaux volent et que le manchot est un oiseau, que peut-on conclure ?",
+        "Pedro es mayor que Luis y Luis mayor que Ana. ¿Quién es el menor?",
+        "甲说乙在说谎，乙说丙在说谎，谁说真话？请推理",
+    ],
+}
+
+
+def test_the_shipped_model_on_prompts_in_other_languages():
+    with tempfile.TemporaryDirectory() as folder:
+        path, prompts = Path(folder, "script.lua"), Path(folder, "prompts.jsonl")
+        path.write_text(JUDGE)
+        rows = [{"text": text, "task": kind} for kind, texts in ABROAD.items() for text in texts]
+        prompts.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        done = baton("run", "--allow-read", folder, path, prompts, cwd=folder)
+        equal(done.returncode, 0, done.output)
+        n, task, _ = map(float, done.stdout.split())
+        equal(int(n), len(rows))
+        check(task >= 0.6, f"kinds of work: {task:.3f} right (0.70 when it was made, 0.37 of English prompts alone)")
 
 
 def test_the_shipped_model_is_made_of_its_prompts_each_time_the_same():
@@ -148,6 +232,7 @@ def test_the_shipped_model_is_made_of_its_prompts_each_time_the_same():
         rows = [json.loads(line) for line in made.stdout.splitlines()]
         check(len(rows) > 3000 and len({r["text"] for r in rows}) == len(rows), "some thousand different prompts")
         held_back = {json.loads(line)["text"] for line in (ROOT / "tests/eval/prompts.jsonl").open()}
+        held_back |= {text for texts in ABROAD.values() for text in texts}
         check(not held_back & {r["text"] for r in rows}, "what judges is not learned")
         Path(folder, "p.jsonl").write_text(made.stdout)
         options = ("--label", "task", "--label", "complexity", "--group", "template", "--hold-back", "0.25",
