@@ -6,7 +6,8 @@
 -- A bandit chooses the model, for facts and for sums apart. The users here know the right answers and give a
 -- score; in the gateway clients send it to POST /v1/feedback. A right answer is worth a twentieth of a cent,
 -- so that a cheap model that is right as often wins. After some rounds the model that was good at sums is
--- replaced behind its name by a broken one. policies/bandit.lua is this idea as a policy of the gateway.
+-- replaced behind its name by a broken one, whose answers are cut off. policies/bandit.lua is this idea as a
+-- policy of the gateway.
 local bandit = require "bandit"
 local feedback = require "feedback"
 local llm = require "llm"
@@ -47,7 +48,7 @@ local function ask(kind, question, round)
    if not arm then error(decision, 0) end
    local reply, err = llm.chat(target_of(arm, round), question[1])
    if not reply then error(err, 0) end
-   local right = reply.text:find(question[2], 1, true) ~= nil
+   local right = reply.finish_reason == "stop" and reply.text:find(question[2], 1, true) ~= nil
    feedback.give(decision.trace, right and 1 or 0, { cost = reply.cost })
    return { kind = kind, arm = arm, right = right, cost = reply.cost }
 end

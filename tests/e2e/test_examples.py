@@ -287,3 +287,32 @@ def test_a_batch_says_what_is_wrong_before_it_costs():
         ):
             done = batch(d, *arguments, status=1)
             check(wanted in done.stderr, done.output)
+
+
+# ---- judgement ----------------------------------------------------------------------------------
+
+
+def test_an_intent_is_found_by_examples_then_by_a_model():
+    has(
+        example("route_by_intent"),
+        "order      (examples", "refund     (examples", "technical  (examples", "person     (examples",
+        "(model)  What colour goes", "a person will call you back",
+    )
+    has(example("route_by_intent", "I was charged twice"), "refund     (examples")
+
+
+def test_an_answer_has_the_form_that_was_asked_for():
+    done = example("enforce_schema")
+    value = json.loads(re.search(r"^value +(.*)$", done.stdout, re.M)[1])
+    equal(sorted(value), ["city", "customer", "items", "urgent"])
+    has(done, "wrong      /items/0/quantity: must be an integer", "beginning  true", "/price: is not allowed here")
+
+
+def test_what_is_learned_from_feedback_is_unlearned_when_a_model_breaks():
+    done = example("learn_from_feedback")
+    rows = re.findall(r"^ +\d .*?%  .*?%  .*?%  .*math +(\d+)%  pro +\d+% +(\d+)%", done.stdout, re.M)
+    math, right = zip(*[map(int, row) for row in rows])
+    equal(len(math), 9)
+    check(math[3] >= 50, f"the model that is good at sums answers them: {math}")
+    check(max(math[6:]) <= 40 and math[8] <= math[3] - 30, f"and no more when it is broken: {math}")
+    check(right[4] < right[3], f"which shows in the answers: {right}")
