@@ -8,7 +8,8 @@
 #include <string.h>
 
 enum {
-    WIDE = 3, /* what a character counts where each is a syllable or a word */
+    WIDE = 3,        /* what a character counts where each is a syllable or a word */
+    WORD_WEIGHT = 24 /* of a word that tells, beside 16 of the most usual trigram */
 };
 
 /* Sums of weights are logarithms in halves of bits, but trigrams that overlap are no independent witnesses. */
@@ -141,11 +142,41 @@ static void add_profile(struct language_table *t, int language)
     }
 }
 
+static uint32_t hash_on(uint32_t h, uint32_t c)
+{
+    return (h ^ c) * 0x01000193u;
+}
+
+/* Apart from those of trigrams. */
+static uint32_t hash_word(uint32_t h)
+{
+    return hash(h, 'w', 0);
+}
+
+static void add_words(struct language_table *t, int language, const char *words)
+{
+    struct span rest = {words, strlen(words)};
+
+    while (rest.n) {
+        uint32_t h = 0, c;
+        while (rest.n && (c = take(&rest)) != ' ')
+            h = hash_on(h, c);
+        uint32_t at = slot_of(t, hash_word(h));
+        t->used += !t->slots[at];
+        t->slots[at] = hash_word(h);
+        t->weights[at][language] = WORD_WEIGHT;
+    }
+}
+
 void language_init(struct language_table *t)
 {
     memset(t, 0, sizeof *t);
     for (int i = 0; i < LANGUAGES; i++)
         add_profile(t, i);
+    for (const struct language_words *w = language_words; w->code; w++)
+        for (int i = 0; i < LANGUAGES; i++)
+            if (strcmp(language_profiles[i].code, w->code) == 0)
+                add_words(t, i, w->words);
 }
 
 /* ---- a text ---- */
@@ -156,17 +187,23 @@ struct tally {
     uint32_t sum[LANGUAGES];  /* weights */
     uint32_t grams;
     uint32_t before[2]; /* the last two letters; blanks at the start of a word */
+    uint32_t word;      /* the hash of the word so far */
 };
 
-static void add_gram(struct tally *y, uint32_t a, uint32_t b, uint32_t c)
+static void add_weights(struct tally *y, uint32_t h)
 {
     const struct language_table *t = y->table;
-    uint32_t at = slot_of(t, hash(a, b, c));
+    uint32_t at = slot_of(t, h);
 
-    y->grams++;
     if (t->slots[at])
         for (int i = 0; i < LANGUAGES; i++)
             y->sum[i] += t->weights[at][i];
+}
+
+static void add_gram(struct tally *y, uint32_t a, uint32_t b, uint32_t c)
+{
+    y->grams++;
+    add_weights(y, hash(a, b, c));
 }
 
 static void add_letter(struct tally *y, uint32_t c)
@@ -176,6 +213,7 @@ static void add_letter(struct tally *y, uint32_t c)
     y->script[script]++;
     if (script == SCRIPT_NONE || script >= SCRIPT_SHARED)
         return;
+    y->word = hash_on(y->word, c);
     if (c >= 0x80)
         add_gram(y, ' ', ' ', c);
     if (y->before[1] != ' ')
@@ -188,6 +226,9 @@ static void end_word(struct tally *y)
 {
     if (y->before[1] != ' ')
         add_gram(y, y->before[0], y->before[1], ' ');
+    if (y->word)
+        add_weights(y, hash_word(y->word));
+    y->word = 0;
     y->before[0] = y->before[1] = ' ';
 }
 

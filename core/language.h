@@ -3,7 +3,7 @@
  *
  * First the script: most letters decide, and of many languages nobody else writes so. Latin, Cyrillic and Arabic letters
  * are told apart by trigrams of letters inside of words (Cavnar and Trenkle 1994), each with the logarithm of its frequency
- * as weight. Code between ``` is left out; LANGUAGE_TEXT bytes are read. Latin: Czech, Danish, Dutch, English, Finnish,
+ * as weight; greetings and small words (language_words.c) help where there are only a few. Code between ``` is left out; LANGUAGE_TEXT bytes are read. Latin: Czech, Danish, Dutch, English, Finnish,
  * French, German, Hungarian, Indonesian, Italian, Norwegian, Polish, Portuguese, Romanian, Spanish, Swedish, Turkish,
  * Vietnamese; Cyrillic: Bulgarian, Russian, Ukrainian; Arabic: Arabic, Persian, Urdu. By the script alone: Chinese,
  * Japanese, Korean, Greek, Hebrew, Hindi, Bengali, Punjabi, Gujarati, Tamil, Telugu, Kannada, Malayalam, Sinhala, Thai, Lao,
@@ -32,10 +32,16 @@ struct language_profile {
 };
 extern const struct language_profile language_profiles[LANGUAGES]; /* language_data.c */
 
+struct language_words {
+    const char *code;
+    const char *words; /* small letters, a blank between */
+};
+extern const struct language_words language_words[]; /* language_words.c; ends with NULL */
+
 /* Made once. */
 struct language_table {
-    uint32_t slots[LANGUAGE_SLOTS];                   /* hash of a trigram; 0: free */
-    unsigned char weights[LANGUAGE_SLOTS][LANGUAGES]; /* of the trigram in each language */
+    uint32_t slots[LANGUAGE_SLOTS];                   /* hash of a trigram or a word; 0: free */
+    unsigned char weights[LANGUAGE_SLOTS][LANGUAGES]; /* of it in each language */
     int used;
 };
 

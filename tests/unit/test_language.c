@@ -55,7 +55,7 @@ static const char *const sentences[][2] = {
     {"und", ""},
 };
 
-/* A few words each: most are right (53 of 59; Danish is near Norwegian), and the wrong ones are said with doubt. */
+/* A few words each: most are right (54 of 59; Danish is near Norwegian), and the wrong ones are said with doubt. */
 static const char *const phrases[][2] = {
     {"en", "What time is it?"},
     {"en", "Tell me a joke about cats"},
@@ -118,6 +118,17 @@ static const char *const phrases[][2] = {
     {"ur", "مجھے بلیوں کے بارے میں ایک لطیفہ سنائیں"},
 };
 
+/* One word or two, by which people begin. */
+static const char *const greetings[][2] = {
+    {"en", "Hello"},          {"de", "Guten Tag"},  {"de", "GUTEN MORGEN!"},
+    {"fr", "Bonjour"},        {"es", "¡Hola!"},     {"it", "Buongiorno"},
+    {"nl", "Goedemorgen"},    {"sv", "God morgon"}, {"pl", "Cześć"},
+    {"fi", "Kiitos"},         {"pt", "Olá"},        {"tr", "Günaydın"},
+    {"ru", "Привет!"},        {"uk", "Привіт"},     {"bg", "Здравей"},
+    {"vi", "Xin chào"},       {"ar", "مرحبا"},      {"fa", "سلام، ممنون"},
+    {"fr", "Je ne sais pas"}, {"es", "No puedo"},
+};
+
 static struct language_guess find(const char *text)
 {
     return language_find(&table, (struct span){text, strlen(text)});
@@ -131,6 +142,12 @@ static void test_sentences(void)
         CHECK(guess.confidence >= 0 && guess.confidence <= 1);
         CHECK((guess.confidence >= 0.2f) == (strcmp(guess.code, "und") != 0));
     }
+}
+
+static void test_greetings(void)
+{
+    for (size_t i = 0; i < sizeof greetings / sizeof *greetings; i++)
+        CHECK_STR(find(greetings[i][1]).code, greetings[i][0]);
 }
 
 static void test_phrases(void)
@@ -198,6 +215,7 @@ int main(void)
 {
     language_init(&table);
     test_sentences();
+    test_greetings();
     test_phrases();
     test_code_aside();
     test_codes();
