@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "feature.h"
 
+#include "feature_marks.h"
 #include "text_char.h"
 
 #include <string.h>
@@ -238,6 +239,10 @@ static void end_sentence(struct reader *r)
 /* "?", "!!", "." and what closes behind them, before a blank or the end. */
 static void read_stop(struct reader *r, bool question, size_t width)
 {
+    if (at(r, r->at) == '.' && mark_abbreviation(r->text, r->at)) {
+        r->at++;
+        return;
+    }
     r->at += width;
     for (unsigned char c; (c = at(r, r->at)) == '.' || c == '!' || c == '?'; r->at++)
         question |= c == '?';
@@ -332,26 +337,17 @@ static void read_url(struct reader *r)
 /* What begins a line: a number or a bullet before a blank. */
 static void read_item(struct reader *r)
 {
-    size_t i = r->at + (at(r, r->at) == '('), from = i;
-
-    while (text_is_digit(at(r, i)) && i < from + 3)
-        i++;
-    bool step = i > from && (at(r, i) == '.' || at(r, i) == ')') &&
-                (text_is_blank(at(r, i + 1)) || i + 1 >= r->text.n);
-    if (!step && (at(r, r->at) | 0x20) == 's' && r->text.n - r->at > 6 &&
-        strncasecmp(r->text.p + r->at, "step ", 5) == 0 && text_is_digit(at(r, r->at + 5))) {
-        step = true;
-        i = r->at + 5;
-    }
+    size_t step = mark_step(r->text, r->at);
     unsigned char c = at(r, r->at);
     bool bullet = !step && (((c == '-' || c == '*') && at(r, r->at + 1) == ' ') ||
                             (c == 0xe2 && at(r, r->at + 1) == 0x80 && at(r, r->at + 2) == 0xa2));
+
     if (!step && !bullet)
         return;
     end_sentence(r);
-    r->f->steps += step;
+    r->f->steps += step != 0;
     r->f->bullets += bullet;
-    r->at = step ? i + 1 : r->at + (c == 0xe2 ? 3 : 1);
+    r->at = step ? step : r->at + (c == 0xe2 ? 3 : 1);
 }
 
 static void end_line(struct reader *r)

@@ -14,7 +14,7 @@ CORE = Path(__file__).resolve().parent.parent / "core"
 
 # Every file of core/ has one rank; a name ending in '*' stands for all that begin so.
 RANKS = {
-    0: "glance text_* words phrases keywords feature lexicon lexicon_words language language_* tokens tokens_* pii pii_* address err base64 buf fetch_url file list ngrams linear linear_* csv pool json json_* sse http1* options digest hash secret wire where regex regex_ecma schema schema_*"
+    0: "glance text_* words phrases keywords feature feature_marks lexicon lexicon_words language language_* tokens tokens_* pii pii_* address err base64 buf fetch_url file list ngrams linear linear_* csv pool json json_* sse http1* options digest hash secret wire where regex regex_ecma schema schema_*"
     " thompson linucb"
     " outcomes outcomes_read curve gunzip"
     " neighbours neighbours_*",

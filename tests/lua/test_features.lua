@@ -31,6 +31,31 @@ t.case("a text: every documented field, and no other", function()
    t.equal(table.concat(classify.features("```LUA\nx\n```\n```c\n```").code_languages, " "), "lua c")
 end)
 
+t.case("steps as several languages number them", function()
+   for _, text in ipairs { "1. a\n2. b", "(1) a\n(2) b", "1) a\n2) b", "1、一\n2、二", "１．一\n２．二", "①一\n②二",
+      "Step 1: a\nstep 2: b",
+      "Schritt 1: a\nSchritt 2: b", "Étape 1 : a\nétape 2 : b", "Paso 1: a\nPaso 2: b",
+      "第一步：做\n第2步：做", "步骤1 做\n步骤2 做", "Шаг 1: а\nШаг 2: б" } do
+      t.equal({ text, classify.features(text).steps }, { text, 2 })
+   end
+   for _, text in ipairs { "2024. a", "1.5 a", "(a) b", "1 a", "Stephen 1", "step by step", "第一次" } do
+      t.equal({ text, classify.features(text).steps }, { text, 0 })
+   end
+end)
+
+t.case("stops that end no sentence", function()
+   for text, n in pairs {
+      ["I met Dr. Who at 5 p.m. yesterday. Fine."] = 2, ["U.S. and U.K. laws, i.e. two."] = 1,
+      ["Ask J. Smith, e.g. Mr. Jones. Now."] = 2, ["Pens, paper, etc. are here. Etc. Done."] = 3,
+      ["fix this. then run it. thanks"] = 3, ["It was I. We won."] = 2,
+      ["At 5 p.m. We left."] = 2, ["A first. B second."] = 2, ["Dr."] = 1, ["."] = 0,
+   } do
+      t.equal({ text, classify.features(text).sentences }, { text, n })
+   end
+   local long = ("e.g. "):rep(50000) .. (". "):rep(50000) .. "a." .. (" "):rep(100000) .. "b"
+   t.ok(classify.features(long).sentences >= 1)
+end)
+
 t.case("a request: the last thing asked, and the conversation around it", function()
    local f = classify.features {
       messages = {
