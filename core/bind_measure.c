@@ -3,6 +3,7 @@
 #include "feature.h"
 #include "language.h"
 #include "lua_bounded.h"
+#include "lua_place.h"
 #include "modules.h"
 #include "tokens.h"
 
@@ -120,7 +121,7 @@ static int l_tokens(lua_State *L)
     const struct token_family *family = tokens_family(name);
 
     if (!family)
-        return luaL_error(L, "classify.tokens: unknown family '%s'", name);
+        return lua_place_error(L, "classify.tokens: unknown family '%s'", name);
     lua_pushinteger(L, (lua_Integer)estimate(lexicon_of(L), text, family));
     lua_pushboolean(L, family->verified);
     return 2;

@@ -96,6 +96,9 @@ features.families = measure.families()
 --             is o200k's number times a factor; an unknown one raises
 --   verified  was the family compared with its published tokenizer?
 function features.tokens(s, family)
+   if family ~= nil and type(family) ~= "string" then
+      errors.raise(("the family of tokens must be a name, not a %s"):format(type(family)))
+   end
    return measure.tokens(text.all(s), family)
 end
 

@@ -25,6 +25,9 @@ Neighbours.__index = Neighbours
 -- word is known
 --   score  the cosine, 0 to 1: how much the texts have in common
 function Neighbours:nearest(req, k)
+   if k ~= nil and (math.type(k) ~= "integer" or k < 1 or k > 100) then
+      errors.raise "1 to 100 of the nearest examples can be had"
+   end
    local found, list = self.index:find(text.of(req), k or self.k), {}
    for i = 1, #found, 3 do
       list[#list + 1] = { label = found[i], score = found[i + 1], text = found[i + 2] }

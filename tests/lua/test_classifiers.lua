@@ -52,6 +52,13 @@ t.case("neighbours: what is wrong is told", function()
    raises({ examples = EXAMPLES, many = 1 }, "unknown option 'many'")
 end)
 
+t.case("neighbours: how many are asked for is checked at the line that asks", function()
+   local n = classify.neighbours { examples = EXAMPLES }
+   for _, k in ipairs { 0, 101, 1.5, "3" } do
+      t.raises(function() n:nearest("x", k) end, "test_classifiers.lua:%d+: 1 to 100")
+   end
+end)
+
 t.case("neighbours: long and hostile texts", function()
    local n = classify.neighbours { examples = { { ("word "):rep(5000), "long" }, { "?", "short" } } }
    t.equal((n:label(("word "):rep(100000))), "long")

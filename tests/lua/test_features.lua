@@ -209,3 +209,8 @@ t.case("language: of the last message, code aside", function()
    end
    t.ok(#classify.languages >= 45)
 end)
+
+t.case("tokens: what is no family is told at the line that asks", function()
+   t.raises(function() classify.tokens("x", "gpt9") end, "test_features.lua:%d+: .*unknown family 'gpt9'")
+   t.raises(function() classify.tokens("x", 5) end, "test_features.lua:%d+: .*must be a name, not a number")
+end)
