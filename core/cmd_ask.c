@@ -1,5 +1,6 @@
 /* cmd_ask - the command "baton ask": one question through a policy, to the terminal.
  * SPDX-License-Identifier: MIT */
+#include "cmd_file.h"
 #include "cmd_person.h"
 #include "commands.h"
 #include "options.h"
@@ -16,13 +17,11 @@ enum { PROMPT_MAX = 1 << 20, NOTES_MAX = 64 << 10 };
 /* The words of the command line, or standard input for "-". */
 static int read_prompt(int n, char **words, struct buf *prompt, struct err *err)
 {
-    char piece[4096];
-    size_t got;
     bool fits = true;
 
     if (n == 1 && strcmp(words[0], "-") == 0) {
-        while (fits && (got = fread(piece, 1, sizeof piece, stdin)) > 0)
-            fits = buf_add(prompt, piece, got) == 0;
+        if (cmd_file_read(words[0], prompt, err) < 0)
+            return -1;
     } else {
         for (int i = 0; fits && i < n; i++)
             fits = buf_puts(prompt, i ? " " : "") == 0 && buf_puts(prompt, words[i]) == 0;

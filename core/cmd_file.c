@@ -14,21 +14,18 @@
 
 int cmd_file_read(const char *path, struct buf *out, struct err *err)
 {
-    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-    char piece[65536];
-    size_t n;
-    int result = 0;
+    bool typed = strcmp(path, "-") == 0;
+    int fd = typed ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC), result = 0;
 
-    if (!f)
+    if (fd < 0)
         return err_set(err, ERR_NOT_FOUND, "%s: %s", path, strerror(errno));
-    while (result == 0 && (n = fread(piece, 1, sizeof piece, f)) > 0)
-        result = buf_add(out, piece, n);
-    int failed = ferror(f);
-    if (f != stdin)
-        fclose(f);
-    if (failed)
-        return err_set(err, ERR_UNAVAILABLE, "%s: cannot be read", path);
-    return result == 0 ? 0 : err_set(err, ERR_BUDGET, "%s: larger than %zu bytes", path, out->max);
+    if (file_read(fd, out) < 0)
+        result = errno == EFBIG
+                     ? err_set(err, ERR_BUDGET, "%s: larger than %zu bytes", path, out->max)
+                     : err_set(err, ERR_UNAVAILABLE, "%s: %s", path, strerror(errno));
+    if (!typed)
+        close(fd);
+    return result;
 }
 
 int cmd_file_write(const char *path, struct span bytes, struct err *err)

@@ -2,13 +2,16 @@
  * SPDX-License-Identifier: MIT */
 #include "config.h"
 
+#include "file.h"
 #include "log.h"
+#include "lua_buf.h"
 #include "lua_err.h"
 #include "lua_json.h"
 #include "sandbox.h"
 #include "where.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -323,26 +326,15 @@ static void push_text(lua_State *L, struct span text, const char *name)
         lua_error(L);
 }
 
-/* Pushes the file's bytes, of a longer one max + 1 or some more. */
+/* The file's bytes, which are in the buffer that it pushes. */
 static struct span push_bytes(lua_State *L, const char *path, size_t max)
 {
-    FILE *f = fopen(path, "re");
-    luaL_Buffer text;
-    struct span span;
-    size_t n;
+    struct buf *bytes = lua_buf_push(L, max);
+    struct err err;
 
-    if (!f)
-        luaL_error(L, "%s: %s", path, strerror(errno));
-    luaL_buffinit(L, &text);
-    do {
-        char piece[4096];
-        n = fread(piece, 1, sizeof piece, f);
-        luaL_addlstring(&text, piece, n);
-    } while (n > 0 && luaL_bufflen(&text) <= max);
-    fclose(f);
-    luaL_pushresult(&text);
-    span.p = lua_tolstring(L, -1, &span.n);
-    return span;
+    if (config_read(path, bytes, &err) < 0)
+        luaL_error(L, "%s", err.message);
+    return buf_span(bytes);
 }
 
 static void push_file(lua_State *L, const char *path, const char *name)
@@ -363,8 +355,6 @@ static int l_read(lua_State *L)
     snprintf(path, sizeof path, "%.*s%s", slash ? (int)(slash + 1 - job->path) : 0,
              slash ? job->path : "", name);
     struct span text = push_bytes(L, path, CATALOGUE_MAX);
-    if (text.n > CATALOGUE_MAX)
-        return luaL_error(L, "larger than %d bytes", CATALOGUE_MAX);
     if (lua_json_decode(L, text, &err) < 0)
         return luaL_error(L, "%s", err.message);
     lua_pushstring(L, path);
@@ -426,19 +416,16 @@ static int l_job(lua_State *L)
 
 int config_read(const char *path, struct buf *text, struct err *err)
 {
-    char *room = NULL;
-    size_t n;
-    FILE *f = fopen(path, "re");
+    int fd = open(path, O_RDONLY | O_CLOEXEC), result = 0;
 
-    if (!f)
+    if (fd < 0)
         return err_set(err, ERR_NOT_FOUND, "%s: %s", path, strerror(errno));
-    while ((room = buf_reserve(text, 4096)) && (n = fread(room, 1, 4096, f)) > 0)
-        text->len += n;
-    int failed = ferror(f);
-    fclose(f);
-    if (failed)
-        return err_set(err, ERR_UNAVAILABLE, "%s: cannot be read", path);
-    return room ? 0 : err_set(err, ERR_BUDGET, "%s: larger than %d bytes", path, CONFIG_MAX);
+    if (file_read(fd, text) < 0)
+        result = errno == EFBIG
+                     ? err_set(err, ERR_BUDGET, "%s: larger than %zu bytes", path, text->max)
+                     : err_set(err, ERR_UNAVAILABLE, "%s: %s", path, strerror(errno));
+    close(fd);
+    return result;
 }
 
 /* Puts "baton.lua:14" before a message about a field, "baton.lua" where the line is not known. The

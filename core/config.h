@@ -74,7 +74,7 @@ int config_load_recorded(struct config *c, const struct sources *sources, const 
                          struct span text, struct span recorded, struct err *err);
 void config_deinit(struct config *c);
 
-/* The file's bytes, at most CONFIG_MAX of them. */
+/* The file's bytes, as many as the buffer may hold. */
 int config_read(const char *path, struct buf *text, struct err *err);
 
 /* A fault that was found in the configuration later ("configuration: FIELD: ...") gets the file's

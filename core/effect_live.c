@@ -3,6 +3,7 @@
 #include "effect_live.h"
 
 #include "effect_state.h"
+#include "file.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -70,35 +71,17 @@ static int fail_file(struct err *err, const char *path)
 static int live_read_file(struct effect *e, const char *path, struct buf *out, struct err *err)
 {
     struct stat st;
-    ssize_t n = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), result = -1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), result = 0;
 
     (void)e;
     if (fd < 0)
         return fail_file(err, path);
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-        err_set(err, ERR_BAD_REQUEST, "%s: not a regular file", path);
-        goto out;
-    }
-    for (;;) {
-        char *to = buf_reserve(out, 65536);
-        size_t room = 65536;
-        if (!to && (room = out->max - out->len) > 0)
-            to = buf_reserve(out, room);
-        if (!to) {
-            char more;
-            if (read(fd, &more, 1) == 0)
-                break;
-            err_set(err, ERR_BUDGET, "%s: larger than the limit of %zu bytes", path, out->max);
-            goto out;
-        }
-        n = read(fd, to, room);
-        if (n <= 0)
-            break;
-        out->len += (size_t)n;
-    }
-    result = n < 0 ? fail_file(err, path) : 0;
-out:
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        result = err_set(err, ERR_BAD_REQUEST, "%s: not a regular file", path);
+    else if (file_read(fd, out) < 0)
+        result = errno == EFBIG ? err_set(err, ERR_BUDGET, "%s: larger than the limit of %zu bytes",
+                                          path, out->max)
+                                : fail_file(err, path);
     close(fd);
     return result;
 }

@@ -14,6 +14,11 @@
 
 enum { SAVED_MAX = 1 << 30, BANDITS_SAVE_US = 5 * 1000 * 1000 };
 
+static const char values_trouble[] =
+    "persistent values of before cannot be used; the file is now called values.damaged";
+static const char bandits_trouble[] =
+    "what bandits have learned cannot be used; the file is now called bandits.damaged";
+
 /* ---- where ---- */
 
 /* One folder an engine: the address tells them apart. False: it has no fixed one. */
@@ -120,23 +125,6 @@ void state_save(struct master *m, bool at_once)
     save_bandits(m, at_once);
 }
 
-/* False: there is no such file. */
-static bool read_saved(struct master *m, const char *name, struct buf *saved)
-{
-    char path[PATH_ROOM], *room;
-    size_t n;
-
-    path_of(m, name, "", path, sizeof path);
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return false;
-    buf_init(saved, SAVED_MAX);
-    while ((room = buf_reserve(saved, 65536)) && (n = fread(room, 1, 65536, f)) > 0)
-        saved->len += n;
-    fclose(f);
-    return true;
-}
-
 static void put_aside(struct master *m, const char *name, const char *what, const char *why)
 {
     char path[PATH_ROOM], aside[PATH_ROOM];
@@ -147,19 +135,36 @@ static void put_aside(struct master *m, const char *name, const char *what, cons
     warn(m, what, why);
 }
 
+/* False: there is no such file, or it cannot be read, and that is told as 'what'. */
+static bool read_saved(struct master *m, const char *name, const char *what, struct buf *saved)
+{
+    char path[PATH_ROOM];
+
+    path_of(m, name, "", path, sizeof path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        return false;
+    buf_init(saved, SAVED_MAX);
+    int result = fd < 0 ? -1 : file_read(fd, saved), why = errno;
+    if (fd >= 0)
+        close(fd);
+    if (result == 0)
+        return true;
+    buf_deinit(saved);
+    put_aside(m, name, what, strerror(why));
+    return false;
+}
+
 static void restore_values(struct master *m)
 {
     struct buf saved;
     struct err err;
     size_t lost = 0;
 
-    if (!read_saved(m, "values", &saved))
+    if (!read_saved(m, "values", values_trouble, &saved))
         return;
     if (kv_restore(m->shared.kv, buf_span(&saved), master_wall(), &lost, &err) < 0)
-        put_aside(
-            m, "values",
-            "persistent values of before cannot be used; the file is now called values.damaged",
-            err.message);
+        put_aside(m, "values", values_trouble, err.message);
     else if (lost)
         warn(m, "not all persistent values of before find room", "kv.bytes is smaller than it was");
     buf_deinit(&saved);
@@ -171,13 +176,10 @@ static void restore_bandits(struct master *m)
     struct buf saved;
     struct err err;
 
-    if (!read_saved(m, "bandits", &saved))
+    if (!read_saved(m, "bandits", bandits_trouble, &saved))
         return;
     if (bandit_restore(m->shared.bandits, buf_span(&saved), &err) < 0)
-        put_aside(m, "bandits",
-                  "what bandits have learned cannot be used; the file is now called "
-                  "bandits.damaged",
-                  err.message);
+        put_aside(m, "bandits", bandits_trouble, err.message);
     buf_deinit(&saved);
     m->bandits_saved = bandit_changes(m->shared.bandits);
 }

@@ -540,9 +540,9 @@ def test_a_list_of_options_may_be_as_long_as_it_may_be():
 
 
 def test_a_prompt_that_is_too_long_is_told():
-    for size in (1 << 20, (1 << 20) + 1):
+    for size, why in ((1 << 20, "the prompt is not smaller than"), ((1 << 20) + 1, "-: larger than")):
         done = baton("ask", "-", stdin=b"x" * size)
-        equal((done.returncode, done.stderr), (1, "baton ask: the prompt is not smaller than 1048576 bytes\n"), size)
+        equal((done.returncode, done.stderr), (1, f"baton ask: {why} 1048576 bytes\n"))
 
 
 def test_files_need_permission():
