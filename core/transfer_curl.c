@@ -326,6 +326,23 @@ static void explain_broken(const struct transfer *t, struct err *err)
                 t->os_errno ? strerror(t->os_errno) : "");
 }
 
+/* What the fixed text leaves open: which side is wrong, and why. OpenSSL's reasons ("certificate has expired", "wrong
+ * version number": no TLS there) hold nothing of the URL; libcurl puts them behind these words. */
+static void explain_tls(const struct transfer *t, struct err *err)
+{
+    static const char *const before[] = {"SSL certificate problem: ", "SSL routines::"};
+    const char *text = curl_easy_strerror(t->result);
+
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
+        const char *found = t->curl_text ? strstr(t->curl_text, before[i]) : NULL;
+        if (found) {
+            err_set(err, ERR_UNAVAILABLE, "%s: %s", text, found + strlen(before[i]));
+            return;
+        }
+    }
+    err_set(err, ERR_UNAVAILABLE, "%s", text);
+}
+
 /* libcurl's own message for a handle may hold the URL; the fixed text for its code does not. */
 void curl_explain(const struct transfer *t, struct err *err)
 {
@@ -373,6 +390,10 @@ void curl_explain(const struct transfer *t, struct err *err)
         return;
     case CURLE_OUT_OF_MEMORY:
         err_set(err, ERR_INTERNAL, "out of memory");
+        return;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+        explain_tls(t, err);
         return;
     default:
         err_set(err, ERR_UNAVAILABLE, "%s", text);

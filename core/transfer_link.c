@@ -370,6 +370,8 @@ static void on_opened(void *arg, CURLcode result)
     }
     t->result = result ? result : CURLE_COULDNT_CONNECT;
     t->barred = c->barred;
+    if (!t->curl_text)
+        t->curl_text = strdup(c->curl_text);
     if (c->easy && curl_easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &code) == CURLE_OK)
         t->os_errno = (int)code;
     transfer_over(t, END_CURL);
@@ -407,6 +409,7 @@ static CURLcode set_up(struct link *c)
              o->host, o->port);
     SET(CURLOPT_URL, url);
     SET(CURLOPT_PRIVATE, c);
+    SET(CURLOPT_ERRORBUFFER, c->curl_text);
     SET(CURLOPT_PROXY, "");
     SET(CURLOPT_CONNECT_ONLY, 1L);
     SET(CURLOPT_FRESH_CONNECT, 1L);

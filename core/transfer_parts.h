@@ -104,7 +104,8 @@ struct link {
     bool own_fd;        /* plain: libcurl has let go of it */
     bool reused, barred;
     int os_errno;
-    int64_t idle_ms; /* since when */
+    int64_t idle_ms;                 /* since when */
+    char curl_text[CURL_ERROR_SIZE]; /* while opening: what libcurl says of TLS */
     struct event readable, writable;
 };
 
