@@ -113,6 +113,11 @@ int cmd_ask(int argc, char **argv)
         return command_usage("ask", operands < 0    ? err.message
                                     : operands == 0 ? "what is the question?"
                                                     : "--policy and --model exclude each other");
+    for (int i = 0; i < q.params.n; i++)
+        if (!strchr(q.params.values[i], '=')) {
+            err_set(&err, ERR_BAD_REQUEST, "--param %s: must be NAME=VALUE", q.params.values[i]);
+            return command_usage("ask", err.message);
+        }
     buf_init(&prompt, PROMPT_MAX);
     int result = read_prompt(operands, argv + 1, &prompt, &err);
     q.kind = model ? "model" : "policy";
@@ -124,5 +129,8 @@ int cmd_ask(int argc, char **argv)
     buf_deinit(&prompt);
     if (empty)
         return command_usage("ask", "the question is empty");
-    return result < 0 ? command_failed("ask", &err) : 0;
+    if (result == 0)
+        return 0;
+    cmd_file_name_own(o.policies, &err);
+    return command_failed("ask", &err);
 }

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,21 +29,61 @@ int cmd_file_read(const char *path, struct buf *out, struct err *err)
     return result;
 }
 
-int cmd_file_write(const char *path, struct span bytes, struct err *err)
+/* What is no file of bytes on a disk (a device, a pipe) is written to, never replaced: renaming over /dev/full would
+ * leave a file there. */
+static int write_through(const char *path, struct span bytes)
 {
-    char fresh[4200];
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool good = fd >= 0 && file_write(fd, bytes) == 0;
+
+    return fd >= 0 && close(fd) == 0 && good ? 0 : -1;
+}
+
+static int replace(const char *path, struct span bytes)
+{
+    char fresh[PATH_MAX + 16];
     const char *slash = strrchr(path, '/');
     int folder = slash ? (int)(slash - path) + 1 : 0;
 
     snprintf(fresh, sizeof fresh, "%.*s.%s.XXXXXX", folder, path, path + folder);
     int fd = mkostemp(fresh, O_CLOEXEC);
     if (fd < 0)
-        return err_set(err, ERR_UNAVAILABLE, "%s: %s", path, strerror(errno));
+        return -1;
     bool good = fchmod(fd, 0644) == 0 && file_write(fd, bytes) == 0 && fsync(fd) == 0;
     good = close(fd) == 0 && good && rename(fresh, path) == 0;
-    if (good)
+    if (!good) {
+        int why = errno;
+        unlink(fresh);
+        errno = why;
+    }
+    return good ? 0 : -1;
+}
+
+int cmd_file_write(const char *path, struct span bytes, struct err *err)
+{
+    char real[PATH_MAX]; /* a link stays one: what it leads to is replaced */
+    struct stat st;
+    bool there = stat(path, &st) == 0;
+    const char *target = there && realpath(path, real) ? real : path;
+
+    if ((there && !S_ISREG(st.st_mode) ? write_through(path, bytes) : replace(target, bytes)) == 0)
         return 0;
-    err_set(err, ERR_UNAVAILABLE, "%s: %s", path, strerror(errno));
-    unlink(fresh);
-    return -1;
+    return err_set(err, ERR_UNAVAILABLE, "%s: %s", path, strerror(errno));
+}
+
+void cmd_file_name_own(const char *policies, struct err *err)
+{
+    static const char shipped[] = "policies/";
+    const char *name = err->message + sizeof shipped - 1;
+    char path[PATH_MAX];
+
+    if (!policies || strncmp(err->message, shipped, sizeof shipped - 1) != 0)
+        return;
+    size_t n = strlen(policies);
+    snprintf(path, sizeof path, "%s%s%.*s", policies, n && policies[n - 1] == '/' ? "" : "/",
+             (int)strcspn(name, ":"), name);
+    if (access(path, F_OK) < 0)
+        return;
+    struct err old = *err;
+    err_set(err, old.code, "%s%s", path, old.message + (name - err->message) + strcspn(name, ":"));
 }

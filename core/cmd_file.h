@@ -10,7 +10,12 @@
  * may become. */
 int cmd_file_read(const char *path, struct buf *out, struct err *err);
 
-/* What was there before stays until the new one is on the disk; somebody may be watching the folder. */
+/* What was there before stays until the new one is on the disk; somebody may be watching the folder. A link stays a
+ * link; a device or a pipe (/dev/stdout) is written to as it is. */
 int cmd_file_write(const char *path, struct span bytes, struct err *err);
+
+/* A message that begins with "policies/x.lua" of the folder 'policies' (NULL: none) gets the file's path instead: who
+ * types a command knows it by that. */
+void cmd_file_name_own(const char *policies, struct err *err);
 
 #endif

@@ -1,5 +1,6 @@
 /* cmd_run - the command "baton run": a workflow script, in the same sandbox and on the same runtime
  * as a policy. SPDX-License-Identifier: MIT */
+#include "cmd_file.h"
 #include "cmd_person.h"
 #include "commands.h"
 #include "fetch_url.h"
@@ -148,5 +149,8 @@ int cmd_run(int argc, char **argv)
     o.allow_write = ended(&writable, writable_all);
     o.allow_net = ended(&hosts, hosts_all);
     o.args = (const char *const *)argv + 1;
-    return run(&o, argv[1], &answers, &err) < 0 ? command_failed("run", &err) : 0;
+    if (run(&o, argv[1], &answers, &err) == 0)
+        return 0;
+    cmd_file_name_own(o.policies, &err);
+    return command_failed("run", &err);
 }

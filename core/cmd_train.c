@@ -41,8 +41,8 @@ static int read_data(struct job *j, const char *path, struct err *err)
     int result = cmd_file_read(path, &file, err);
     j->columns.jsonl =
         (n > 6 && strcmp(path + n - 6, ".jsonl") == 0) || (file.len && *file.data == '{');
-    if (result == 0)
-        result = train_read(&j->data, buf_span(&file), &j->columns, err);
+    if (result == 0 && (result = train_read(&j->data, buf_span(&file), &j->columns, err)) < 0)
+        err_prefix(err, "%s", strcmp(path, "-") == 0 ? "standard input" : path);
     buf_deinit(&file);
     return result;
 }

@@ -7,6 +7,8 @@ local errors = require "errors"
 local explain = require "explain"
 local json = require "json"
 local llm = require "llm"
+local log = require "log"
+local models = require "models"
 local policies = require "policies"
 local provider = require "provider"
 local serve = require "serve"
@@ -39,13 +41,27 @@ local function check_policy(name)
    local known = {}
    for other in pairs(policies) do known[#known + 1] = other end
    table.sort(known)
-   local message = ("there is no policy '%s' (there are: %s)"):format(name, table.concat(known, ", "))
+   local message = ("there is no policy '%s' (there are: %s)%s"):format(name, table.concat(known, ", "),
+      models.resolve(name) and "; it is a model: --model " .. name or "")
    error(errors.new { code = "not_found", message = message }, 0)
 end
 
 local function show_story()
    local record = trace.record()
    for _, line in ipairs(record and explain.lines(record) or {}) do print("-- " .. line) end
+end
+
+-- A hint may be meant, but on a command line it is more often a parameter that is misspelled.
+local function warn_of_hints(definition, fields)
+   local open, names = definition.open or {}, {}
+   for name in pairs(open) do names[#names + 1] = name end
+   for name in pairs(fields) do
+      local plain = name:lower():gsub("-", "_")
+      if definition.params[plain] == nil and not open[plain] then
+         log.warn(("--param %s: policy '%s' has no such parameter; it is only a hint"):format(name,
+            definition.name), { open = table.concat(names, ", ") })
+      end
+   end
 end
 
 -- "NAME=VALUE" each -> as the header fields x-baton-param-NAME have them.
@@ -68,11 +84,13 @@ end
 -- answer. When somebody wants to know (--explain), how it came about is shown, too.
 function ask.main(kind, target, prompt, ...)
    if kind == "policy" then check_policy(target) end
+   local fields = fields_of { ... }
+   if fields and policies[target] then warn_of_hints(policies[target], fields) end
    local begun = clock.monotonic()
    local req = provider.request(json.encode {
       model = target, messages = { { role = "user", content = prompt } }, stream = true,
    })
-   local result, err = serve.run(req, target, fields_of { ... })
+   local result, err = serve.run(req, target, fields)
    if err and err.param then err.message = err.message:gsub("^x%-baton%-param%-", "--param ") end
    local shown, problem = pcall(function()
       if not result then error(err, 0) end

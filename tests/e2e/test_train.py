@@ -7,8 +7,10 @@ SPDX-License-Identifier: MIT
 """
 
 import json
+import os
 import random
 import re
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -185,7 +187,29 @@ def test_what_is_wrong_with_the_data_is_told():
             Path(folder, "data").write_text(text, encoding="utf-8")
             said = train(folder, *options, data="data", status=1)
             check(words in said, said)
+            check(f"baton train: {folder}/data: " in said, said)
             check(not Path(folder, "kinds.model").exists(), words)
+
+
+def test_what_is_no_file_is_written_to_and_not_replaced():
+    how = ("--label", "label", "--neighbours")
+    with tempfile.TemporaryDirectory() as folder:
+        there, link, pipe = (Path(folder, name) for name in ("there.model", "link.model", "pipe"))
+        write_csv(Path(folder, "data.csv"), rows())
+        train(folder, *how, model=there.name)
+        expected = there.read_bytes()
+        there.write_bytes(b"old")
+        link.symlink_to(there.name)
+        train(folder, *how, model=link.name)
+        equal((link.is_symlink(), there.read_bytes()), (True, expected))
+        os.mkfifo(pipe)
+        reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE)
+        try:
+            train(folder, *how, model=pipe.name)
+            check(pipe.is_fifo(), "the pipe was replaced")
+            equal(reader.communicate(timeout=20)[0], expected)
+        finally:
+            reader.kill()
 
 
 def test_a_broken_model_is_refused_and_a_good_one_is_taken_while_it_serves():
