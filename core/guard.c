@@ -318,6 +318,17 @@ const char *guard_limit_name(enum guard_limit limit)
     return names[limit];
 }
 
+const char *guard_limit_field(enum guard_limit limit)
+{
+    static const char *const fields[GUARD_LIMITS] = {
+        [GUARD_SLICE] = "limits.cpu_slice_ms", [GUARD_TOTAL] = "limits.cpu_total_ms",
+        [GUARD_BYTES] = "limits.task_bytes",   [GUARD_HEAP] = "limits.heap_bytes",
+        [GUARD_CALLS] = "limits.task_calls",
+    };
+
+    return fields[limit];
+}
+
 /* Pushes "policies/x.lua:3: ", the place of the innermost Lua function; C functions have none. */
 static void push_place(lua_State *L)
 {

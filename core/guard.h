@@ -96,6 +96,8 @@ enum guard_limit guard_over(const struct guard *g);
 enum guard_limit guard_limit_of(const char *message);
 /* "slice", "total" ...: the label of counters. "none" for GUARD_FINE. */
 const char *guard_limit_name(enum guard_limit limit);
+/* "limits.cpu_slice_ms": the field of the configuration that sets it in the gateway; NULL: none does. */
+const char *guard_limit_field(enum guard_limit limit);
 /* What a memory error is about, in the state of L. */
 enum guard_limit guard_memory_limit(lua_State *L);
 /* Raises again what a lua_pcall of ours gave back. A memory error stays one that no script catches. */

@@ -41,6 +41,21 @@ static void fail_now(struct request *r, const struct err *err, const char *param
     r->sink.fail(&r->sink, &f);
 }
 
+/* For the operator: what failed, the limit that was passed, and the field that sets it. */
+static void log_failure(struct request *r, const char *message)
+{
+    enum guard_limit limit = r->ledger.limit;
+    const char *field = guard_limit_field(limit);
+
+    log_write(&r->w->log, LOG_WARN, "a policy failed",
+              (struct log_field[]){log_text("trace", r->ledger.id), log_text("error", message),
+                                   log_text("limit", guard_limit_name(limit)),
+                                   log_text("field", field ? field : "")},
+              field   ? 4
+              : limit ? 3
+                      : 2);
+}
+
 /* A policy's fault is told with the policy's name; the message has file and line. */
 static void on_task_end(struct task *t, const struct err *err)
 {
@@ -57,11 +72,7 @@ static void on_task_end(struct task *t, const struct err *err)
             full.code = ERR_INTERNAL; /* what the policy did not find, the client has not named */
         r->code = full.code;
         if (r->code != ERR_CANCELLED)
-            log_write(&r->w->log, LOG_WARN, "a policy failed",
-                      (struct log_field[]){log_text("trace", r->ledger.id),
-                                           log_text("error", full.message),
-                                           log_text("limit", guard_limit_name(r->ledger.limit))},
-                      r->ledger.limit ? 3 : 2);
+            log_failure(r, full.message);
     } else if (r->x) {
         err_set(&full, ERR_INTERNAL, "the engine's scripts ended without an answer");
     }

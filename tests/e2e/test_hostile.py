@@ -495,11 +495,11 @@ class Witness:
         self.thread.join()
 
 
-def label(gateway, name):
-    """The limit that the last line of the log about this policy names."""
+def label(gateway, name, member="limit"):
+    """The limit that the last line of the log about this policy names (or the field that sets it)."""
     said = f"policy '{name}'"
     mine = [e for e in gateway.log(holding=said, message="a policy failed") if said in e["error"]]
-    return mine[-1].get("limit", "none") if mine else None
+    return mine[-1].get(member, "none") if mine else None
 
 
 def judge(gateway, witness, name):
@@ -575,6 +575,7 @@ def test_a_policy_that_fills_the_heap_is_refused_and_the_others_are_served():
             equal(gateway.chat("small").status, 200)
             equal(gateway.chat("raw/echo").status, 200)
         equal(label(gateway, "hoard"), "heap")
+        equal(label(gateway, "hoard", "field"), "limits.heap_bytes")
 
 
 def test_small_blocks_that_hold_large_chunks_are_counted():
@@ -609,3 +610,4 @@ def test_a_request_makes_so_many_calls_and_no_more():
         equal(len(upstream.exchanges), 20)
         eventually(lambda: label(gateway, "asks"), "the line in the log")
         equal(label(gateway, "asks"), "calls")
+        equal(label(gateway, "asks", "field"), "limits.task_calls")
