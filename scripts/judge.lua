@@ -5,6 +5,7 @@ local checks = require "judge.checks"
 local consensus = require "consensus"
 local errors = require "errors"
 local llm = require "llm"
+local replies = require "reply"
 local text = require "text"
 
 local judge = {}
@@ -114,6 +115,7 @@ end
 -- An answer of tool calls is judged by them alone.
 function judge.quality(req, reply, opts)
    if opts then check_names("option", opts, QUALITY) end
+   if replies.is(req) then errors.raise("judge.quality(req, reply): the request comes first") end
    opts = opts or no_options
    local factors, score, reasons = factors_of(opts.factors), 1, {}
    checks.faults(req, reply, opts, function(reason)

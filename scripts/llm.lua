@@ -39,13 +39,26 @@ local options = {
 
 local no_options = {}
 
+local REPLY = { text = true, message = true, tool_calls = true, finish_reason = true, model = true,
+   provider = true, name = true, usage = true, cost = true, confidence = true, from = true }
+local CODES = {}
+for _, code in ipairs(errors.codes) do CODES[code] = true end
+
+local function names_of(set)
+   local names = {}
+   for name in pairs(set) do names[#names + 1] = name end -- in their order
+   return table.concat(names, ", ")
+end
+
 -- opts, and does it take careful.lua?
 local function check_options(opts)
    local care = false
    if type(opts) ~= "table" then errors.raise("llm: the options must be a table, not a " .. type(opts)) end
    for name, value in pairs(opts) do
       local kind = options[name]
-      if not kind then errors.raise(("llm: unknown option '%s'"):format(tostring(name))) end
+      if not kind then
+         errors.raise(("llm: unknown option '%s' (known: %s)"):format(tostring(name), names_of(options)))
+      end
       if kind == "limit" and not (type(value) == "number" and value > 0 and value <= 86400) then
          errors.raise(("llm: option '%s' must be seconds above 0, at most 86400"):format(name))
       elseif kind == "count" and not (type(value) == "number" and value >= 0) then
@@ -73,9 +86,14 @@ end
 
 -- llm.reply{ text =, tool_calls =, finish_reason = "stop", model =, provider =, usage =, cost =,
 -- confidence = } -> reply. An answer made by the policy itself. from = another reply takes over
--- whose model, usage and cost it shows.
+-- whose model, usage and cost it shows. An unknown field raises.
 function llm.reply(fields)
    if type(fields) ~= "table" then errors.raise("llm.reply: a table is needed") end
+   for name in pairs(fields) do
+      if not REPLY[name] then
+         errors.raise(("llm.reply: unknown field '%s' (known: %s)"):format(tostring(name), names_of(REPLY)))
+      end
+   end
    local from = fields.from or {}
    local message = fields.message
       or { role = "assistant", content = fields.text or json.null, tool_calls = fields.tool_calls }
@@ -349,8 +367,12 @@ end
 -- llm.embed(target, input, opts?) -> { vectors =, usage =, cost =, ... } | nil, err: see embed.lua. Yields.
 llm.embed = embed.create
 
--- llm.fail(code, message) -> nil, err: for a policy that gives up.
+-- llm.fail(code, message) -> nil, err: for a policy that gives up. A code that is none raises.
 function llm.fail(code, message)
+   if not CODES[code] then
+      errors.raise(("llm.fail: %s is no code of an error (known: %s)"):format(
+         type(code) == "string" and "'" .. code .. "'" or "a " .. type(code), names_of(CODES)))
+   end
    return nil, errors.new { code = code, message = message }
 end
 

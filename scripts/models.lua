@@ -306,6 +306,29 @@ local function unlisted(name, provider, model)
    return entry
 end
 
+-- What is wrong with a name that means no model: several providers have it, its provider is not configured or
+-- misspelled, or nobody knows it.
+local function why_missing(target, provider)
+   if by_model[target] == false then
+      local names = {}
+      for _, entry in ipairs(entries) do
+         if entry.model == target then names[#names + 1] = entry.name end
+      end
+      return ("several providers have the model '%s'; say which: %s"):format(target,
+         table.concat(names, ", "))
+   end
+   local house
+   each(function(name)
+      local its, model = split(name)
+      if not house and (name == target or model == target) then house = its end
+   end)
+   if house then
+      return ("the model '%s' cannot be asked: its provider '%s' is not configured"):format(target, house)
+   end
+   return ("the model '%s' does not exist%s"):format(target,
+      provider and (": there is no provider '%s'"):format(provider) or "")
+end
+
 -- models.resolve(target) -> entry | nil, err.
 --   target: "provider/model" (it need not be in the catalogue), an alias of the configuration, the
 --   bare name of a model that one provider has, a selector (models.pick), or an entry.
@@ -317,7 +340,8 @@ function models.resolve(target)
       return nil, err
    end
    if type(target) ~= "string" then
-      errors.raise("the target must be a name or a selector, not a " .. type(target))
+      errors.raise(("the target must be a name or a selector, not a %s; it comes first, then the request")
+         :format(type(target)))
    end
    local alias = config.aliases[target]
    if alias ~= nil then return models.resolve(alias) end
@@ -327,7 +351,7 @@ function models.resolve(target)
    if provider and config.providers[provider] then
       return unlisted(target, provider, model)
    end
-   return nil, errors.new { code = "not_found", message = ("the model '%s' does not exist"):format(target),
+   return nil, errors.new { code = "not_found", message = why_missing(target, provider),
       param = "model", provider_code = "model_not_found", type = "invalid_request_error" }
 end
 

@@ -16,8 +16,13 @@ local FACTS <const> = { "tier", "input", "output", "context", "max_output", "cap
 local DESCRIPTION <const> = { provider = "string", prompt = "string", group = "string", reference = "string",
    columns = "table", models = "table", only = "table", weak = "string", strong = "string" }
 
+-- With the data, or with what was asked about them; there may be no description.
+local function misfit(what, ...)
+   error(errors.new { code = "bad_request", message = what:format(...) }, 0)
+end
+
 local function wrong(what, ...)
-   error(errors.new { code = "bad_request", message = "description: " .. what:format(...) }, 0)
+   misfit("description: " .. what, ...)
 end
 
 local function set(...)
@@ -139,7 +144,8 @@ function describe.plan(description, columns, where)
       end
    end
    if #list == 0 then
-      wrong("there are no scores: no column is called score:MODEL, and of no model a column 'score' is named")
+      misfit("there are no scores: no column is called score:MODEL, and of no model a column 'score' is "
+         .. "named (columns, between commas: %s)", table.concat(columns, ", "))
    end
    return {
       prompt = d.prompt or "prompt", models = list, where = json.decode(where),
@@ -158,7 +164,7 @@ local function resolve(d, stats, name, what)
    end
    local known = {}
    for _, model in ipairs(stats) do known[#known + 1] = model.name end
-   wrong("%s: the data have no model '%s' (they have: %s)", what, name, table.concat(known, ", "))
+   misfit("%s: the data have no model '%s' (they have: %s)", what, name, table.concat(known, ", "))
 end
 
 -- The first of the models, but one, by an order.
@@ -207,7 +213,7 @@ function describe.catalogue(description, stats, weak, strong)
    weak, strong = weak and resolve(d, stats, weak, "weak"), strong and resolve(d, stats, strong, "strong")
    strong = strong or first(stats, is_better, weak)
    weak = weak or first(stats, is_cheaper, strong)
-   if not (weak and strong) then wrong("the data have one model only; a router needs two") end
+   if not (weak and strong) then misfit("the data have one model only; a router needs two") end
    local entries = {}
    for _, stat in ipairs(stats) do
       local own, price = described(d, stat.name), guessed_price(stat)

@@ -14,6 +14,11 @@ local function reasons(req, r)
    return table.concat(list, " ")
 end
 
+t.case("a request and a reply that changed places are told", function()
+   local given = require "llm".reply { text = "x" }
+   t.raises(function() judge.quality(given, "x") end, "judge.quality(req, reply): the request comes first")
+end)
+
 t.case("good answers score 1", function()
    for question, answer in pairs {
       ["What is the capital of France?"] = "The capital of France is Paris.",

@@ -373,14 +373,16 @@ t.case("llm.reply: an answer of the policy's own", function()
    t.equal(reply.cost, 0.002)
    t.equal(reply.confidence, 0.5)
    t.raises(function() llm.reply "x" end, "a table is needed")
+   t.raises(function() llm.reply { txt = "Hello" } end, "llm.reply: unknown field 'txt' (known: confidence, ")
 end)
 
 t.case("llm.fail", function()
+   t.raises(function() llm.fail(nil, "x") end, "llm.fail: a nil is no code of an error")
    local nothing, err = llm.fail("no_candidate", "nobody")
    t.equal(nothing, nil)
    t.equal(tostring(err), "no_candidate: nobody")
    t.equal(err.retryable, false)
-   t.raises(function() llm.fail("nonsense", "x") end, "none of the known codes")
+   t.raises(function() llm.fail("nonsense", "x") end, "is no code of an error")
 end)
 
 -- ---- streams ----

@@ -77,6 +77,16 @@ t.case("resolve: what there is not", function()
       t.equal(err.param, "model")
       t.equal(err.provider_code, "model_not_found")
    end
+   for target, words in pairs {
+      small = "several providers have the model 'small'; say which: ",
+      ["c/other"] = "the model 'c/other' cannot be asked: its provider 'c' is not configured",
+      other = "the model 'other' cannot be asked: its provider 'c' is not configured",
+      ["d/x"] = "the model 'd/x' does not exist: there is no provider 'd'",
+      nothing = "the model 'nothing' does not exist",
+   } do
+      local message = select(2, models.resolve(target)).message
+      t.equal(message:sub(1, #words), words)
+   end
    local entry, err = models.resolve { tier = "expert", needs = { "vision", "audio" } }
    t.equal(entry, nil)
    t.equal(err.code, "no_candidate")
