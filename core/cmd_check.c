@@ -6,6 +6,7 @@
 #include "load.h"
 #include "options.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 
 struct checking {
     char home[4096];
-    const char *config; /* file or NULL */
+    const char *config, *policies; /* file, folder, or NULL */
     struct event_base *base;
     struct transfers *transfers;
     struct shared shared;
@@ -85,8 +86,8 @@ static int check_path(struct checking *c, const char *path, struct err *err)
     bool folder = path && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 
     if (path && !folder && access(path, R_OK) < 0)
-        return err_set(err, ERR_NOT_FOUND, "%s: cannot be read", path);
-    if (sources_read(&sources, c->home, folder ? path : NULL, err) < 0)
+        return err_set(err, ERR_NOT_FOUND, "%s: cannot be read: %s", path, strerror(errno));
+    if (sources_read(&sources, c->home, folder ? path : c->policies, err) < 0)
         return -1;
     int result = 0;
     const char *config = c->config;
@@ -99,6 +100,7 @@ static int check_path(struct checking *c, const char *path, struct err *err)
     sources_deinit(&sources);
     if (result == 0)
         printf("ok: %s\n", path                  ? path
+                           : c->policies         ? c->policies
                            : config_path(config) ? config_path(config)
                                                  : "the shipped policies");
     return result;
@@ -161,6 +163,8 @@ int cmd_check(int argc, char **argv)
     const struct option options[] = {
         {"--config", 'c', "FILE", OPTION_TEXT, c ? &c->config : NULL,
          "the configuration that policies are checked with [baton.lua, if it is there]"},
+        {"--policies", 0, "DIR", OPTION_TEXT, c ? &c->policies : NULL,
+         "your policies: as \"serve\" would load them with the configuration"},
         {0},
     };
     const struct command command = {

@@ -92,8 +92,9 @@ static bool split(const char *address, char *host, size_t size, const char **por
     return true;
 }
 
-/* The first address of the name that can be bound; errno tells of the last one that could not. */
-static int open_first(const char *host, const char *port, int family, bool shared)
+/* The first address of the name that can be bound; errno tells of the last one that could not, or 'why' that the
+ * name means none. */
+static int open_first(const char *host, const char *port, int family, bool shared, const char **why)
 {
     const struct addrinfo hints = {
         .ai_family = family,
@@ -104,8 +105,11 @@ static int open_first(const char *host, const char *port, int family, bool share
     int fd = -1;
 
     errno = EADDRNOTAVAIL;
-    if (getaddrinfo(host, port, &hints, &all) != 0)
+    int problem = getaddrinfo(host, port, &hints, &all);
+    if (problem) {
+        *why = problem == EAI_SYSTEM ? NULL : gai_strerror(problem);
         return -1;
+    }
     for (struct addrinfo *a = all; a && fd < 0; a = a->ai_next)
         fd = open_socket(a->ai_addr, a->ai_addrlen, shared);
 
@@ -116,11 +120,11 @@ static int open_first(const char *host, const char *port, int family, bool share
 }
 
 /* Without a host, everything: IPv6 with IPv4 inside where there is IPv6. */
-static int open_everywhere(const char *port, bool shared)
+static int open_everywhere(const char *port, bool shared, const char **why)
 {
-    int fd = open_first(NULL, port, AF_INET6, shared);
+    int fd = open_first(NULL, port, AF_INET6, shared, why);
 
-    return fd >= 0 || errno == EADDRINUSE ? fd : open_first(NULL, port, AF_INET, shared);
+    return fd >= 0 || errno == EADDRINUSE ? fd : open_first(NULL, port, AF_INET, shared, why);
 }
 
 int listen_check(const char *address, struct err *err)
@@ -144,16 +148,18 @@ int listen_check(const char *address, struct err *err)
 int listen_open(const char *address, bool shared, struct err *err)
 {
     char host[256];
-    const char *port;
+    const char *port, *why = NULL;
 
     if (listen_check(address, err) < 0)
         return -1;
     if (strncmp(address, "unix:", 5) == 0)
         return open_unix(address + 5, err);
     split(address, host, sizeof host, &port);
-    int fd = *host ? open_first(host, port, AF_UNSPEC, shared) : open_everywhere(port, shared);
+    int fd = *host ? open_first(host, port, AF_UNSPEC, shared, &why)
+                   : open_everywhere(port, shared, &why);
     if (fd < 0)
-        return err_set(err, ERR_UNAVAILABLE, "cannot listen on %s: %s", address, strerror(errno));
+        return err_set(err, ERR_UNAVAILABLE, "cannot listen on %s: %s", address,
+                       why ? why : strerror(errno));
     return fd;
 }
 

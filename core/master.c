@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CUT_US = 1000000 };
+enum { CUT_US = 1000000, FEW_REQUESTS = 100 };
 
 static int64_t clock_us(clockid_t clock)
 {
@@ -88,11 +88,14 @@ static void raise_descriptors(struct master *m)
         return;
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
-    log_write(&m->log, LOG_INFO, "limits",
+    int64_t descriptors = (int64_t)limit.rlim_cur, requests = descriptors / 2 - 50;
+    bool few = requests < FEW_REQUESTS;
+    log_write(&m->log, few ? LOG_WARN : LOG_INFO, "limits",
               (struct log_field[]){
-                  log_int("workers", m->n_sockets), log_int("descriptors", (int64_t)limit.rlim_cur),
-                  log_int("requests_in_flight_per_worker", (int64_t)limit.rlim_cur / 2 - 50)},
-              3);
+                  log_int("workers", m->n_sockets), log_int("descriptors", descriptors),
+                  log_int("requests_in_flight_per_worker", requests > 0 ? requests : 0),
+                  log_text("advice", "few file descriptors: raise them (LimitNOFILE, ulimit -n)")},
+              few ? 4 : 3);
 }
 
 static int open_shared(struct master *m, struct err *err)
@@ -182,6 +185,13 @@ static bool all_serve(const struct master *m)
     return true;
 }
 
+/* From other machines? */
+static bool is_reachable(const struct master *m)
+{
+    return !m->one_socket && strncmp(m->address, "127.", 4) != 0 &&
+           strncmp(m->address, "[::1]:", 6) != 0;
+}
+
 static void announce(struct master *m)
 {
     const char *scheme = m->one_socket ? "" : m->config.certificate ? "https://" : "http://";
@@ -192,6 +202,11 @@ static void announce(struct master *m)
                   "no provider is configured: answers come from the built-in simulated models; set "
                   "OPENAI_API_KEY or write a baton.lua",
                   NULL, 0);
+    if (m->config.key_count == 0 && is_reachable(m))
+        log_write(&m->log, LOG_WARN,
+                  "the gateway is open to all who reach it: no keys are set; set keys in the "
+                  "configuration, or listen on 127.0.0.1",
+                  (struct log_field[]){log_text("listen", m->address)}, 1);
     log_write(&m->log, LOG_INFO, "catalogue",
               (struct log_field[]){log_text("file", m->config.catalogue.file),
                                    log_text("dated", m->config.catalogue.dated)},

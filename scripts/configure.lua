@@ -59,7 +59,8 @@ end
 local function number_in(low, high, unit)
    return function(place, value)
       if type(value) ~= "number" or not (value >= low and value <= high) then
-         fail(place, "must be a number from %s to %s%s", low, high, unit and " " .. unit or "")
+         fail(place, "must be a number from %s to %s%s", math.tointeger(low) or low,
+            math.tointeger(high) or high, unit and " " .. unit or "")
       end
       return value
    end
@@ -162,8 +163,9 @@ end
 
 local function address(place, value)
    is "string"(place, value)
-   if not value:find("^unix:.+") and not value:find("^[^%s]*:%d+$") then
-      fail(place, "must be HOST:PORT or unix:PATH")
+   local port = tonumber(value:match "^[^%s]*:(%d+)$")
+   if not value:find("^unix:.+") and not (port and port <= 65535) then
+      fail(place, "must be HOST:PORT (0 to 65535) or unix:PATH")
    end
    return value
 end

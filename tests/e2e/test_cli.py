@@ -3,18 +3,22 @@
 SPDX-License-Identifier: MIT
 """
 
+import contextlib
 import gzip
 import json
 import os
 import re
 import shutil
+import socket
+import ssl
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 
 from base import ROOT, check, equal, eventually, skip
 from client import Stream, chat_body, request
-from harness import Gateway, Lua, Process, Sim, baton, behind, clean_env, config, provider, stage
+from harness import BATON, Gateway, Lua, Process, Sim, baton, behind, clean_env, config, make_certificate, provider, stage
 from upstream import completion
 
 COMMANDS = ("serve", "run", "ask", "check", "models", "sim", "version", "help")
@@ -89,6 +93,7 @@ def test_wrong_usage_is_2_and_says_what_to_do():
         ("ask", ""),
         ("ask", " ", "\n"),
         ("ask", "-"),  # standard input is empty
+        ("ask", "Hello", "--param", "threshold"),
         ("version", "--no-such-option"),
     ):
         done = baton(*arguments)
@@ -223,6 +228,19 @@ def test_serve_refuses_what_check_refuses():
             check(f"{name}.lua:" in done.output, f"{name}: {done.output}")
 
 
+def test_check_takes_the_options_of_serve():
+    with folder() as d:
+        write(d, "mine/good.lua", GOOD_POLICY)
+        write(d, "my.baton.lua", 'return { default_policy = "good" }')
+        for arguments in (("-c", "my.baton.lua", "--policies", "mine"), ("--policies", "mine", "my.baton.lua")):
+            done = baton("check", *arguments, cwd=d)
+            equal(done.returncode, 0, done.output)
+        equal(baton("check", "my.baton.lua", cwd=d).returncode, 1)
+        write(d, "bad.baton.lua", 'return { listen = "127.0.0.1:65536" }')
+        done = baton("check", "bad.baton.lua", cwd=d)
+        check("bad.baton.lua:1: listen: must be HOST:PORT (0 to 65535)" in done.stderr, done.output)
+
+
 def test_a_missing_file_is_named():
     for arguments in (
         ("check", "/no/such/file.lua"),
@@ -284,6 +302,60 @@ def test_an_address_in_use_is_named():
         done = baton(command, "--listen", gateway.address, timeout=10)
         equal(done.returncode, 1, command + done.output)
         check(gateway.address in done.stderr, done.stderr)
+
+
+def test_a_name_without_an_address_is_told():
+    done = baton("serve", "--listen", "no-such-host.invalid:80", "--admin", "none", "--state", "none", timeout=20)
+    equal(done.returncode, 1, done.output)
+    check("cannot listen on no-such-host.invalid:80: " in done.stderr, done.stderr)
+    check("Cannot assign" not in done.stderr, done.stderr)
+
+
+def test_a_gateway_that_is_open_to_others_says_so():
+    words = "the gateway is open to all who reach it"
+    with folder() as d:
+        write(d, "keys.baton.lua", 'return { keys = { "k" } }')
+        write(d, "none.baton.lua", "return { keys = {} }")
+        for listen, settings, warned in (("0.0.0.0:0", "none", True), ("0.0.0.0:0", "keys", False),
+                                         ("127.0.0.1:0", "none", False)):
+            args = ["serve", "--listen", listen, "--workers", "1", "-c", f"{settings}.baton.lua"]
+            with Process(args, cwd=d, env=clean_env(HOME=d)) as engine:
+                eventually(lambda e=engine: "catalogue" in e.stderr, "the line of the catalogue")
+                equal(words in engine.stderr, warned, engine.stderr)
+
+
+def test_why_tls_to_a_provider_failed_is_told():
+    with folder() as d, Sim() as sim:
+        make_certificate(d)
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.load_cert_chain(f"{d}/cert.pem", f"{d}/key.pem")
+        with socket.create_server(("127.0.0.1", 0)) as own:
+            threading.Thread(target=shake_hands, args=(own, server), daemon=True).start()
+            for port, reason in ((own.getsockname()[1], "self-signed certificate"),
+                                 (sim.address.rsplit(":", 1)[1], "wrong version number")):
+                providers = {"p": provider(f"https://localhost:{port}/secret-path/v1", key="sk-secret")}
+                write(d, "baton.lua", config(providers))
+                done = baton("ask", "-m", "p/x", "Hello", cwd=d)
+                equal(done.returncode, 1, done.output)
+                check(reason in done.stderr and "secret" not in done.stderr, done.stderr)
+
+
+def shake_hands(listener, context):
+    with contextlib.suppress(OSError):
+        connection = listener.accept()[0]
+        with connection, context.wrap_socket(connection, server_side=True):
+            pass
+
+
+def test_few_descriptors_are_told():
+    with folder() as d:
+        limited = ["-c", 'ulimit -n 60; exec "$0" "$@"', BATON, "serve", "--listen", "127.0.0.1:0", "--workers", "1"]
+        with Process(limited, cwd=d, env=clean_env(HOME=d), program="bash") as engine:
+            eventually(lambda: '"limits"' in engine.stderr, "the line of the limits")
+            line = next(json.loads(s) for s in engine.stderr.splitlines() if '"limits"' in s)
+    equal(line["level"], "warn", line)
+    equal(line["requests_in_flight_per_worker"], 0, line)
+    check("LimitNOFILE" in line["advice"], line)
 
 
 # ---- serve without a configuration --------------------------------------------------------------
@@ -419,6 +491,30 @@ def test_ask_names_a_policy_that_is_not_there():
         done = baton("ask", "-m", "nope", "Hello", cwd=d)
         equal(done.returncode, 1, done.output)
         check("model 'nope'" in done.stderr, done.stderr)
+
+
+def test_ask_says_how_a_model_is_asked():
+    with folder() as d:
+        done = baton("ask", "-p", "sim/mini", "Hello", cwd=d)
+        check(done.stderr.rstrip().endswith("it is a model: --model sim/mini"), done.stderr)
+
+
+def test_ask_warns_of_a_parameter_that_the_policy_does_not_have():
+    with folder() as d:
+        for name, warned in (("treshold", True), ("threshold", False)):
+            done = baton("ask", "-p", "cascade", "--param", f"{name}=0.5", "What is 17 plus 25?", cwd=d)
+            equal(done.returncode, 0, done.output)
+            equal("policy 'cascade' has no such parameter" in done.stderr, warned, done.stderr)
+
+
+def test_a_fault_of_ones_own_policy_is_named_by_its_path():
+    text = 'return require "policy".define { name = "mine", run = function()\n   return nil + 1\nend }\n'
+    with folder() as d:
+        write(d, "own/mine.lua", text)
+        for given in ("own", "own/", Path(d, "own")):
+            done = baton("ask", "--policies", given, "-p", "mine", "Hello", cwd=d)
+            equal(done.returncode, 1, done.output)
+            check(f"baton ask: {str(given).rstrip('/')}/mine.lua:2: " in done.stderr, done.stderr)
 
 
 def test_ask_says_what_failed():
