@@ -136,6 +136,56 @@ def test_the_demo_prints_its_table_from_prompts_of_ones_own():
         check(re.search(rf"^{row} +2 .* 0$", text, flags=re.M), text)
 
 
+# The demo's models are simulated: what does not depend on time is the same everywhere. Hedges, and votes that end
+# as soon as they are clear, stop calls that are under way: their part of the cost depends on who was faster.
+CALLS, COST, HEDGED, RIGHT = 0.2, 0.05, 0.15, 2  # calls a request; shares of the cost; points of "right"
+
+
+def demo_table(text):
+    """(the names of the columns, {row: {column: cell}}) of the table that the demo prints."""
+    lines = text[text.index("policy  "):].split("\n\n")[0].splitlines()
+    head, *rows = ([cell.strip() for cell in re.split(r" {2,}", line.strip())] for line in lines if "--" not in line)
+    return head, {row[0]: dict(zip(head, row, strict=True)) for row in rows}
+
+
+def figure(cell):
+    return float(cell.strip("%").replace(",", ""))
+
+
+def near(what, said, found, distance):
+    return [] if abs(said - found) <= distance else [f"{what}: the page says {said:g}, the demo {found:g}"]
+
+
+def test_the_tables_of_the_demo_are_what_the_demo_prints():
+    done = subprocess.run([sys.executable, ROOT / "tests/demo/demo.py"], capture_output=True,
+                          env=clean_env(BATON=BATON), timeout=300)
+    text = done.stdout.decode()
+    equal(done.returncode, 0, text + done.stderr.decode())
+    head, found = demo_table(text)
+    shown = next(text for language, text in blocks(README) if text.startswith("policy  ") and language == "text")
+    columns, said = demo_table(shown)
+    equal(columns, head)
+    equal(list(said), list(found))
+
+    cells = section(POLICIES, "What they cost")
+    rows = re.findall(r"^\| (.+?) \| ([\d.]+) \| (\d+)% \| (\d+)% \|", cells, flags=re.M)
+    equal([row[0].replace("`", "") for row in rows], list(found))
+
+    problems = []
+    for (name, calls, cost, right), row in zip(rows, said.values(), strict=True):
+        of, share = found[row["policy"]], HEDGED if row["policy"] == "hedged" else COST
+        equal(row["requests"], of["requests"], name)
+        problems += near(f"README, {name}, calls", figure(row["calls"]), figure(of["calls"]), CALLS)
+        problems += near(f"README, {name}, right", figure(row["right"]), figure(of["right"]), RIGHT)
+        problems += near(f"README, {name}, cost", figure(row["cost $"]), figure(of["cost $"]),
+                         share * figure(of["cost $"]))
+        of_strongest = 100 - figure(of["saving"]) if of["saving"] != "-" else 100
+        problems += near(f"policies/README, {name}, calls", float(calls), figure(of["calls"]), CALLS)
+        problems += near(f"policies/README, {name}, right", float(right), figure(of["right"]), RIGHT)
+        problems += near(f"policies/README, {name}, cost", float(cost), of_strongest, share * of_strongest + 1)
+    problems_are_none(problems)
+
+
 # ---- a first policy in five minutes -------------------------------------------------------------
 
 
