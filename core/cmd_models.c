@@ -163,8 +163,8 @@ static int import(const char *source, const char *path, const char *least, struc
     FILE *out = result == 0 ? open_memstream(&made, &n) : NULL;
     if (result == 0 && (!out || buf_add(&text, "", 1) < 0))
         result = err_set(err, ERR_OVERLOADED, "out of memory");
-    if (result == 0)
-        result = convert(source, path, least, &text, out, err);
+    if (result == 0 && (result = convert(source, path, least, &text, out, err)) < 0)
+        err_prefix(err, "%s", source);
     if (out)
         fclose(out);
     buf_deinit(&text);

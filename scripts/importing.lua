@@ -5,12 +5,13 @@
 -- OpenRouter's list of models: { data: [ { id:, pricing: { prompt: "USD per token", ... } } ] }.
 -- A file is taken as a whole or not at all: no negative price, enough models that make sense.
 
+local errors = require "errors"
 local json = require "json"
 
 local importing = {}
 
 local function fail(what, ...)
-   error(what:format(...), 0)
+   error(errors.new { code = "bad_request", message = what:format(...) }, 0)
 end
 
 -- USD per token (a number, or a text that is one) as USD per million; nil for anything else.
@@ -238,7 +239,7 @@ local NEITHER <const> = "this is neither LiteLLM's price file nor OpenRouter's l
 -- has a price that cannot be.
 function importing.convert(text, today)
    local data, err = json.decode(text)
-   if err then fail("this is no JSON: %s", err.message) end
+   if err then fail("this is no JSON: %s", (err.message:gsub("^invalid JSON: ", ""))) end
    if type(data) ~= "table" then fail(NEITHER) end
    if type(data.data) == "table" and member(data.data[1], "pricing") then
       local models, left_out = importing.openrouter(data)

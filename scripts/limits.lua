@@ -85,8 +85,15 @@ local function is_one_of(value, choices)
    return false
 end
 
+-- Of a name: why it means no model. That nobody fits at the moment is no fault of the name.
+local function missing(name)
+   local entry, err = require("models").resolve(name)
+   return not entry and err.code == "not_found" and err.message or nil
+end
+
 local function is_target(value)
-   return type(value) == "string" and value ~= "" or require("models").is_selector(value)
+   if type(value) == "string" then return value ~= "" and not missing(value) end
+   return require("models").is_selector(value)
 end
 
 local function is_number_in(value, spec)
@@ -181,11 +188,20 @@ local function shown(given)
    return #text > 60 and text:sub(1, 57) .. "...'" or text
 end
 
+-- Why the first name in a table of targets that means no model means none.
+local function missing_of(targets)
+   for _, target in pairs(targets) do
+      local fault = type(target) == "string" and target ~= "" and missing(target)
+      if fault then return fault end
+   end
+   return nil
+end
+
 -- limits.complaint(spec, given) -> what the value must be, and what it is, for a message.
 function limits.complaint(spec, given)
    if type(given) == "table" and (spec.of or spec.least or spec.most) then
       local fault = spec.of == "selector" and require("models").selector_fault(given)
-      return fault or describe(spec)
+      return fault or spec.of == "targets" and missing_of(given) or describe(spec)
    end
    return ("%s, not %s"):format(describe(spec), shown(given))
 end

@@ -92,6 +92,14 @@ def names(text):
     return re.findall(r"^([\w-]+/\S+)", text, flags=re.M)
 
 
+def test_a_list_that_is_none_is_named():
+    with tempfile.TemporaryDirectory() as d:
+        Path(d, "list.json").write_text("text,label", encoding="utf-8")
+        done = baton("models", "import", "list.json", cwd=d)
+        equal(done.returncode, 1, done.output)
+        equal(done.stderr, "baton models import: list.json: this is no JSON: line 1, column 1: expected a value\n")
+
+
 def importing(directory, data, *args, source="list.json"):
     if data is not None:
         text = data if isinstance(data, str) else json.dumps(data)

@@ -25,9 +25,9 @@ local function refused(name, value, message)
 end
 
 t.case("limits: values within them", function()
-   local set = { share = 1, size = 8.0, by = "text", tone = "warm", models = { "a/b", { tier = "fast" } },
-      kinds = { "phone" }, judge = "sim/mini", arms = { "a", "b" },
-      means = { law = { a = 0.5 }, code = {} },
+   local set = { share = 1, size = 8.0, by = "text", tone = "warm",
+      models = { "sim/mini", { tier = "fast" } }, kinds = { "phone" }, judge = "sim/mini",
+      arms = { "a", "b" }, means = { law = { a = 0.5 }, code = {} },
       prices = { a = 0.01 }, routes = { b = { good_at = "code" } }, target = { where = "local" },
       deep = false }
    local p = policy.params(define(LIMITS), set)
@@ -37,6 +37,8 @@ t.case("limits: values within them", function()
 end)
 
 t.case("limits: values beyond them, each named", function()
+   refused("models", { { tier = "fast" }, "a/b" }, "the model 'a/b' does not exist: there is no provider 'a'")
+   refused("models", { "sim/mini", "" }, "must be a table")
    refused("share", 1.5, "must be a number from 0 to 1, not '1.5'")
    refused("share", 0 / 0, "must be a number from 0 to 1")
    refused("size", 0, "must be a whole number from 1 to 8, not '0'")
