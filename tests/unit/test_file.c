@@ -78,6 +78,7 @@ static void test_failures(void)
     fd = open("/dev/full", O_WRONLY);
     CHECK(file_write(fd, SPAN("x")) < 0 && errno == ENOSPC);
     close(fd);
+    buf_deinit(&out);
 }
 
 int main(void)
