@@ -164,7 +164,7 @@ static bool make_room(struct linear *m, size_t entries)
 
     if (row <= ROW) {
         m->stride = row <= 2 ? 2 : row <= 4 ? 4 : ROW;
-        return (m->rows = get(buckets, (size_t)m->stride)) != NULL;
+        return (m->rows = get(buckets * (size_t)m->stride + ROW, 1)) != NULL;
     }
     m->index = get(buckets + 1, sizeof *m->index);
     m->column = get(entries, sizeof *m->column);
@@ -335,11 +335,13 @@ int linear_columns(const struct linear *m)
 
 /* ---- a text ---- */
 
-/* The sums of few columns. Returns the squares of what the n-grams count. */
+/* The sums of few columns. Always of ROW of them, which is several additions at once: what follows a shorter row is added
+ * up and forgotten. Returns the squares of what the n-grams count. */
 static uint64_t add_rows(const struct linear *m, struct span text, int32_t *sums)
 {
     struct ngrams_reader r;
     uint32_t found[NGRAMS_OUT];
+    int32_t all[ROW] = {0};
     uint64_t squares = 0;
     int n, words;
 
@@ -349,9 +351,10 @@ static uint64_t add_rows(const struct linear *m, struct span text, int32_t *sums
             const signed char *row = m->rows + (size_t)found[i] * (size_t)m->stride;
             unsigned count = (unsigned char)row[0];
             squares += count * count;
-            for (int c = 0; c < m->columns; c++)
-                sums[c] += row[1 + c];
+            for (int c = 0; c < ROW; c++)
+                all[c] += row[c];
         }
+    memcpy(sums, all + 1, (size_t)m->columns * sizeof *sums);
     return squares;
 }
 
@@ -360,6 +363,7 @@ static uint64_t add_owned(const struct linear *m, struct span text, int32_t *sum
 {
     struct ngrams_reader r;
     uint32_t found[NGRAMS_OUT];
+    int32_t all[ROW] = {0};
     uint64_t squares = 0;
     int n, words;
 
@@ -370,9 +374,10 @@ static uint64_t add_owned(const struct linear *m, struct span text, int32_t *sum
             int own = -(row[1] == (signed char)(found[i] & ((1 << LINEAR_OWN) - 1)));
             unsigned count = own ? (unsigned char)row[0] : m->unseen;
             squares += count * count;
-            for (int c = 0; c < m->columns; c++)
-                sums[c] += row[2 + c] & own;
+            for (int c = 0; c < ROW; c++)
+                all[c] += row[c] & own;
         }
+    memcpy(sums, all + 2, (size_t)m->columns * sizeof *sums);
     return squares;
 }
 
