@@ -118,7 +118,9 @@ void door_find(const char *method, const char *path, bool anthropic, struct door
     bool beta;
     const char *rest = without_version(path, &beta);
 
-    *match = (struct door_match){.form = beta ? FORM_GEMINI : FORM_OPENAI};
+    *match = (struct door_match){.form = beta        ? FORM_GEMINI
+                                         : anthropic ? FORM_ANTHROPIC
+                                                     : FORM_OPENAI};
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
         const struct route *route = &routes[i];
         if (!fits(route, rest, beta, match))

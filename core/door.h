@@ -20,7 +20,8 @@ struct door_match {
     char action[DOOR_ACTION_MAX]; /* "generateContent" */
 };
 
-/* method, path: as sent. anthropic: does the client say so, on a path that two APIs share (GET /v1/models)? */
+/* method, path: as sent. anthropic: does the client say so, on a path that two APIs share (GET /v1/models) or that
+ * there is not? */
 void door_find(const char *method, const char *path, bool anthropic, struct door_match *match);
 
 #endif

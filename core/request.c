@@ -424,6 +424,10 @@ static void dispatch(struct request *r, const char *path)
         return;
     }
     door_find(r->method, path, http_header(r->x, "anthropic-version"), &r->door);
+    if ((size_t)http_pending(r->w->http) > r->w->front->config.waiting_max) {
+        reject(r, ERR_OVERLOADED, "", "too many requests are waiting; try again in a moment%s", "");
+        return;
+    }
     if (!r->door.door) {
         reject(r, ERR_NOT_FOUND, "",
                "there is nothing at %s; try /v1/chat/completions, /v1/responses, /v1/messages or "
@@ -489,9 +493,5 @@ void request_handle(struct http_exchange *x, void *arg)
     for (char *at = r->ledger.id; at < r->ledger.id + 32; at += 16)
         put_hex(at, w->fx->random(w->fx));
     choose_id(r);
-    if ((size_t)http_pending(w->http) > w->front->config.waiting_max) {
-        reject(r, ERR_OVERLOADED, "", "too many requests are waiting; try again in a moment%s", "");
-        return;
-    }
     dispatch(r, path);
 }

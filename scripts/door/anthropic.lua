@@ -91,18 +91,30 @@ end
 
 local function query_of(route, name)
    local query = "&" .. (hub.text(hub.member(route, "query")) or "")
-   return query:match("&" .. name .. "=([^&]*)")
+   local found = query:match("&" .. name .. "=([^&]*)")
+   return found and found:gsub("%%(%x%x)", function(code) return string.char(tonumber(code, 16)) end) or nil
 end
 
--- The part of a list that a client asks for: at most 'limit' after or before an id.
+-- The position of a list's id that the query names; nil: it names none | nil, err: it is not in the list.
+-- Whoever reads page after page must not be sent back to the first.
+local function position_of(list, route, name)
+   local id = query_of(route, name)
+   if not id or id == "" then return nil end
+   for position, entry in ipairs(list) do
+      if entry.id == id then return position end
+   end
+   return nil, errors.new { code = "bad_request", param = name,
+      message = ("%s: there is no model '%s'"):format(name, id) }
+end
+
+-- The part of a list that a client asks for, at most 'limit' after or before an id; are there more? | nil,
+-- err
 local function page_of(list, route)
    local limit = math.min(math.max(math.tointeger(tonumber(query_of(route, "limit") or "")) or 20, 1), 1000)
-   local after, before = query_of(route, "after_id"), query_of(route, "before_id")
-   local from, to = 1, nil
-   for position, entry in ipairs(list) do
-      if entry.id == after then from = position + 1 end
-      if entry.id == before then to = position - 1 end
-   end
+   local after, unknown = position_of(list, route, "after_id")
+   local before, unknown_too = position_of(list, route, "before_id")
+   if unknown or unknown_too then return nil, unknown or unknown_too end
+   local from, to = after and after + 1 or 1, before and before - 1
    if to then from = math.max(1, to - limit + 1) end
    to = math.min(to or #list, from + limit - 1)
    local data = json.array {}
@@ -113,6 +125,7 @@ end
 -- GET /v1/models with an anthropic-version header.
 function door.pages.models(answer, ctx)
    local data, more = page_of(ctx.list(), ctx.route)
+   if not data then return answer:fail(more) end
    return reply(answer, { data = data, has_more = more or false,
       first_id = data[1] and data[1].id or json.null, last_id = data[1] and data[#data].id or json.null })
 end

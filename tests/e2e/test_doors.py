@@ -4,6 +4,7 @@ SPDX-License-Identifier: MIT
 """
 
 import json
+import threading
 import time
 
 from base import check, equal
@@ -110,6 +111,25 @@ def test_without_a_wait_there_is_no_ping_and_failures_have_a_status():
             answer = ask(gateway, door)
             equal(answer.status, 502, f"{door}: {answer}")
             check("no luck" in message_of(door, answer.body), f"{door}: {answer}")
+
+
+def test_who_is_one_too_many_is_told_in_the_form_of_the_door_and_the_engine_is_not_called_dead():
+    release = threading.Event()
+
+    def play(exchange):
+        release.wait(20)
+        exchange.reply(completion())
+
+    with behind(play, limits={"waiting": 1}) as (upstream, gateway):
+        with gateway.open_chat(MODEL) as one:
+            upstream.received(1)
+            for door in DOORS:
+                answer = ask(gateway, door)
+                equal(answer.status, 529 if door == "anthropic" else 503, f"{door}: {answer}")
+                check("too many requests are waiting" in message_of(door, answer.body), f"{door}: {answer}")
+            equal(gateway.request("GET", "/livez").status, 200)
+            release.set()
+            equal(one.answer().status, 200)
 
 
 def test_a_stream_that_breaks_off_ends_in_the_error_of_the_door():

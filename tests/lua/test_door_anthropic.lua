@@ -560,9 +560,15 @@ t.case("models", function()
    t.equal({ #body.data, body.has_more, body.first_id }, { 5, false, "m21" })
    body = json.decode(models("limit=3&before_id=m5").body)
    t.equal({ #body.data, body.has_more, body.first_id, body.last_id }, { 3, true, "m2", "m4" })
-   t.equal(json.decode(models("limit=x&after_id=nobody").body).first_id, "m1")
+   t.equal(json.decode(models("limit=x&after_id=").body).first_id, "m1")
+   local astray = models "after_id=no%20body" -- from the first page again: a client would go round for ever
+   t.equal({ astray.code, astray.failure }, { "bad_request", "after_id: there is no model 'no body'" })
+   t.equal(models("before_id=nobody").code, "bad_request")
    t.equal(json.decode(models(nil, "m1").body).id, "m1")
    t.equal(models(nil, "nobody").code, "not_found")
+   for i, entry in ipairs(list) do entry.id = "sim/m" .. i end -- clients write '/' as %2F
+   body = json.decode(models("limit=2&after_id=sim%2Fm3").body)
+   t.equal({ body.first_id, body.last_id }, { "sim/m4", "sim/m5" })
    list = {}
    t.equal(models(nil).body, '{"data":[],"first_id":null,"has_more":false,"last_id":null}')
 end)

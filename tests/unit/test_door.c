@@ -83,6 +83,9 @@ static void test_methods(void)
     door_find("GET", "/v1beta/nothing", false, &m);
     CHECK(!m.door);
     CHECK_INT(m.form, FORM_GEMINI);
+    door_find("POST", "/v1/messages/batches", true, &m);
+    CHECK(!m.door);
+    CHECK_INT(m.form, FORM_ANTHROPIC);
 }
 
 int main(void)
