@@ -114,6 +114,7 @@ end
 -- are unknown.
 local function affordable(entry, req, opts)
    if not entry.input or not entry.output then return nil end
+   if opts.form then req = opts.form(entry, req, {}) end -- with the schema, where the prompt tells it
    local input = input_tokens(req)
    local limit = limit_of(opts, req)
    local output = type(limit) == "number" and limit or math.min(TYPICAL, entry.max_output or TYPICAL)

@@ -314,10 +314,21 @@ end
 local function ask(target, req, opts, stream)
    local entry, codec = find(target)
    if not entry then return nil, codec end
+   if opts.form then req = opts.form(entry, req, opts) end
    local call, body, usage, view, warnings = try(entry, opts.retries or 0, attempt, codec, req, opts, stream)
    if not call then return nil, body end
    if not body then return new_stream(entry, codec, opts, call, warnings) end
    return whole(entry, codec, opts, call, body, usage, view, warnings)
+end
+
+local function ask_with_care(target, req, opts, stream)
+   return careful.call(ask, target, req, opts, stream)
+end
+
+local function call(target, req, opts, care, stream)
+   local send = care and ask_with_care or ask
+   if opts.schema ~= nil then return structured.chat(send, target, req, opts) end
+   return send(target, req, opts, stream)
 end
 
 -- llm.chat(target, req, opts?) -> reply | nil, err. Waits for the whole answer.
@@ -336,9 +347,7 @@ end
 function llm.chat(target, req, opts)
    if not opts then return ask(target, req, no_options, false) end
    local _, care = check_options(opts)
-   if opts.schema ~= nil then return structured.chat(llm, target, req, opts) end
-   if care then return careful.call(ask, target, req, opts, false) end
-   return ask(target, req, opts, false)
+   return call(target, req, opts, care, false)
 end
 
 -- Of a request in another format than OpenAI's the door has said it: a look inside would translate all of it.
@@ -358,10 +367,7 @@ end
 function llm.stream(target, req, opts)
    if not opts then return ask(target, req, no_options, wants_stream(req, no_options)) end
    local _, care = check_options(opts)
-   if opts.schema ~= nil then return structured.chat(llm, target, req, opts) end
-   local stream = wants_stream(req, opts)
-   if care then return careful.call(ask, target, req, opts, stream) end
-   return ask(target, req, opts, stream)
+   return call(target, req, opts, care, opts.schema == nil and wants_stream(req, opts))
 end
 
 -- llm.embed(target, input, opts?) -> { vectors =, usage =, cost =, ... } | nil, err: see embed.lua. Yields.

@@ -6,11 +6,14 @@
 -- the answer is checked here. One that does not fit is shown to the model with what is wrong, then the next
 -- tier is asked.
 
+local calling = require "calling"
+local clock = require "clock"
 local config = require "config"
+local deadline = require "deadline"
 local errors = require "errors"
 local json = require "json"
 local log = require "log"
-local models = require "models"
+local rescue = require "rescue"
 local schema = require "schema"
 
 local structured = {}
@@ -130,33 +133,34 @@ end
 
 -- ---- one model, and its corrections ----
 
-local function options_of(opts, format)
+-- The options of a call. 'form' is asked by llm.lua and careful.lua for each model that the call goes to,
+-- those of 'fallback' too: it says the schema in the model's own way.
+local function options_of(opts, wanted)
    local own = {}
    for name, value in pairs(opts) do
       if not OWN[name] then own[name] = value end
    end
-   own.response_format, own.stream = format, nil
+   own.stream = nil
+   function own.form(entry, req, attempt)
+      attempt.response_format = native_format(entry, wanted)
+      return attempt.response_format and req or instructed(req, wanted)
+   end
    return own
 end
 
 -- One call. reply | nil, err, text: with a text the err is about what the model said.
-local function ask(llm, entry, req, own, opts, validator)
-   if not opts.early then return llm.chat(entry, req, own) end
-   own.stream = true
-   local stream, err = llm.stream(entry, req, own)
+local function ask(send, entry, req, opts, wanted, validator)
+   local stream, err = send(entry, req, options_of(opts, wanted), opts.early or false)
    if not stream then return nil, err end
-   if not llm.is_stream(stream) then return stream end
+   if not rescue.is_stream(stream) then return stream end
    return watched(stream, validator)
 end
 
 -- reply, value | nil, err, about_answer
-local function of_one(llm, entry, req, opts, wanted, validator)
-   local format = native_format(entry, wanted)
-   local own = options_of(opts, format)
-   if not format then req = instructed(req, wanted) end
+local function of_one(send, entry, req, opts, wanted, validator)
    local errs
    for attempt = 0, opts.repairs or REPAIRS do
-      local answer, err, begun = ask(llm, entry, req, own, opts, validator)
+      local answer, err, begun = ask(send, entry, req, opts, wanted, validator)
       if not answer and not begun then return nil, err, false end
       local value, text = nil, err
       if answer then value, text = read(answer, validator) end
@@ -200,22 +204,27 @@ local function finish(errs)
       errors = list }
 end
 
--- structured.chat(llm, target, req, opts) -> reply, value | nil, err. opts as for llm.chat, and schema,
--- repairs, early.
+-- What the next tier would say, too.
+local HOPELESS = { bad_request = true, content_filter = true, cancelled = true, budget = true }
+
+-- structured.chat(send, target, req, opts) -> reply, value | nil, err. opts as for llm.chat, and schema,
+-- repairs, early. send(target, req, opts, stream) makes one call (llm.lua).
 -- err.code is "invalid_output" when no model's answer fits, with err.errors, the list of the last one's;
 -- "bad_request" when the schema is none. Yields.
-function structured.chat(llm, target, req, opts)
+function structured.chat(send, target, req, opts)
    local validator, wrong = schema.compile(opts.schema)
    if not validator then return nil, wrong end
+   local _ <close> = deadline.lower(opts.deadline and clock.monotonic() + opts.deadline)
    local wanted = opts.schema
    if type(wanted) == "string" then wanted = json.decode(wanted) end
    local last, last_call
    for _, step in ipairs(ladder(target)) do
-      local entry, err = models.resolve(step)
+      local entry, err = calling.find(step)
       if entry then
-         local answer, value, about_answer = of_one(llm, entry, req, opts, wanted, validator)
+         local answer, value, about_answer = of_one(send, entry, req, opts, wanted, validator)
          if answer then return answer, value end
          if about_answer then last = value else last_call = value end
+         if not about_answer and HOPELESS[value.code] then break end
       elseif err.code ~= "no_candidate" or step == target then
          return nil, err
       end

@@ -3,6 +3,7 @@
 local t = require "test"
 local json = require "json"
 local llm = require "llm"
+local trace = require "trace"
 
 local person = {
    type = "object", properties = { name = { type = "string" }, age = { type = "integer" } },
@@ -120,4 +121,43 @@ t.case("a stream with a schema is a whole reply", function()
    local reply, value = llm.stream("sim/mini", "Who?", { schema = json.encode(person) })
    t.ok(llm.is_reply(reply))
    t.equal(value.age, 36)
+end)
+
+t.case("each model of a fallback is told the schema in its own way", function()
+   t.reply(503, { error = { message = "busy" } })
+   t.reply(200, t.completion '{"name":"Ada","age":36}')
+   t.equal(select(2, llm.chat("sim/mini", "Who?", { schema = person, fallback = { native } })).age, 36)
+   t.equal(t.sent(1).messages[1].role, "system")
+   t.equal(t.sent(2).response_format.type, "json_schema")
+   t.equal(#t.sent(2).messages, 1)
+   t.reply(503, { error = { message = "busy" } })
+   t.reply(200, t.completion '{"name":"Ada","age":"36"}')
+   t.reply(503, { error = { message = "busy" } })
+   t.reply(200, t.completion '{"name":"Ada","age":36}')
+   t.equal(select(2, llm.chat(native, "Who?", { schema = person, fallback = { "sim/mini" } })).age, 36)
+   t.equal({ t.sent(3).response_format.type, t.sent(4).response_format }, { "json_schema", nil })
+   t.equal({ #t.sent(4).messages, t.sent(4).messages[1].role }, { 2, "system" })
+   t.equal({ #t.sent(5).messages, #t.sent(6).messages }, { 3, 4 }) -- corrected, told once
+end)
+
+t.case("what is wrong with the request is not asked of the tiers above", function()
+   t.reply(400, { error = { message = "no" } })
+   local nothing, err = llm.chat({ tier = "fast" }, "Who?", { schema = person })
+   t.equal({ nothing, err.code, #t.requests() }, { nil, "bad_request", 1 })
+end)
+
+t.case("a deadline holds for all corrections and tiers together", function()
+   for _ = 1, 3 do t.reply(200, t.completion "I would rather not.", nil, 0.4) end
+   local nothing = llm.chat({ tier = "fast" }, "Who?", { schema = person, deadline = 1 })
+   t.equal({ nothing, #t.requests() }, { nil, 3 })
+end)
+
+t.case("the trace says which models a selector meant", function()
+   t.follow()
+   for _ = 1, 2 do t.reply(200, t.completion "I would rather not.") end
+   t.reply(200, t.completion '{"name": "Ada", "age": 36}')
+   llm.chat({ tier = "fast" }, "Who?", { schema = person })
+   local meant = {}
+   for i, decision in ipairs(trace.record().decisions) do meant[i] = decision.model end
+   t.equal(meant, { "sim/mini", "sim/base" })
 end)
