@@ -7,7 +7,8 @@
  * that no label hangs on one word. There is nothing between the two products: multiplied out they are one weight for
  * each n-gram and label, and the model stays a linear one. The mean of NETS of them, which begin at other places, errs
  * less than each. Stochastic gradients with AdaGrad (Duchi, Hazan and Singer 2011), one rate for the vector of an
- * n-gram. By fixed rows of numbers: nothing depends on chance. */
+ * n-gram. Nothing depends on chance (train_drop.h). */
+#include "train_drop.h"
 #include "train_parts.h"
 
 #include <linear.h>
@@ -54,30 +55,6 @@ struct narrow {
     struct net nets[NETS];
 };
 
-/* Marsaglia's xorshift. */
-static uint32_t next(struct net *n)
-{
-    n->state ^= n->state << 13;
-    n->state ^= n->state >> 17;
-    n->state ^= n->state << 5;
-    return n->state;
-}
-
-/* From 0 to 1. */
-static float draw(struct net *n)
-{
-    return (float)(next(n) >> 8) / (float)(1 << 24);
-}
-
-static void shuffle(struct net *n)
-{
-    for (int i = n->rows->l - 1; i > 0; i--) {
-        int k = (int)(next(n) % (uint32_t)(i + 1)), old = n->order[i];
-        n->order[i] = n->order[k];
-        n->order[k] = old;
-    }
-}
-
 /* Always in the same order, several at once. */
 static inline __attribute__((always_inline)) float product(const float *a, const float *b)
 {
@@ -102,23 +79,6 @@ static inline __attribute__((always_inline)) float *vector(float *all, int i)
 }
 
 /* ---- one row ---- */
-
-/* Some of the row's n-grams, made as long as all of them. The last feature is 1 in every row: the biases stand for it. */
-static void keep(struct net *n, const struct feature_node *x)
-{
-    double whole = 0, part = 0;
-
-    n->kept_count = 0;
-    for (; x->index > 0 && x->index <= n->features; x++) {
-        whole += x->value * x->value;
-        if (draw(n) < leave)
-            continue;
-        part += x->value * x->value;
-        n->kept[n->kept_count++] = (struct feature_node){x->index - 1, x->value};
-    }
-    for (int i = 0; i < n->kept_count; i++)
-        n->kept[i].value *= part > 0 ? sqrt(whole / part) : 0;
-}
 
 WIDER static void sum_up(struct net *n)
 {
@@ -177,11 +137,11 @@ static void descend(struct net *n)
     double done = 0;
 
     for (int round = 0; round < ROUNDS; round++) {
-        shuffle(n);
+        drop_shuffle(&n->state, n->order, n->rows->l);
         for (int i = 0; i < n->rows->l; i++, done++) {
             int row = n->order[i];
             float step = rate * (float)(1 - done / all);
-            keep(n, n->rows->x[row]);
+            n->kept_count = drop_some(&n->state, n->rows->x[row], n->features, leave, n->kept);
             sum_up(n);
             weigh_up(n, (int)n->rows->y[row]);
             move_labels(n, step);
@@ -197,9 +157,9 @@ static void fill(struct net *n)
     const float inside = 1 / sqrtf(WIDTH);
 
     for (size_t i = 0; i < (size_t)n->features * WIDTH; i++)
-        n->in[i] = spread * (2 * draw(n) - 1);
+        n->in[i] = spread * (2 * drop_draw(&n->state) - 1);
     for (size_t i = 0; i < (size_t)n->labels * WIDTH; i++) {
-        n->out[i] = inside * (2 * draw(n) - 1);
+        n->out[i] = inside * (2 * drop_draw(&n->state) - 1);
         n->out_squares[i] = first;
     }
     for (int i = 0; i < n->features; i++)
@@ -281,7 +241,7 @@ struct narrow *narrow_start(const struct problem *rows, int labels)
         n->rows = rows;
         n->labels = labels;
         n->features = rows->n - 1;
-        n->state = 2463534242u + 7919u * (unsigned)i;
+        n->state = drop_begin(i);
         n->beside = pthread_create(&n->thread, NULL, run, n) == 0;
     }
     return all;

@@ -8,6 +8,7 @@
  * left out, and the mean of NETS of them counts, as in train_narrow.c. Multiplied out it is one weight for each n-gram
  * and head. Stochastic gradients of the logistic loss with AdaGrad, by fixed rows of numbers: nothing depends on
  * chance. */
+#include "train_drop.h"
 #include "train_parts.h"
 
 #include <linear.h>
@@ -33,33 +34,9 @@ struct net {
     float between[WIDTH], back[WIDTH];
     struct feature_node *kept; /* of the row */
     int kept_count;
-    size_t *order;  /* of the rows */
+    int *order;     /* of the rows */
     uint32_t state; /* of the row of numbers */
 };
-
-/* Marsaglia's xorshift. */
-static uint32_t next(struct net *n)
-{
-    n->state ^= n->state << 13;
-    n->state ^= n->state >> 17;
-    n->state ^= n->state << 5;
-    return n->state;
-}
-
-/* From 0 to 1. */
-static float draw(struct net *n)
-{
-    return (float)(next(n) >> 8) / (float)(1 << 24);
-}
-
-static void shuffle(struct net *n)
-{
-    for (size_t i = n->rows->n; i > 1; i--) {
-        size_t k = next(n) % i, old = n->order[i - 1];
-        n->order[i - 1] = n->order[k];
-        n->order[k] = old;
-    }
-}
 
 static float product(const float *a, const float *b)
 {
@@ -74,23 +51,6 @@ static void add(float *restrict to, float times, const float *restrict what)
 {
     for (int k = 0; k < WIDTH; k++)
         to[k] += times * what[k];
-}
-
-/* Some of the row's n-grams, made as long as all of them. */
-static void keep(struct net *n, const struct feature_node *x)
-{
-    double whole = 0, part = 0;
-
-    n->kept_count = 0;
-    for (; x->index > 0 && x->index <= n->rows->features; x++) {
-        whole += x->value * x->value;
-        if (draw(n) < leave)
-            continue;
-        part += x->value * x->value;
-        n->kept[n->kept_count++] = (struct feature_node){x->index - 1, x->value};
-    }
-    for (int i = 0; i < n->kept_count; i++)
-        n->kept[i].value *= part > 0 ? sqrt(whole / part) : 0;
 }
 
 static void learn_head(struct net *n, int h, int truth, float step)
@@ -112,7 +72,7 @@ static void learn_row(struct net *n, size_t row, float step)
 {
     memset(n->between, 0, sizeof n->between);
     memset(n->back, 0, sizeof n->back);
-    keep(n, n->rows->x[row]);
+    n->kept_count = drop_some(&n->state, n->rows->x[row], n->rows->features, leave, n->kept);
     for (int i = 0; i < n->kept_count; i++)
         add(n->between, (float)n->kept[i].value, n->in + (size_t)n->kept[i].index * WIDTH);
     for (int h = 0; h < n->rows->heads; h++)
@@ -130,21 +90,21 @@ static void learn_row(struct net *n, size_t row, float step)
 
 static void fill(struct net *n, int which)
 {
-    n->state = 2463534242u + 7919u * (unsigned)which;
+    n->state = drop_begin(which);
     for (size_t i = 0; i < (size_t)n->rows->features * WIDTH; i++)
-        n->in[i] = spread * (2 * draw(n) - 1);
+        n->in[i] = spread * (2 * drop_draw(&n->state) - 1);
     for (int i = 0; i < n->rows->features; i++)
         n->in_squares[i] = seen;
     for (int h = 0; h < n->rows->heads; h++) {
         n->bias[h] = 0;
         n->bias_squares[h] = first;
         for (int k = 0; k < WIDTH; k++) {
-            n->out[h][k] = (2 * draw(n) - 1) / sqrtf(WIDTH);
+            n->out[h][k] = (2 * drop_draw(&n->state) - 1) / sqrtf(WIDTH);
             n->out_squares[h][k] = first;
         }
     }
     for (size_t i = 0; i < n->rows->n; i++)
-        n->order[i] = i;
+        n->order[i] = (int)i;
 }
 
 static void descend(struct net *n)
@@ -153,7 +113,7 @@ static void descend(struct net *n)
     double done = 0;
 
     for (int round = 0; round < ROUNDS; round++) {
-        shuffle(n);
+        drop_shuffle(&n->state, n->order, (int)n->rows->n);
         for (size_t i = 0; i < n->rows->n; i++, done++)
             learn_row(n, n->order[i], rate * (float)(1 - done / all));
     }

@@ -33,7 +33,7 @@ FOREIGN = {
     "openssl": "digest tls",
     "zlib.h": "transfer_* gunzip",
     "pcre2.h": "regex",
-    "linear.h": "train_fit train_narrow train_together train_vectors",
+    "linear.h": "train_drop train_fit train_narrow train_together train_vectors",
     "lua": "guard sandbox lua_* generation generation_* threads task modules bind_* request_view answer stream config"
     " request request_flight load worker sim sim_* cmd_*",
 }
