@@ -3,6 +3,7 @@
 
 #include <linear.h>
 #include <math.h>
+#include <stdbool.h>
 
 void drop_shuffle(uint32_t *state, int *order, int n)
 {
@@ -20,11 +21,12 @@ int drop_some(uint32_t *state, const struct feature_node *x, int features, float
     int n = 0;
 
     for (; x->index > 0 && x->index <= features; x++) {
-        whole += x->value * x->value;
-        if (drop_draw(state) < leave)
-            continue;
-        part += x->value * x->value;
-        out[n++] = (struct feature_node){x->index - 1, x->value};
+        bool stays = drop_draw(state) >= leave; /* no branch: it cannot be foreseen */
+        double square = x->value * x->value;
+        whole += square;
+        part += square * stays;
+        out[n] = (struct feature_node){x->index - 1, x->value};
+        n += stays;
     }
     for (int i = 0; i < n; i++)
         out[i].value *= part > 0 ? sqrt(whole / part) : 0;
