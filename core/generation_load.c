@@ -119,7 +119,7 @@ static void load_policy(lua_State *L, const struct source *s)
     if (!lua_istable(L, -1) || lua_getfield(L, -1, "run") != LUA_TFUNCTION)
         lua_place_error(L,
                         "a policy file must return policy.define{ name =, run = function(req, p) "
-                        "... end }");
+                        "... end }; the name of a configuration ends in baton.lua");
     lua_pop(L, 1);
     if (lua_getfield(L, -1, "name") != LUA_TSTRING)
         lua_place_error(L, "the policy has no name");

@@ -15,28 +15,44 @@ local writable = require "writable"
 
 local composing = {}
 
+local OWN = "; those of your own are found with --policies DIR"
+
+-- Reading a parameter that the policy has not raises: nil in its place would be a selector for any model.
+local function strict(definition)
+   local open = definition.open or {}
+   return { __index = function(_, name)
+      if open[name] ~= nil or name == "deadline" then return nil end
+      local names = {}
+      for parameter in pairs(definition.params) do names[#names + 1] = parameter end -- in their order
+      errors.raise(("policy '%s' has no parameter '%s' (params: %s)"):format(definition.name, tostring(name),
+         #names > 0 and table.concat(names, ", ") or "none"))
+   end }
+end
+
 -- Every policy's parameters: its own defaults under those of the configuration.
-local params = {}
+local params, metatables = {}, {}
 for name, definition in pairs(policies) do
    params[name] = policy.params(definition, config.policies[name])
+   metatables[name] = strict(definition)
 end
 for name in pairs(config.policies) do
    if policies[name] == nil then
-      error(("configuration: policies.%s: there is no policy of that name"):format(name), 0)
+      error(("configuration: policies.%s: there is no policy of that name"):format(name) .. OWN, 0)
    end
 end
 
 -- composing.params(name) -> the parameters of a policy. Each run gets its own: what it does to them is gone
 -- with it.
 function composing.params(name)
-   return writable(params[name])
+   return setmetatable(writable(params[name]), metatables[name])
 end
 
 -- ---- parts ----
 
 -- given: what the caller of a chain has set, of which a part gets what it has opened.
 local function run_definition(definition, req, next, given)
-   local own = params[definition.name] and composing.params(definition.name) or writable(definition.params)
+   local own = params[definition.name] and composing.params(definition.name)
+      or setmetatable(writable(definition.params), strict(definition))
    for name in pairs(given and definition.open or {}) do
       if given[name] ~= nil then own[name] = given[name] end
    end
@@ -65,7 +81,7 @@ end
 
 local function definition_of(place, name)
    if policies[name] ~= nil then return policies[name] end
-   error(("configuration: %s: there is no policy '%s'"):format(place, name), 0)
+   error(("configuration: %s: there is no policy '%s'"):format(place, name) .. OWN, 0)
 end
 
 -- One after the other, with what any of them has opened to callers: each may answer, return policy.pass, or
@@ -107,7 +123,7 @@ end
 
 if not composing.find(config.default_policy) then
    local place = config.policy_place or "default_policy"
-   error(("configuration: %s: there is no policy '%s'"):format(place, config.default_policy), 0)
+   error(("configuration: %s: there is no policy '%s'"):format(place, config.default_policy) .. OWN, 0)
 end
 
 return composing

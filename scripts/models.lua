@@ -228,10 +228,26 @@ local function objection(entry, selector)
    return nil
 end
 
+-- The tiers that there are, when none of them is the one that is looked for.
+local function other_tiers(tier)
+   local seen, tiers = {}, {}
+   for _, entry in ipairs(entries) do
+      if entry.tier == tier then return nil end
+      if entry.tier and not seen[entry.tier] then
+         seen[entry.tier], tiers[#tiers + 1] = true, entry.tier
+      end
+   end
+   table.sort(tiers)
+   return #tiers > 0 and table.concat(tiers, ", ") or "none"
+end
+
 local function none_fits(selector)
    local message = "no model fits " .. describe(selector)
+   local tiers = selector.tier and other_tiers(selector.tier)
    if #entries == 0 then
       message = message .. ": no model of the configured providers is known; list them under 'models'"
+   elseif tiers then
+      message = ("%s: no model is of this tier (tiers: %s)"):format(message, tiers)
    end
    return nil, errors.new { code = "no_candidate", message = message }
 end

@@ -213,7 +213,10 @@ local HOPELESS = { bad_request = true, content_filter = true, cancelled = true, 
 -- "bad_request" when the schema is none. Yields.
 function structured.chat(send, target, req, opts)
    local validator, wrong = schema.compile(opts.schema)
-   if not validator then return nil, wrong end
+   if not validator then
+      wrong.message = "the option 'schema' is no JSON Schema: " .. wrong.message
+      return nil, wrong
+   end
    local _ <close> = deadline.lower(opts.deadline and clock.monotonic() + opts.deadline)
    local wanted = opts.schema
    if type(wanted) == "string" then wanted = json.decode(wanted) end

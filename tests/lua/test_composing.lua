@@ -36,6 +36,9 @@ t.case("first", function()
    t.equal(outcome(policy.first(policy.define { name = "x", params = { n = 3 }, run = function(_, p)
       return { text = "n=" .. p.n }
    end })), "n=3")
+   local typo = policy.define { name = "x", params = { n = 3, m = 1 }, open = { word = true },
+      run = function(_, p) return { text = tostring(p.word) .. tostring(p.deadline) .. tostring(p.k) } end }
+   t.raises(function() outcome(policy.first(typo)) end, "policy 'x' has no parameter 'k' (params: m, n)")
    t.raises(function() policy.first() end, "at least one part")
    t.raises(function() policy.first(1) end, "part 1 must be a policy")
 end)
@@ -186,6 +189,7 @@ t.case("chains that cannot be meant are refused", function()
    refused({ policy_chain = { "guard", "nobody" }, default_policy = "guard+nobody" },
       "policy: there is no policy")
    refused({ default_policy = "none" }, "default_policy: there is no policy 'none'")
-   refused({ policies = { none = {} } }, "policies.none: there is no policy of that name")
+   refused({ policies = { none = {} } },
+      "policies.none: there is no policy of that name; those of your own are found with --policies DIR")
    refused({ policies = { guard = { wrod = "x" } } }, "policies.guard.wrod")
 end)

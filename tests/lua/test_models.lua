@@ -90,6 +90,9 @@ t.case("resolve: what there is not", function()
    local entry, err = models.resolve { tier = "expert", needs = { "vision", "audio" } }
    t.equal(entry, nil)
    t.equal(err.code, "no_candidate")
+   local _, astray = models.pick { tier = "fastest", needs = { "tools" } }
+   t.ok(astray.message:find("no model is of this tier (tiers: expert, fast, standard)", 1, true),
+      astray.message)
    t.ok(err.message:find("needs = vision+audio, tier = expert", 1, true), err.message)
    t.raises(function() models.resolve(1) end, "name or a selector")
 end)

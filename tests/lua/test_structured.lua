@@ -83,9 +83,9 @@ t.case("an error of the provider stays one; a wrong schema is told at once", fun
    t.reply(400, { error = { message = "no" } })
    local nothing, err = llm.chat("sim/mini", "Who?", { schema = person })
    t.equal({ nothing, err.code }, { nil, "bad_request" })
-   nothing, err = llm.chat("sim/mini", "Who?", { schema = { type = "persn" } })
+   for _ = 1, 2 do nothing, err = llm.chat("sim/mini", "Who?", { schema = { type = "persn" } }) end
    t.equal({ nothing, err.code }, { nil, "bad_request" })
-   t.ok(err.message:find("there is no type 'persn'", 1, true))
+   t.equal(err.message, "the option 'schema' is no JSON Schema: /type: there is no type 'persn'")
    t.equal(#t.requests(), 1)
 end)
 
