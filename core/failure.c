@@ -107,12 +107,23 @@ static const char *anthropic_type(const struct sink_failure *f)
     return status == 413 ? "request_too_large" : kinds[f->err.code].anthropic;
 }
 
+/* Clients whose conversation the server holds look for this code before they send all of it again. */
+static bool is_about_thread(const struct sink_failure *f)
+{
+    return strncmp(f->provider_code, "thread_", 7) == 0;
+}
+
 static void write_anthropic(struct buf *out, const struct sink_failure *f, const char *id)
 {
     buf_puts(out, "{\"type\":\"error\",\"error\":{");
     put_text(out, "type", anthropic_type(f));
     buf_puts(out, ",");
     put_text(out, "message", f->err.message);
+    if (is_about_thread(f)) {
+        buf_puts(out, ",\"details\":{");
+        put_text(out, "error_code", f->provider_code);
+        buf_puts(out, "}");
+    }
     buf_puts(out, "},");
     put_text(out, "request_id", id);
     buf_puts(out, "}");

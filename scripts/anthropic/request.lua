@@ -303,6 +303,15 @@ local function put_settings(req, native, kept_)
    end
 end
 
+-- A conversation that the server holds: only a provider of this API has one, and policies may take another
+-- for the next turn. Clients that are told this code send the whole conversation instead.
+local function refuse_thread(native)
+   if hub.member(native, "thread") == nil then return nil end
+   return errors.new { code = "bad_request", param = "thread", type = "invalid_request_error",
+      provider_code = "thread_unsupported_request", message = "thread: only a provider of this API keeps "
+         .. "conversations: name one of its models, or send the whole conversation without 'thread'" }
+end
+
 -- decode(body text) -> hub request, warnings, foreign (is there reasoning of another provider in it?) |
 -- nil, err.
 return function(text)
@@ -311,6 +320,8 @@ return function(text)
       return nil, errors.new { code = "bad_request", type = "invalid_request_error",
          message = "the body must be a JSON object" .. (why and ": " .. tostring(why) or "") }
    end
+   local bound = refuse_thread(native)
+   if bound then return nil, bound end
    local req, kept_, state = {}, { format = FORMAT }, { foreign = false }
    local ok, err = pcall(function()
       req.messages = messages_of(native, state)

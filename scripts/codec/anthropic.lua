@@ -75,7 +75,11 @@ end
 
 -- The error behind an answer that is none, or an error event (status 200).
 function codec.error(status, body, header)
-   return refusal.read { status = status, header = header, object = refusal.object(body) }
+   local object = refusal.object(body)
+   local err = refusal.read { status = status, header = header, object = object }
+   local details = hub.member(object, "details")
+   if err.code ~= "auth" then err.provider_code = hub.text(hub.member(details, "error_code")) end
+   return err
 end
 
 local function no_header() end

@@ -104,7 +104,7 @@ def test_the_official_openai_client_is_served_over_responses():
 
 
 def test_anthropics_client_is_served():
-    run_client("anthropic", 26)
+    run_client("anthropic", 28)
 
 
 def test_googles_client_is_served():

@@ -74,6 +74,12 @@ t.case("a bill that is not paid is the engine's trouble, not the client's", func
    t.equal({ err.code, err.type }, { "auth", nil })
 end)
 
+t.case("a conversation that the provider holds no more is told by its code", function()
+   local lost = codec.error(400, '{"type":"error","error":{"type":"invalid_request_error","message":"m",'
+      .. '"details":{"error_code":"thread_not_found"}}}', no_headers)
+   t.equal({ lost.code, lost.provider_code }, { "bad_request", "thread_not_found" })
+end)
+
 t.case("decode: why it stopped", function()
    for told, reason in pairs { end_turn = "stop", stop_sequence = "stop", max_tokens = "length",
       model_context_window_exceeded = "length", refusal = "content_filter" } do

@@ -186,6 +186,9 @@ t.case("wrong requests say where", function()
       t.equal({ body, place(body) }, { body, where })
    end
    for _, body in ipairs { "", "[]", "7", "null", "{" } do t.equal(place(body), nil) end
+   local _, err = door.decode '{"messages":[],"thread":{"type":"create"}}'
+   t.equal({ err.param, err.provider_code }, { "thread", "thread_unsupported_request" })
+   t.ok((door.decode '{"messages":[],"thread":null}'))
 end)
 
 -- ---- whole answers ----

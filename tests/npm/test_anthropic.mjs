@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import Anthropic from "@anthropic-ai/sdk";
+import { betaTool } from "@anthropic-ai/sdk/helpers/beta/json-schema";
 import { baton, city, fails, locked, providers, providerSawItLeave, question, run, test, weather } from "./client.mjs";
 
 const client = new Anthropic({ baseURL: baton, apiKey: "any", maxRetries: 0 });
@@ -66,6 +67,24 @@ for (const provider of providers) {
         assert(Number.isInteger(value.population));
     });
 }
+
+test("a client that wants its conversation kept sends all of it where nobody does", async () => {
+    const run = () => "rain";
+    const tool = betaTool({ ...weather, inputSchema: weather.parameters, run });
+    for (const provider of providers.filter((name) => name !== "anthropic")) {
+        const stops = [];
+        const body = ask(provider, question, { tools: [tool] });
+        for await (const message of client.beta.messages.toolRunner(body)) stops.push(message.stop_reason);
+        assert.deepEqual(stops, ["tool_use", "end_turn"], provider);
+    }
+});
+
+test("all models are listed, page by page", async () => {
+    const names = [];
+    for await (const model of client.models.list({ limit: 3 })) names.push(model.id);
+    assert(names.length > 30 && new Set(names).size === names.length, names.join(" "));
+    assert(names.some((name) => name.includes("/")));
+});
 
 test("tokens are counted", async () => {
     const { max_tokens, ...body } = ask("anthropic", "Say hello."); // eslint-disable-line

@@ -138,6 +138,21 @@ static void test_forms(void)
     }
 }
 
+static void test_thread_of_anthropic(void)
+{
+    struct sink_failure f = failure(ERR_BAD_REQUEST, "m");
+    struct buf out;
+
+    snprintf(f.provider_code, sizeof f.provider_code, "thread_not_found");
+    buf_init(&out, 8192);
+    failure_write(&out, &f, FORM_ANTHROPIC, "r");
+    CHECK_BYTES(
+        out.data, out.len,
+        "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"m\","
+        "\"details\":{\"error_code\":\"thread_not_found\"}},\"request_id\":\"r\"}");
+    buf_deinit(&out);
+}
+
 /* Statuses that only one API has. */
 static void test_status_of_form(void)
 {
@@ -154,6 +169,7 @@ static void test_status_of_form(void)
 int main(void)
 {
     test_forms();
+    test_thread_of_anthropic();
     test_status_of_form();
     test_statuses();
     test_bodies();
