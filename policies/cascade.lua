@@ -12,8 +12,9 @@ local policy = require "policy"
 local trace = require "trace"
 local why = require "_why"
 
-local TIERS = { fast = { tier = "fast" }, standard = { tier = "standard" }, expert = { tier = "expert" },
-   specialist = { tier = "specialist" } }
+local WORDS = { "fast", "standard", "expert", "specialist" }
+local TIERS = {}
+for _, tier in ipairs(WORDS) do TIERS[tier] = { tier = tier } end
 
 local function target_of(rung)
    return TIERS[rung] or rung
@@ -68,7 +69,7 @@ return policy.define {
       ladder = { "fast", "expert" }, -- tiers, names of models or selectors, cheapest first
       threshold = 0.8,               -- judge.quality (0..1) from which an answer is taken
    },
-   limits = { ladder = { of = "targets", least = 1 }, threshold = policy.share },
+   limits = { ladder = { of = "targets", words = WORDS, least = 1 }, threshold = policy.share },
    open = { "threshold" },
    run = run,
 }

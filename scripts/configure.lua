@@ -494,7 +494,8 @@ return function(given, env, simulated, read, recorded)
    end
    local providers, names, facts_of = {}, {}, {}
    local all = given.providers or from_environment(env)
-   if next(all) == nil and simulated then
+   local alone = next(all) == nil -- then the simulator is the provider 'sim', now or when it has started
+   if alone and simulated then
       all = { sim = { base_url = simulated, simulated = true } }
    end
    for name, provider in pairs(all) do
@@ -505,8 +506,9 @@ return function(given, env, simulated, read, recorded)
    for name in pairs(given.models or {}) do
       local provider = name:match("^([^/]+)/.+$")
       if not provider then fail("models." .. name, "must be named \"provider/model\"") end
-      if not all[provider] then
-         fail("models." .. name, "there is no provider '%s' (known: %s)", provider, table.concat(names, ", "))
+      if not all[provider] and not (alone and provider == "sim") then
+         fail("models." .. name, "there is no provider '%s' (known: %s)", provider,
+            alone and "none" or table.concat(names, ", "))
       end
    end
    if given.tls and not (given.tls.certificate and given.tls.key) then

@@ -10,6 +10,7 @@ local KINDS <const> = { number = true, string = true, boolean = true, table = tr
 local FIELDS <const> = {
    type = "string", min = "number", max = "number", integer = "boolean", one_of = "table",
    min_length = "number", max_length = "number", of = "string or table", least = "number", most = "number",
+   words = "table", -- in a table of targets: texts that mean something to the policy besides names of models
 }
 
 -- What a text may say a value, or all values of a table, must be.
@@ -91,7 +92,8 @@ local function missing(name)
    return not entry and err.code == "not_found" and err.message or nil
 end
 
-local function is_target(value)
+local function is_target(value, spec)
+   if is_one_of(value, spec.words or {}) then return true end
    if type(value) == "string" then return value ~= "" and not missing(value) end
    return require("models").is_selector(value)
 end
@@ -189,9 +191,10 @@ local function shown(given)
 end
 
 -- Why the first name in a table of targets that means no model means none.
-local function missing_of(targets)
+local function missing_of(targets, spec)
    for _, target in pairs(targets) do
-      local fault = type(target) == "string" and target ~= "" and missing(target)
+      local is_name = type(target) == "string" and target ~= "" and not is_one_of(target, spec.words or {})
+      local fault = is_name and missing(target)
       if fault then return fault end
    end
    return nil
@@ -201,7 +204,7 @@ end
 function limits.complaint(spec, given)
    if type(given) == "table" and (spec.of or spec.least or spec.most) then
       local fault = spec.of == "selector" and require("models").selector_fault(given)
-      return fault or spec.of == "targets" and missing_of(given) or describe(spec)
+      return fault or spec.of == "targets" and missing_of(given, spec) or describe(spec)
    end
    return ("%s, not %s"):format(describe(spec), shown(given))
 end

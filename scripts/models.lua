@@ -341,8 +341,11 @@ local function why_missing(target, provider)
    if house then
       return ("the model '%s' cannot be asked: its provider '%s' is not configured"):format(target, house)
    end
-   return ("the model '%s' does not exist%s"):format(target,
-      provider and (": there is no provider '%s'"):format(provider) or "")
+   local hint = provider and (": there is no provider '%s'"):format(provider) or ""
+   for _, entry in ipairs(entries) do
+      if entry.tier == target then hint = (" (the tier is { tier = \"%s\" })"):format(target) end
+   end
+   return ("the model '%s' does not exist%s"):format(target, hint)
 end
 
 -- models.resolve(target) -> entry | nil, err.

@@ -33,6 +33,21 @@ def test_aliases_and_the_default_model_must_mean_something():
             check("baton.lua:2: " + text.split()[0] in done.output, done.output)
 
 
+def test_the_simulator_may_be_configured_as_the_provider_that_it_is():
+    text = 'return { models = { ["sim/mini"] = { tier = "expert", input = 0, output = 0 } } }'
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "baton.lua")
+        path.write_text(text)
+        equal(baton("check", path, env=clean_env(HOME=folder)).stdout, "ok: " + str(path) + "\n")
+        path.write_text(text.replace("sim/mini", "smi/mini"))
+        done = baton("check", path, env=clean_env(HOME=folder))
+        check("there is no provider 'smi' (known: none)" in done.output, done.output)
+    with Gateway(text) as gateway:
+        equal(gateway.chat("quality").header("x-baton-model"), "sim/pro")
+        equal(gateway.chat("cost").header("x-baton-model"), "sim/mini")
+        equal(gateway.chat("sim/mini").header("x-baton-cost-usd"), "0")
+
+
 def test_a_wrong_field_is_named_with_its_line_by_check_and_serve():
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "baton.lua")

@@ -36,6 +36,18 @@ t.case("limits: values within them", function()
    t.equal(policy.params(define(nil), { size = -5 }).size, -5)
 end)
 
+t.case("limits: what a policy has by default, the configuration may say", function()
+   for name, definition in pairs(policies) do
+      t.equal({ name, policy.params(definition, definition.params) }, { name, policy.params(definition) })
+   end
+   local ladder = { "standard", "sim/pro" }
+   t.equal(policy.params(policies.cascade, { ladder = ladder }).ladder, ladder)
+   t.raises(function() policy.params(policies.cascade, { ladder = { "fastest" } }) end,
+      "the model 'fastest' does not exist")
+   t.raises(function() policy.params(policies.confidence, { ladder = { "fast" } }) end,
+      "the model 'fast' does not exist (the tier is { tier = \"fast\" })")
+end)
+
 t.case("limits: values beyond them, each named", function()
    refused("models", { { tier = "fast" }, "a/b" }, "the model 'a/b' does not exist: there is no provider 'a'")
    refused("models", { "sim/mini", "" }, "must be a table")
