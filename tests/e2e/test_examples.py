@@ -13,7 +13,7 @@ import zlib
 from pathlib import Path
 
 from base import ROOT, check, equal
-from harness import Sim, baton, clean_env, config, provider
+from harness import Gateway, Sim, baton, clean_env, config, provider
 from upstream import Provider, completion
 
 
@@ -316,3 +316,24 @@ def test_what_is_learned_from_feedback_is_unlearned_when_a_model_breaks():
     check(math[3] >= 50, f"the model that is good at sums answers them: {math}")
     check(max(math[6:]) <= 40 and math[8] <= math[3] - 30, f"and no more when it is broken: {math}")
     check(right[4] < right[3], f"which shows in the answers: {right}")
+
+
+# ---- the trace log ------------------------------------------------------------------------------
+
+
+def test_the_trace_log_says_why_and_at_what_cost():
+    has(example("read_trace"), "sim/mini: not good enough; score = 0.5", "       1       0    0.000810  cascade")
+    with folder() as logs:
+        path = Path(logs, "trace.jsonl")
+        with Gateway("return {}", args=("--trace-log", path)) as gateway:
+            trace = gateway.chat("cascade", "What is the capital of Australia?").header("x-baton-trace")
+            gateway.chat("sim/mini:503")
+        with path.open("a", encoding="utf-8") as log:
+            log.write('{"trace": "cu')
+        allowed = readable(logs)
+        shown = example("read_trace", path, trace[:12], options=allowed)
+        has(shown, f"{trace}: ok, sim/mini, $0.0000", "policy cascade", "call    sim/mini: ok", "sim/mini: good enough")
+        check("requests" not in shown.stdout, shown.stdout)
+        sums = example("read_trace", path, options=allowed)
+        has(sums, " cascade              sim/mini", "       1       1    0.000000  direct")
+        check("no request has the trace zz" in example("read_trace", path, "zz", options=allowed, status=1).stderr, "zz")
