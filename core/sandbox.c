@@ -324,10 +324,19 @@ void sandbox_add(lua_State *L, const char *name)
     lua_pop(L, 1);
 }
 
+/* Without the mark that some editors put before UTF-8, as lua's own loader of files. */
+static struct span without_mark(struct span text)
+{
+    bool marked = text.n >= 3 && memcmp(text.p, "\xEF\xBB\xBF", 3) == 0;
+
+    return marked ? (struct span){text.p + 3, text.n - 3} : text;
+}
+
 int sandbox_load(lua_State *L, struct span text, const char *name)
 {
     char chunk[256] = "@";
 
+    text = without_mark(text);
     strncat(chunk, name, sizeof chunk - 2);
     int status = luaL_loadbufferx(L, text.p, text.n, chunk, "t");
     if (status != LUA_OK)

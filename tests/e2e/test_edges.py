@@ -119,6 +119,19 @@ def test_what_is_wrong_with_a_policy_begins_with_its_file():
             check(done.stderr.startswith("baton check: " + wanted), done.stderr)
 
 
+def test_files_as_windows_editors_write_them_are_read():
+    text = 'return require("policy").define {\r\n   name = "mine",\r\n   run = function() return nope end }\r\n'
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "mine").mkdir()
+        Path(folder, "mine/mine.lua").write_bytes(b"\xef\xbb\xbf" + text.encode())
+        Path(folder, "baton.lua").write_bytes(b"\xef\xbb\xbfreturn { policy = 'mine' }\r\n")
+        Path(folder, "hello.lua").write_bytes(b"\xef\xbb\xbfprint 'hello'\r\n")
+        equal(baton("check", "--policies", "mine", cwd=folder).returncode, 0)
+        done = baton("ask", "--policies", "mine", "x", cwd=folder)
+        check("mine/mine.lua:3: unknown global 'nope'" in done.output, done.output)
+        equal(baton("run", "--policies", "mine", "hello.lua", cwd=folder).stdout, "hello\n")
+
+
 def test_absurd_usage_does_not_spoil_the_answer():
     usage = {"prompt_tokens": -3, "completion_tokens": 1e300, "total_tokens": "5"}
     with behind(lambda x: x.reply(completion(usage=usage))) as (_, gateway):
