@@ -76,7 +76,7 @@ static int ask(const struct worker_options *o, const struct asked *q, struct err
 
 int cmd_ask(int argc, char **argv)
 {
-    struct worker_options o = {.print = stdout, .workflow = true};
+    struct worker_options o = {.print = stdout, .workflow = true, .policies = cmd_file_policies()};
     const char *policy = NULL, *model = NULL;
     struct asked q = {.explain = false};
     const struct option options[] = {
@@ -94,7 +94,7 @@ int cmd_ask(int argc, char **argv)
         {"--config", 'c', "FILE", OPTION_TEXT, &o.config,
          "configuration [baton.lua, if it is there]"},
         {"--policies", 0, "DIR", OPTION_TEXT, &o.policies,
-         "your policies; they come before the shipped ones"},
+         "your policies; they come before the shipped ones [BATON_POLICIES]"},
         {0},
     };
     const struct command command = {

@@ -1,5 +1,6 @@
 /* cmd_check - the command "baton check": is this configuration right, do these policies load? No
  * network. SPDX-License-Identifier: MIT */
+#include "cmd_file.h"
 #include "commands.h"
 #include "effect_live.h"
 #include "home.h"
@@ -164,7 +165,7 @@ int cmd_check(int argc, char **argv)
         {"--config", 'c', "FILE", OPTION_TEXT, c ? &c->config : NULL,
          "the configuration that policies are checked with [baton.lua, if it is there]"},
         {"--policies", 0, "DIR", OPTION_TEXT, c ? &c->policies : NULL,
-         "your policies: as \"serve\" would load them with the configuration"},
+         "your policies: as \"serve\" would load them with the configuration [BATON_POLICIES]"},
         {0},
     };
     const struct command command = {
@@ -176,6 +177,9 @@ int cmd_check(int argc, char **argv)
         "would load. Uses no network. Variables that are not set are noted. Exit status 0 or 1.",
         options};
     struct err err;
+
+    if (c)
+        c->policies = cmd_file_policies();
     int operands = c ? options_read(&command, argc, argv, false, &err) : -1, result = 1;
 
     if (operands < 0) {

@@ -418,8 +418,10 @@ static const char *wrong(const struct given *g, struct eval_grid *grid)
 
 int cmd_eval(int argc, char **argv)
 {
-    struct given g = {
-        .replicates = 1000, .target_quality = (double)NAN, .target_cost = (double)NAN};
+    struct given g = {.replicates = 1000,
+                      .target_quality = (double)NAN,
+                      .target_cost = (double)NAN,
+                      .folder = cmd_file_policies()};
     struct eval_grid grid = {.from = 0, .to = 1, .steps = 21};
     const struct option options[] = {
         {"--policy", 'p', "POLICY", OPTION_LIST, &g.policies,
@@ -429,7 +431,7 @@ int cmd_eval(int argc, char **argv)
         {"--config", 'c', "FILE", OPTION_TEXT, &g.config,
          "configuration [baton.lua, if it is there]"},
         {"--policies", 0, "DIR", OPTION_TEXT, &g.folder,
-         "your policies; they come before the shipped ones"},
+         "your policies; they come before the shipped ones [BATON_POLICIES]"},
         {"--weak", 0, "MODEL", OPTION_TEXT, &g.weak, "the model at the cheap end [the cheapest]"},
         {"--strong", 0, "MODEL", OPTION_TEXT, &g.strong, "the one at the dear end [the best]"},
         {"--where", 0, "COLUMN=VALUE", OPTION_LIST, &g.where, "only such rows; repeated: or such"},

@@ -71,6 +71,13 @@ int cmd_file_write(const char *path, struct span bytes, struct err *err)
     return err_set(err, ERR_UNAVAILABLE, "%s: %s", path, strerror(errno));
 }
 
+const char *cmd_file_policies(void)
+{
+    const char *folder = getenv("BATON_POLICIES");
+
+    return folder && *folder ? folder : NULL;
+}
+
 void cmd_file_name_own(const char *policies, struct err *err)
 {
     static const char shipped[] = "policies/";

@@ -14,6 +14,9 @@ int cmd_file_read(const char *path, struct buf *out, struct err *err);
  * link; a device or a pipe (/dev/stdout) is written to as it is. */
 int cmd_file_write(const char *path, struct span bytes, struct err *err);
 
+/* The folder of the user's policies where no option says it: BATON_POLICIES; NULL: none. */
+const char *cmd_file_policies(void);
+
 /* A message that begins with "policies/x.lua" of the folder 'policies' (NULL: none) gets the file's path instead: who
  * types a command knows it by that. */
 void cmd_file_name_own(const char *policies, struct err *err);

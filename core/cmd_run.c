@@ -108,7 +108,7 @@ int cmd_run(int argc, char **argv)
 {
     const char *readable_all[OPTION_LIST_MAX + 1], *writable_all[OPTION_LIST_MAX + 1],
         *hosts_all[OPTION_LIST_MAX + 1];
-    struct worker_options o = {.print = stdout, .workflow = true};
+    struct worker_options o = {.print = stdout, .workflow = true, .policies = cmd_file_policies()};
     struct option_list readable = {.n = 0}, writable = {.n = 0}, hosts = {.n = 0},
                        answers = {.n = 0};
     const struct option options[] = {
@@ -123,7 +123,7 @@ int cmd_run(int argc, char **argv)
         {"--config", 'c', "FILE", OPTION_TEXT, &o.config,
          "configuration [baton.lua, if it is there]"},
         {"--policies", 0, "DIR", OPTION_TEXT, &o.policies,
-         "your policies; they come before the shipped ones"},
+         "your policies; they come before the shipped ones [BATON_POLICIES]"},
         {0},
     };
     const struct command command = {

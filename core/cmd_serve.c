@@ -1,5 +1,6 @@
 /* cmd_serve - the command "baton serve": the gateway, until a signal ends it.
  * SPDX-License-Identifier: MIT */
+#include "cmd_file.h"
 #include "commands.h"
 #include "listen.h"
 #include "master.h"
@@ -26,8 +27,9 @@ static int check(const struct master_options *o, double workers, struct err *err
 
 int cmd_serve(int argc, char **argv)
 {
-    struct master_options o = {.argv_all = argv - 1}; /* argv[-1] is the program */
-    double workers = (double)NAN;                     /* not given */
+    struct master_options o = {.argv_all = argv - 1, /* argv[-1] is the program */
+                               .policies = cmd_file_policies()};
+    double workers = (double)NAN; /* not given */
     const struct option options[] = {
         {"--listen", 'l', "ADDR", OPTION_TEXT, &o.listen,
          "HOST:PORT or unix:PATH; port 0 picks one [127.0.0.1:8080]"},
@@ -37,7 +39,7 @@ int cmd_serve(int argc, char **argv)
         {"--config", 'c', "FILE", OPTION_TEXT, &o.config,
          "configuration [baton.lua, if it is there]"},
         {"--policies", 0, "DIR", OPTION_TEXT, &o.policies,
-         "your policies; they come before the shipped ones"},
+         "your policies; they come before the shipped ones [BATON_POLICIES]"},
         {"--state", 0, "DIR", OPTION_TEXT, &o.state,
          "where generations and kept values survive a restart, or \"none\" [a folder for the "
          "address in ~/.local/state/baton; none for port 0]"},

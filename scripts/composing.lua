@@ -15,7 +15,7 @@ local writable = require "writable"
 
 local composing = {}
 
-local OWN = "; those of your own are found with --policies DIR"
+local OWN = "; those of your own are found with --policies DIR (BATON_POLICIES)"
 
 -- Reading a parameter that the policy has not raises: nil in its place would be a selector for any model.
 local function strict(definition)

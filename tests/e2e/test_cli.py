@@ -241,6 +241,30 @@ def test_check_takes_the_options_of_serve():
         check("bad.baton.lua:1: listen: must be HOST:PORT (0 to 65535)" in done.stderr, done.output)
 
 
+def test_the_folder_of_policies_can_come_from_the_environment():
+    text = 'return require("policy").define { name = "own", params = { a = 1 }, run = function(req, p) return require"llm".reply { text = "own " .. p.a } end }'
+    with folder() as d:
+        write(d, "mine/own.lua", text)
+        write(d, "baton.lua", "return { policy = 'own', policies = { own = { a = 2 } } }")
+        write(d, "hello.lua", "print 'hello'")
+        outcomes = write(d, "o.csv", "prompt,score:a,score:b\nhi,1,0\nho,0,1\n")
+        commands = (["check"], ["ask", "x"], ["run", "hello.lua"], ["eval", "-p", "own", outcomes])
+        for command in commands:
+            done = baton(*command, cwd=d)
+            equal(done.returncode, 1, done.output)
+            check("those of your own are found with --policies DIR (BATON_POLICIES)" in done.stderr, done.output)
+            equal(baton(*command, cwd=d, env=clean_env(BATON_POLICIES="mine")).returncode, 0, command[0])
+        done = baton("ask", "x", cwd=d, env=clean_env(BATON_POLICIES="mine"))
+        check("own 2" in done.stdout, done.output)
+        write(d, "baton.lua", "return {}")
+        equal(baton("check", cwd=d, env=clean_env(BATON_POLICIES="")).returncode, 0)
+        done = baton("check", "--policies", "mine", cwd=d, env=clean_env(BATON_POLICIES="nowhere"))
+        equal(done.stdout, "ok: mine\n", done.output)  # the option comes first
+        with Process(["serve", "-l", "127.0.0.1:0"], cwd=d, env=clean_env(BATON_POLICIES="mine")) as engine:
+            answer = request(engine.address, "POST", "/v1/chat/completions", chat_body("own", "x"))
+            check(b"own 1" in answer.body, repr(answer))
+
+
 def test_a_missing_file_is_named():
     for arguments in (
         ("check", "/no/such/file.lua"),

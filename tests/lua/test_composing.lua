@@ -190,6 +190,6 @@ t.case("chains that cannot be meant are refused", function()
       "policy: there is no policy")
    refused({ default_policy = "none" }, "default_policy: there is no policy 'none'")
    refused({ policies = { none = {} } },
-      "policies.none: there is no policy of that name; those of your own are found with --policies DIR")
+      "policies.none: there is no policy of that name; those of your own are found with --policies DIR (")
    refused({ policies = { guard = { wrod = "x" } } }, "policies.guard.wrod")
 end)
