@@ -78,6 +78,22 @@ const char *cmd_file_policies(void)
     return folder && *folder ? folder : NULL;
 }
 
+int cmd_file_may_write(const char *path, struct err *err)
+{
+    char folder[PATH_MAX];
+    struct stat st;
+    const char *slash = strrchr(path, '/');
+
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1,
+             slash ? path : ".");
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return err_set(err, ERR_UNAVAILABLE, "%s: %s", path, strerror(EISDIR));
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) ? access(path, W_OK) == 0
+                                                     : access(folder, W_OK | X_OK) == 0)
+        return 0;
+    return err_set(err, ERR_UNAVAILABLE, "%s: %s", path, strerror(errno));
+}
+
 void cmd_file_name_own(const char *policies, struct err *err)
 {
     static const char shipped[] = "policies/";

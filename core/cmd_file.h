@@ -17,6 +17,9 @@ int cmd_file_write(const char *path, struct span bytes, struct err *err);
 /* The folder of the user's policies where no option says it: BATON_POLICIES; NULL: none. */
 const char *cmd_file_policies(void);
 
+/* Would cmd_file_write find its folder, and may it write there? For those who work long before they write. */
+int cmd_file_may_write(const char *path, struct err *err);
+
 /* A message that begins with "policies/x.lua" of the folder 'policies' (NULL: none) gets the file's path instead: who
  * types a command knows it by that. */
 void cmd_file_name_own(const char *policies, struct err *err);

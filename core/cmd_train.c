@@ -47,6 +47,22 @@ static int read_data(struct job *j, const char *path, struct err *err)
     return result;
 }
 
+static void tell(const struct train_note *note, const char *what, const char *column)
+{
+    if (note->rows)
+        fprintf(stderr, "%zu row%s %s%s%s, the first in line %zu\n", note->rows,
+                note->rows == 1 ? "" : "s", what, column, *column ? "'" : "", note->line);
+}
+
+/* What was odd in the data, before they are learned from. */
+static void tell_notes(const struct train_data *d)
+{
+    tell(&d->no_text, "without text passed over", "");
+    tell(&d->no_utf8, "not in UTF-8 (iconv converts files)", "");
+    for (int i = 0; i < d->head_count; i++)
+        tell(&d->heads[i].missing, "without a value of '", d->heads[i].shape.name);
+}
+
 /* ---- what is done ---- */
 
 static int make_room(struct job *j, struct err *err)
@@ -190,8 +206,10 @@ static int run(struct job *j, const char *path, struct err *err)
 {
     struct buf file;
 
-    if (read_data(j, path, err) < 0 || make_room(j, err) < 0)
+    if (cmd_file_may_write(j->output, err) < 0 || read_data(j, path, err) < 0 ||
+        make_room(j, err) < 0)
         return -1;
+    tell_notes(&j->data);
     choose_form(j);
     buf_init(&file, LINEAR_FILE_MAX);
     int result = j->folds ? cross_validate(j, &file, err) : 0;

@@ -416,6 +416,16 @@ static void add_inputs(const struct linear *m, const float *inputs, float *out)
     }
 }
 
+/* A text without a word is none of the labels, for certain where there is a label that says so. */
+static void score_nothing(const struct linear *m, float *out)
+{
+    for (int i = 0; i < m->head_count; i++) {
+        const struct linear_head *h = &m->heads[i];
+        for (int k = 0; k < h->columns && h->other >= 0; k++)
+            out[h->column + k] = (k == h->other ? -h->offset : -20) / h->slope;
+    }
+}
+
 void linear_scores(const struct linear *m, struct span text, const float *inputs, float *out)
 {
     int32_t sums[LINEAR_COLUMNS];
@@ -425,6 +435,8 @@ void linear_scores(const struct linear *m, struct span text, const float *inputs
     float length = squares ? sqrtf((float)squares) / LINEAR_COUNT : 1;
     for (int c = 0; c < m->columns; c++)
         out[c] = (float)sums[c] * m->scale[c] / length + m->bias[c];
+    if (squares == 0 && !m->input_count)
+        score_nothing(m, out);
     if (inputs)
         add_inputs(m, inputs, out);
 }

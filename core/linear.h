@@ -79,7 +79,8 @@ const struct linear_input *linear_inputs(const struct linear *m, int *count);
 int linear_columns(const struct linear *m); /* of all heads */
 
 /* The scores of all heads, for linear_labels and linear_number. 'inputs' has a number for each input; NAN, and NULL for
- * all of them: as its mean. 'out' has room for linear_columns(). */
+ * all of them: as its mean. 'out' has room for linear_columns(). A text without a word is out of scope where a head has
+ * a label for that, unless there are inputs. */
 void linear_scores(const struct linear *m, struct span text, const float *inputs, float *out);
 /* What an input with this value adds to a vector: 0 for NAN. */
 float linear_input_value(const struct linear_input *input, float x);

@@ -60,6 +60,29 @@ static void divide(struct training *t)
     }
 }
 
+/* All rows of the same question as this one are learned from. */
+static void learn_question(struct training *t, size_t row)
+{
+    for (size_t i = 0; i < t->d->n; i++)
+        if (t->use[i] && t->d->keys[i] == t->d->keys[row]) {
+            t->part[i] = LEARNED;
+            t->learned[i] = true;
+        }
+}
+
+/* A label of one question, which was held back, would be unknown to the first model: it is not held back. */
+static void keep_labels(struct training *t, const struct train_head *h)
+{
+    bool known[LINEAR_COLUMNS] = {false};
+
+    for (size_t i = 0; i < t->d->n; i++)
+        if (t->learned[i] && h->label[i] >= 0)
+            known[h->label[i]] = true;
+    for (size_t i = 0; i < t->d->n; i++)
+        if (t->use[i] && !t->learned[i] && h->label[i] >= 0 && !known[h->label[i]])
+            learn_question(t, i);
+}
+
 static bool make_columns(struct training *t)
 {
     for (int i = 0; i < t->d->head_count; i++) {
@@ -289,6 +312,9 @@ int train_model(const struct train_data *d, const bool *use, const struct train_
     } else {
         clear(d, verdicts);
         divide(t);
+        for (int i = 0; i < d->head_count; i++)
+            if (d->heads[i].label)
+                keep_labels(t, &d->heads[i]);
         result = first_model(t, verdicts) < 0 || last_model(t, out) < 0 ? -1 : 0;
     }
     for (int c = 0; t->weights && c < t->columns; c++)

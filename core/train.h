@@ -14,10 +14,16 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+/* Rows with something odd. */
+struct train_note {
+    size_t rows, line; /* how many; the line of the first */
+};
+
 struct train_head {
-    struct linear_head shape; /* name, kind, labels, other */
-    int *label;               /* of each row; -1: it has none. NULL for numbers */
-    float *number;            /* of each row; NAN: it has none. NULL for labels */
+    struct linear_head shape;  /* name, kind, labels, other */
+    struct train_note missing; /* rows without it: other heads learn from them */
+    int *label;                /* of each row; -1: it has none. NULL for numbers */
+    float *number;             /* of each row; NAN: it has none. NULL for labels */
 };
 
 struct train_data {
@@ -30,12 +36,13 @@ struct train_data {
     int input_count;
     struct train_head heads[LINEAR_HEADS];
     int head_count;
-    struct buf store; /* where the texts are */
+    struct buf store;                   /* where the texts are */
+    struct train_note no_text, no_utf8; /* passed over; taken as they are */
 };
 
 /* How a file is read. Names are borrowed. */
 struct train_columns {
-    const char *text;                                         /* NULL: "text" or "prompt" */
+    const char *text;
     const char *labels[LINEAR_HEADS], *numbers[LINEAR_HEADS]; /* names of columns */
     int label_count, number_count;
     const char *inputs[LINEAR_INPUTS]; /* names of columns */

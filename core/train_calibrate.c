@@ -11,23 +11,39 @@ static bool counts(const struct calibration_rows *r, const struct train_head *t,
     return r->parts >> r->part[i] & 1 && (t->label ? t->label[i] >= 0 : !isnan(t->number[i]));
 }
 
-/* The mean surprise at the right labels. */
-static double surprise(const struct linear_head *h, const struct train_head *t,
-                       const struct calibration_rows *r, float *p)
+static bool any_counts(const struct calibration_rows *r, const struct train_head *t)
 {
-    double sum = 0;
+    for (size_t i = 0; i < r->d->n; i++)
+        if (counts(r, t, i))
+            return true;
+    return false;
+}
+
+static double surprise_at(float p)
+{
+    return -log((double)p + 1e-9);
+}
+
+/* The mean surprise at the right labels, and at 'doubts' more rows like the mean of them, whose label is another one. */
+static double surprise(const struct linear_head *h, const struct train_head *t,
+                       const struct calibration_rows *r, float *p, double doubts)
+{
+    double right = 0, wrong = 0;
     size_t n = 0;
 
     for (size_t i = 0; i < r->d->n; i++)
         if (counts(r, t, i)) {
             linear_labels(h, r->scores + i * r->stride, p);
-            sum -= log((double)p[t->label[i]] + 1e-9);
+            float its = p[t->label[i]];
+            right += surprise_at(its);
+            wrong += surprise_at((1 - its) / (float)(h->count - 1));
             n++;
         }
-    return n ? sum / (double)n : 0;
+    return n ? (right + doubts * wrong / (double)n) / (double)n : 0;
 }
 
-/* The slope with the least surprise, by golden section on a logarithmic scale. */
+/* The slope with the least surprise, by golden section on a logarithmic scale. Who was right n times of n is not right
+ * for certain: one doubt, about as in Laplace's rule of succession. */
 static void fit_slope(struct linear_head *h, const struct train_head *t,
                       const struct calibration_rows *r, float *p)
 {
@@ -37,9 +53,9 @@ static void fit_slope(struct linear_head *h, const struct train_head *t,
     for (int i = 0; i < 24; i++) {
         double a = high - golden * (high - low), b = low + golden * (high - low);
         h->slope = (float)exp(a);
-        double at_a = surprise(h, t, r, p);
+        double at_a = surprise(h, t, r, p, 1);
         h->slope = (float)exp(b);
-        if (at_a < surprise(h, t, r, p))
+        if (at_a < surprise(h, t, r, p, 1))
             high = b;
         else
             low = a;
@@ -105,20 +121,26 @@ static void fit_offset(struct linear_head *h, const struct train_head *t,
 
 /* ---- two labels; a number ---- */
 
-/* Platt's: slope and offset of a logistic curve, by Newton's method, kept from running away by a little resistance. */
+/* Platt's (1999): slope and offset of a logistic curve, by Newton's method, kept from running away by a little
+ * resistance. What is right is not 1 and 0 but a row more of each label than there are. */
 static void fit_logistic(struct linear_head *h, const struct train_head *t,
                          const struct calibration_rows *r)
 {
-    double a = 1, b = 0;
+    double a = 1, b = 0, rows[2] = {0}, right[2];
 
+    for (size_t i = 0; i < r->d->n; i++)
+        if (counts(r, t, i))
+            rows[t->label[i]]++;
+    right[0] = 1 / (rows[0] + 2);
+    right[1] = (rows[1] + 1) / (rows[1] + 2);
     for (int turn = 0; turn < 30; turn++) {
         double ga = 1e-3 * (a - 1), gb = 0, haa = 1e-3, hab = 0, hbb = 1e-6;
         for (size_t i = 0; i < r->d->n; i++)
             if (counts(r, t, i)) {
                 double s = (double)r->scores[i * r->stride + (size_t)h->column];
                 double p = 1 / (1 + exp(-fmin(fmax(a * s + b, -60), 60))), w = p * (1 - p);
-                ga += (p - t->label[i]) * s;
-                gb += p - t->label[i];
+                ga += (p - right[t->label[i]]) * s;
+                gb += p - right[t->label[i]];
                 haa += w * s * s;
                 hab += w * s;
                 hbb += w;
@@ -171,14 +193,15 @@ int calibrate(struct linear_head *h, const struct train_head *t, const struct ca
     float *p = calloc((size_t)h->count, sizeof *p);
     struct margin *m = calloc(r->d->n, sizeof *m);
     if (p && m) {
+        h->slope = 1;
         h->offset = 0;
         if (h->columns == 1)
             fit_logistic(h, t, r);
-        else
+        else if (any_counts(r, t))
             fit_slope(h, t, r, p);
         if (h->other >= 0)
             fit_offset(h, t, r, other_share, m);
-        *loss = surprise(h, t, r, p);
+        *loss = surprise(h, t, r, p, 0);
     }
     int result = p && m ? 0 : -1;
     free(p);

@@ -1,33 +1,16 @@
 /* train_data - the rows of a CSV or JSONL file as what is learned from.
  * SPDX-License-Identifier: MIT */
-#include "csv.h"
 #include "hash.h"
 #include "json.h"
-#include "train.h"
+#include "train_reading.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIELDS = 512, ROWS_MAX = 4 << 20, LABELS_MAX = LINEAR_COLUMNS };
+enum { ROWS_MAX = 4 << 20, LABELS_MAX = LINEAR_COLUMNS };
 
-struct row {
-    struct buf fields[FIELDS]; /* as many as 'names' */
-    bool there[FIELDS];
-};
-
-struct reading {
-    struct train_data *d;
-    const struct train_columns *c;
-    const char *names[FIELDS]; /* the columns that are looked at; their place is their number */
-    int count, text, group;    /* group: -1, or a column */
-    struct row row;
-    size_t room, line;
-    size_t *starts; /* of each text in the store */
-    struct err *err;
-};
-
-static int fail_memory(struct reading *r)
+int reading_out_of_memory(struct reading *r)
 {
     return err_set(r->err, ERR_OVERLOADED, "out of memory for the rows");
 }
@@ -67,6 +50,15 @@ static bool row_is_any(struct reading *r, const char *const *conditions, int n)
     return false;
 }
 
+static bool is_blank(struct span text)
+{
+    while (text.n && strchr(" \t\r\n", *text.p)) {
+        text.p++;
+        text.n--;
+    }
+    return text.n == 0;
+}
+
 static const struct hash_key keys = {1, 2};
 
 /* Texts of the same words have the same one: they are not to be divided. */
@@ -101,7 +93,7 @@ static int label_of(struct reading *r, struct train_head *h, struct span text)
                        LABELS_MAX, s->name);
     s->labels = labels;
     if (!(labels[s->count] = strndup(text.p, text.n)))
-        return fail_memory(r);
+        return reading_out_of_memory(r);
     return s->count++;
 }
 
@@ -110,7 +102,7 @@ static int read_number(struct reading *r, const char *name, struct buf *field, f
     char *end = NULL;
 
     if (buf_add(field, "", 1) < 0)
-        return fail_memory(r);
+        return reading_out_of_memory(r);
     double x = strtod(field->data, &end);
     if (*end || end == field->data || !isfinite(x) || fabs(x) > 1e9)
         return err_set(r->err, ERR_BAD_REQUEST, "line %zu: '%s' is no number: '%.40s'", r->line,
@@ -119,12 +111,20 @@ static int read_number(struct reading *r, const char *name, struct buf *field, f
     return 0;
 }
 
+static void note(struct train_note *note, size_t line)
+{
+    if (note->rows++ == 0)
+        note->line = line;
+}
+
 static int put_head(struct reading *r, struct train_head *h, size_t row)
 {
     int at = column(r, h->shape.name);
     struct buf *field = &r->row.fields[at];
     bool there = r->row.there[at] && field->len > 0;
 
+    if (!there)
+        note(&h->missing, r->line);
     if (h->shape.kind == LINEAR_NUMBER) {
         h->number[row] = NAN;
         return there ? read_number(r, h->shape.name, field, &h->number[row]) : 0;
@@ -159,17 +159,17 @@ static int grow(struct reading *r)
     if (d->n >= ROWS_MAX)
         return err_set(r->err, ERR_BUDGET, "more than %d rows", ROWS_MAX);
     if (!(p = realloc(r->starts, room * sizeof *r->starts)))
-        return fail_memory(r);
+        return reading_out_of_memory(r);
     r->starts = p;
     if (!(p = realloc(d->keys, room * sizeof *d->keys)))
-        return fail_memory(r);
+        return reading_out_of_memory(r);
     d->keys = p;
     if (!(p = realloc(d->test, room * sizeof *d->test)))
-        return fail_memory(r);
+        return reading_out_of_memory(r);
     d->test = p;
     if (d->input_count) {
         if (!(p = realloc(d->inputs, room * (size_t)d->input_count * sizeof *d->inputs)))
-            return fail_memory(r);
+            return reading_out_of_memory(r);
         d->inputs = p;
     }
     for (int i = 0; i < d->head_count; i++) {
@@ -177,7 +177,7 @@ static int grow(struct reading *r)
         bool number = h->shape.kind == LINEAR_NUMBER;
         void *old = number ? (void *)h->number : (void *)h->label;
         if (!(p = realloc(old, room * sizeof(int))))
-            return fail_memory(r);
+            return reading_out_of_memory(r);
         h->number = number ? p : NULL;
         h->label = number ? NULL : p;
     }
@@ -185,20 +185,36 @@ static int grow(struct reading *r)
     return 0;
 }
 
-static int put_row(struct reading *r)
+/* Is this row learned from, or judged? What is passed over, or odd, is noted. */
+static bool is_wanted(struct reading *r, bool test)
+{
+    struct train_data *d = r->d;
+    struct span text = buf_span(&r->row.fields[r->text]);
+
+    if (r->c->where_count && !test && !row_is_any(r, r->c->where, r->c->where_count))
+        return false;
+    if (!r->row.there[r->text] || (is_blank(text) && !d->input_count)) {
+        note(&d->no_text, r->line);
+        return false;
+    }
+    if (!json_is_utf8(text))
+        note(&d->no_utf8, r->line);
+    return true;
+}
+
+int reading_put(struct reading *r)
 {
     struct train_data *d = r->d;
     struct span text = buf_span(&r->row.fields[r->text]);
     bool test = row_is_any(r, r->c->test, r->c->test_count);
 
-    if (!r->row.there[r->text] ||
-        (r->c->where_count && !test && !row_is_any(r, r->c->where, r->c->where_count)))
+    if (!is_wanted(r, test))
         return 0;
     if (grow(r) < 0)
         return -1;
     r->starts[d->n] = d->store.len;
     if (buf_add_span(&d->store, text) < 0 || buf_add(&d->store, "", 1) < 0)
-        return fail_memory(r);
+        return reading_out_of_memory(r);
     bool grouped = r->group >= 0 && r->row.there[r->group];
     d->keys[d->n] = grouped ? hash_bytes(&keys, buf_span(&r->row.fields[r->group])) : key_of(text);
     d->test[d->n] = test;
@@ -209,106 +225,6 @@ static int put_row(struct reading *r)
         return -1;
     d->n++;
     return 0;
-}
-
-/* ---- CSV ---- */
-
-/* Which of our columns each column of the file is; -1: none. */
-static int read_header(struct reading *r, struct csv *csv, int places[FIELDS])
-{
-    struct buf name;
-    int n = 0, got;
-
-    buf_init(&name, 64 << 10);
-    do {
-        if ((got = csv_next(csv, &name)) <= 0 || n == FIELDS)
-            break;
-        places[n] = -1;
-        for (int i = 0; i < r->count; i++)
-            if (span_is(buf_span(&name), r->names[i])) {
-                places[n] = i;
-                r->row.there[i] = true;
-            }
-        n++;
-    } while (!csv->row_end);
-    buf_deinit(&name);
-    if (got <= 0 || !csv->row_end)
-        return err_set(r->err, ERR_BAD_REQUEST, "the first line must name the columns");
-    for (int i = 0; i < r->count; i++)
-        if (!r->row.there[i])
-            return err_set(r->err, ERR_BAD_REQUEST, "there is no column '%s'", r->names[i]);
-    return n;
-}
-
-static int read_csv(struct reading *r, struct span file)
-{
-    struct csv csv;
-    struct buf ignored;
-    int places[FIELDS], got = 1, result = 0;
-
-    csv_begin(&csv, file);
-    int n = read_header(r, &csv, places), at = 0;
-    if (n < 0)
-        return -1;
-    buf_init(&ignored, 16 << 20);
-    while (result == 0) {
-        int place = at < n ? places[at] : -1;
-        if ((got = csv_next(&csv, place < 0 ? &ignored : &r->row.fields[place])) <= 0)
-            break;
-        r->line = csv.line;
-        at++;
-        if (!csv.row_end)
-            continue;
-        result = at == n ? put_row(r)
-                         : err_set(r->err, ERR_BAD_REQUEST, "line %zu: %d fields, not %d", r->line,
-                                   at, n);
-        at = 0;
-    }
-    buf_deinit(&ignored);
-    if (got < 0)
-        return err_set(r->err, ERR_BAD_REQUEST, "line %zu: a quote does not end as it should",
-                       csv.line);
-    return result;
-}
-
-/* ---- JSONL ---- */
-
-static int read_object(struct reading *r, struct span line)
-{
-    struct err why;
-
-    if (json_check(line, &why) < 0 || json_type(line) != JSON_OBJECT)
-        return err_set(r->err, ERR_BAD_REQUEST, "line %zu: no JSON object", r->line);
-    for (int i = 0; i < r->count; i++) {
-        struct span value = json_member(line, r->names[i]);
-        struct buf *field = &r->row.fields[i];
-        field->len = 0;
-        r->row.there[i] = value.p && json_type(value) != JSON_NULL;
-        if (!r->row.there[i])
-            continue;
-        if (json_type(value) == JSON_STRING ? json_text(value, field) < 0
-                                            : buf_add_span(field, value) < 0)
-            return fail_memory(r);
-    }
-    return put_row(r);
-}
-
-static int read_jsonl(struct reading *r, struct span file)
-{
-    int result = 0;
-
-    while (file.n && result == 0) {
-        const char *end = memchr(file.p, '\n', file.n);
-        size_t n = end ? (size_t)(end - file.p) : file.n;
-        struct span line = {file.p, n && file.p[n - 1] == '\r' ? n - 1 : n};
-        r->line++;
-        if (line.n)
-            result = read_object(r, line);
-        n += end != NULL;
-        file.p += n;
-        file.n -= n;
-    }
-    return result;
 }
 
 /* ---- all of it ---- */
@@ -363,7 +279,7 @@ static int sort_labels(struct reading *r, struct train_head *h)
     if (!old || !place) {
         free(old);
         free(place);
-        return fail_memory(r);
+        return reading_out_of_memory(r);
     }
     memcpy(old, s->labels, (size_t)s->count * sizeof *old);
     qsort(s->labels, (size_t)s->count, sizeof *old, by_name);
@@ -386,10 +302,14 @@ static int finish(struct reading *r)
     struct train_data *d = r->d;
     bool other = !r->c->other;
 
+    if (d->n == 0 && r->c->where_count)
+        return err_set(r->err, ERR_BAD_REQUEST, "no row is as --where %s wants it%s",
+                       r->c->where[0], r->c->where_count > 1 ? ", or as the others" : "");
     if (d->n < 20)
-        return err_set(r->err, ERR_BAD_REQUEST, "%zu rows are too few to learn from", d->n);
+        return err_set(r->err, ERR_BAD_REQUEST, "%zu rows are too few to learn from%s", d->n,
+                       d->no_text.rows ? ": others have no text" : "");
     if (!(d->texts = calloc(d->n, sizeof *d->texts)))
-        return fail_memory(r);
+        return reading_out_of_memory(r);
     for (size_t i = 0; i < d->n; i++) {
         size_t end = i + 1 < d->n ? r->starts[i + 1] : d->store.len;
         d->texts[i] = (struct span){d->store.data + r->starts[i], end - r->starts[i] - 1};
@@ -424,13 +344,14 @@ int train_read(struct train_data *d, struct span file, const struct train_column
     r->group = c->group ? column(r, c->group) : -1;
     add_heads(r);
     add_inputs(r);
-    int result = buf_reserve(&names, 64 << 10) ? 0 : fail_memory(r); /* pointers into it stay */
+    int result =
+        buf_reserve(&names, 64 << 10) ? 0 : reading_out_of_memory(r); /* pointers into it stay */
     for (int i = 0; i < c->where_count && result == 0; i++)
         column(r, column_of(c->where[i], &names));
     for (int i = 0; i < c->test_count && result == 0; i++)
         column(r, column_of(c->test[i], &names));
     if (result == 0)
-        result = (c->jsonl ? read_jsonl : read_csv)(r, file);
+        result = (c->jsonl ? reading_jsonl : reading_csv)(r, file);
     if (result == 0)
         result = finish(r);
     for (int i = 0; i < r->count; i++)

@@ -38,7 +38,7 @@ def write_csv(path, data):
 
 
 def train(folder, *options, data="data.csv", model="kinds.model", status=0):
-    done = baton("train", *options, "-o", str(Path(folder, model)), str(Path(folder, data)), timeout=120)
+    done = baton("train", *map(str, options), "-o", str(Path(folder, model)), str(Path(folder, data)), timeout=120)
     equal(done.returncode, status, done.stdout + done.stderr)
     return done.stdout + done.stderr
 
@@ -172,7 +172,14 @@ def test_the_same_rows_as_jsonl_make_the_same_bytes():
 
 def test_what_is_wrong_with_the_data_is_told():
     cases = {
-        "there is no column 'label'": ("text,lable\na,b\n", ()),
+        "there is no column 'label' (there are: text, lable)": ("text,lable\na,b\n", ()),
+        "(there are: text;label; columns are separated by commas, not by ';')": ("text;label\na;b\n", ()),
+        "columns are separated by commas, not by tabs)": ("text\tlabel\na\tb\n", ()),
+        "no row has 'text' (the first one has: prompt, label)": ('{"prompt": "a", "label": "b"}\n', ()),
+        "no row has 'kind' (the first one has: text, label)": (
+            '{"text": "a", "label": "b"}\n' * 30, ("--label", "kind")),
+        "no row is as --where label=z wants it\n": ("text,label\n" + "a,x\nb,y\n" * 30, ("--where", "label=z")),
+        "0 rows are too few to learn from: others have no text": ("text,label\n" + ",x\n ,y\n" * 30, ()),
         "the first line must name the columns": ("", ()),
         "too few": ("text,label\na,b\n", ()),
         "line 3: 3 fields, not 2": ("text,label\na,b\na,b,c\n", ()),
@@ -189,6 +196,65 @@ def test_what_is_wrong_with_the_data_is_told():
             check(words in said, said)
             check(f"baton train: {folder}/data: " in said, said)
             check(not Path(folder, "kinds.model").exists(), words)
+
+
+def test_rows_that_are_odd_are_told():
+    with tempfile.TemporaryDirectory() as folder:
+        write_csv(Path(folder, "data.csv"), rows())
+        there = Path(folder, "data.csv").read_bytes().replace(b"\n", b" ").replace(b"\r ", b"\n")
+        Path(folder, "data.csv").write_bytes(there)
+        said = train(folder, "--label", "label")
+        check("the first in line" not in said, said)
+        odd = (b",fruit,1,0", b"  ,fruit,1,0", b"caf\xe9,fruit,1,0", b"pear,,1,0", b"pear,fruit,1,0")
+        Path(folder, "data.csv").write_bytes(there + b"\n".join(odd))
+        said = train(folder, "--label", "label")
+        for line in ("2 rows without text passed over, the first in line 302",
+                     "1 row not in UTF-8 (iconv converts files), the first in line 304",
+                     "1 row without a value of 'label', the first in line 305",
+                     "training 'label': 303 rows"):
+            check(line in said, (line, said))
+
+
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_learned():
+    with tempfile.TemporaryDirectory() as folder:
+        write_csv(Path(folder, "data.csv"), rows())
+        Path(folder, "there").mkdir()
+        for model, why in (("missing/kinds.model", "No such file or directory"), ("there", "Is a directory")):
+            said = train(folder, "--label", "label", model=model, status=1)
+            equal(said, f"baton train: {folder}/{model}: {why}\n")
+
+
+CERTAIN = """
+local m = require("classify").linear{ model = "kinds" }
+local label, p, best = m:label "the pear and the plum"
+print(best, p > 0.9, p < 0.999)
+print((m:label ""), (m:label "  \\n"), (m:label "?"))
+"""
+
+
+def test_nobody_is_certain_after_a_few_rows():
+    with tempfile.TemporaryDirectory() as folder:
+        write_csv(Path(folder, "data.csv"), rows())
+        for options, nothing in (((), "fruit"), (("--other", "neither"), "nil")):
+            said = train(folder, "--label", "label", *options)
+            check("right 100.00%" in said, said)
+            done = script(folder, CERTAIN)
+            lines = done.stdout.splitlines()
+            equal(lines[0], "fruit\ttrue\ttrue", done.stdout + done.stderr)
+            if options:
+                equal(lines[1].split("\t")[:2], [nothing, nothing], lines)
+
+
+def test_a_label_of_one_question_is_learned_and_not_held_back():
+    with tempfile.TemporaryDirectory() as folder:
+        lines = ["text,label"]
+        for i in range(40):
+            lines += [f"the {FRUIT[i % 6]} and the {FRUIT[i % 5]},fruit", f"the {TOOLS[i % 6]} and a {TOOLS[i % 5]},tools",
+                      f"where is order {i % 10},order"]
+        Path(folder, "data.csv").write_text("\n".join(lines), encoding="utf-8")
+        for seed in range(12):
+            said = train(folder, "--label", "label", "--seed", seed)
+            check("order taken for" not in said, (seed, said))
 
 
 def test_what_is_no_file_is_written_to_and_not_replaced():
