@@ -99,12 +99,12 @@ static const char *anthropic_type(const struct sink_failure *f)
         "timeout_error",         "overloaded_error"};
     int status = failure_status(f, FORM_ANTHROPIC);
 
+    if (status == 413)
+        return "request_too_large";
     for (size_t i = is_refusal(f) ? 0 : 1; i < sizeof words / sizeof *words; i++)
         if (strcmp(f->type, words[i]) == 0 && f->err.code != ERR_AUTH)
             return words[i];
-    if (status == 401)
-        return "authentication_error";
-    return status == 413 ? "request_too_large" : kinds[f->err.code].anthropic;
+    return status == 401 ? "authentication_error" : kinds[f->err.code].anthropic;
 }
 
 /* Clients whose conversation the server holds look for this code before they send all of it again. */

@@ -138,7 +138,7 @@ static void test_forms(void)
     }
 }
 
-static void test_thread_of_anthropic(void)
+static void test_words_of_anthropic(void)
 {
     struct sink_failure f = failure(ERR_BAD_REQUEST, "m");
     struct buf out;
@@ -150,6 +150,14 @@ static void test_thread_of_anthropic(void)
         out.data, out.len,
         "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"m\","
         "\"details\":{\"error_code\":\"thread_not_found\"}},\"request_id\":\"r\"}");
+    f = failure(ERR_BAD_REQUEST, "m");
+    f.status = 413;
+    snprintf(f.type, sizeof f.type, "invalid_request_error"); /* OpenAI's word for it */
+    out.len = 0;
+    failure_write(&out, &f, FORM_ANTHROPIC, "r");
+    CHECK_BYTES(out.data, out.len,
+                "{\"type\":\"error\",\"error\":{\"type\":\"request_too_large\",\"message\":"
+                "\"m\"},\"request_id\":\"r\"}");
     buf_deinit(&out);
 }
 
@@ -169,7 +177,7 @@ static void test_status_of_form(void)
 int main(void)
 {
     test_forms();
-    test_thread_of_anthropic();
+    test_words_of_anthropic();
     test_status_of_form();
     test_statuses();
     test_bodies();
