@@ -1,13 +1,11 @@
--- enforce_schema: an answer that must have a form: asked for, checked, corrected, or refused with the
--- reasons.
+-- enforce_schema: an answer that must have a form: asked for, checked, corrected, or refused with reasons.
 -- SPDX-License-Identifier: MIT
 --
 --    baton run examples/enforce_schema.lua
 --
 -- llm.chat with a schema gives a value that fits it, or an err with every reason. Models with structured
--- output
--- are told the schema in their provider's words, others in the prompt; all are checked. A model that gets it
--- wrong is shown what is wrong, then the next tier is asked.
+-- output are told the schema in their provider's words, others in the prompt; all are checked. A model that
+-- gets it wrong is shown what is wrong, then the next tier is asked.
 local json = require "json"
 local llm = require "llm"
 local schema = require "schema"

@@ -1,5 +1,4 @@
--- outcomes.data.lua - what is in examples/outcomes.jsonl: outcomes of the simulated models, by their own
--- names.
+-- outcomes.data.lua - what is in examples/outcomes.jsonl: outcomes of the simulated models, by their names.
 -- SPDX-License-Identifier: MIT
 --
 --    baton eval examples/outcomes.jsonl -d examples/outcomes.data.lua -p complexity -p cascade \
