@@ -218,20 +218,32 @@ static int read_answer(struct span in, int *status, struct buf *body, struct err
                    result == HTTP1_ERROR ? http1_reply_why(&p) : "");
 }
 
+/* Somebody else's port, or the gateway's own, which answers so. */
+static bool is_no_admin(int status, struct span message)
+{
+    static const char gateway[] = "there is nothing at /admin/";
+
+    return status == 404 && (!message.n || (message.n >= sizeof gateway - 1 &&
+                                            memcmp(message.p, gateway, sizeof gateway - 1) == 0));
+}
+
 /* What another status than 200 means: the engine's own words where it has some that help here. */
 static int read_refusal(int status, struct span body, struct err *err)
 {
-    struct span message = {NULL, 0};
     struct err ignored;
     struct buf text;
 
     buf_init(&text, ERR_MESSAGE_MAX);
     if (json_check(body, &ignored) == 0)
-        message = json_path(body, "error.message");
+        json_text(json_path(body, "error.message"), &text);
     if (status == 401)
         err_set(err, ERR_AUTH, "the engine wants its admin token: --token or BATON_ADMIN_TOKEN");
-    else if (message.p && json_text(message, &text) == 0)
-        err_set(err, ERR_BAD_REQUEST, "%.*s", (int)text.len, text.data ? text.data : "");
+    else if (is_no_admin(status, buf_span(&text)))
+        err_set(err, ERR_NOT_FOUND,
+                "this is no admin API: --admin is the address after 'admin API on' when the engine "
+                "starts, not where clients ask");
+    else if (text.len)
+        err_set(err, ERR_BAD_REQUEST, "%.*s", (int)text.len, text.data);
     else
         err_set(err, ERR_BAD_RESPONSE, "the engine answered with status %d", status);
     buf_deinit(&text);

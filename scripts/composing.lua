@@ -115,6 +115,14 @@ if config.policy_chain then
    composing.chains[name] = chain_of(name, "policy", config.policy_chain)
 end
 
+-- What has the name of an alias is asked before it: nobody would ever reach the alias.
+for name in pairs(config.aliases or {}) do
+   if name == "auto" or policies[name] ~= nil or composing.chains[name] then
+      error(("configuration: aliases.%s: a policy is asked by that name; call the alias something else")
+         :format(name), 0)
+   end
+end
+
 -- composing.find(name) -> the definition of a policy or a chain, its parameters | nil.
 function composing.find(name)
    if policies[name] ~= nil then return policies[name], composing.params(name) end

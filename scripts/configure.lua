@@ -66,6 +66,15 @@ local function number_in(low, high, unit)
    end
 end
 
+-- A number of things, or of bytes.
+local function whole_in(low, high, unit)
+   local in_range = number_in(low, high, unit)
+   return function(place, value)
+      if math.tointeger(in_range(place, value)) then return value end
+      fail(place, "must be a whole number, not %s", value)
+   end
+end
+
 local function one_of(...)
    local choices = { ... }
    return function(place, value)
@@ -246,7 +255,7 @@ local check_config = record {
    default_model = is "string",
    keys = list_of(client_key),
    admin = record { listen = admin_address, token = client_key },
-   workers = number_in(1, 64),
+   workers = whole_in(1, 64),
    state = is "string",
    trace_log = is "string",
    watch = is "boolean",
@@ -256,20 +265,20 @@ local check_config = record {
    timeouts = timeouts,
    log = one_of("debug", "info", "warn", "error", "none"),
    limits = record {
-      body = number_in(1024, 1 << 30, "bytes"),
-      header_bytes = number_in(1024, 1 << 20, "bytes"),
-      headers = number_in(8, 1000),
-      request_line = number_in(256, 1 << 16, "bytes"),
-      connections = number_in(1, 1e6),
-      waiting = number_in(1, 1e6),
+      body = whole_in(1024, 1 << 30, "bytes"),
+      header_bytes = whole_in(1024, 1 << 20, "bytes"),
+      headers = whole_in(8, 1000),
+      request_line = whole_in(256, 1 << 16, "bytes"),
+      connections = whole_in(1, 1e6),
+      waiting = whole_in(1, 1e6),
       header_timeout = seconds, body_timeout = seconds, idle_timeout = seconds, write_timeout = seconds,
-      answer = number_in(1024, 1 << 30, "bytes"),
+      answer = whole_in(1024, 1 << 30, "bytes"),
       cpu_slice_ms = number_in(5, 60000, "ms"),
       cpu_total_ms = number_in(5, 3600000, "ms"),
-      task_bytes = number_in(1 << 20, 1 << 34, "bytes"),
-      task_calls = number_in(1, 1e6),
-      heap_bytes = number_in(1 << 24, 1 << 36, "bytes"),
-      cache_bytes = number_in(1 << 16, 1 << 36, "bytes"),
+      task_bytes = whole_in(1 << 20, 1 << 34, "bytes"),
+      task_calls = whole_in(1, 1e6),
+      heap_bytes = whole_in(1 << 24, 1 << 36, "bytes"),
+      cache_bytes = whole_in(1 << 16, 1 << 36, "bytes"),
       drain_timeout = seconds,
    },
    providers = map_of(record {
@@ -286,22 +295,22 @@ local check_config = record {
    policies = map_of(is "table"),
    http = record { allow = list_of(host_rule), allow_private = is "boolean" },
    media = record {
-      max_bytes = number_in(1024, 64 << 20, "bytes"), timeout = seconds, allow = list_of(host_rule),
+      max_bytes = whole_in(1024, 64 << 20, "bytes"), timeout = seconds, allow = list_of(host_rule),
       allow_private = is "boolean",
    },
    human = record {
-      webhook = webhook_url, headers = map_of(header_text), open = number_in(1, 1e6), within = seconds,
+      webhook = webhook_url, headers = map_of(header_text), open = whole_in(1, 1e6), within = seconds,
       pin = seconds,
    },
-   kv = record { bytes = number_in(1 << 20, 1 << 30, "bytes") },
+   kv = record { bytes = whole_in(1 << 20, 1 << 30, "bytes") },
    breaker = record {
-      failures = number_in(1, 1e6), window = number_in(1, 3600, "seconds"), error_rate = number_in(0.01, 1),
-      min_calls = number_in(1, 1e6), cooldown = number_in(0.1, 3600, "seconds"),
+      failures = whole_in(1, 1e6), window = number_in(1, 3600, "seconds"), error_rate = number_in(0.01, 1),
+      min_calls = whole_in(1, 1e6), cooldown = number_in(0.1, 3600, "seconds"),
       max_cooldown = number_in(0.1, 86400, "seconds"), retry_share = number_in(0, 1),
-      min_retries = number_in(0, 1e6),
+      min_retries = whole_in(0, 1e6),
    },
    canary = record {
-      window = number_in(10, 86400, "seconds"), min_requests = number_in(1, 1e9),
+      window = number_in(10, 86400, "seconds"), min_requests = whole_in(1, 1e9),
       error_rate = number_in(0, 1), latency = number_in(0, 1000), cost = number_in(0, 1000),
       promote_after = number_in(0, 30 * 86400, "seconds"),
    },

@@ -33,6 +33,16 @@ def test_aliases_and_the_default_model_must_mean_something():
             check("baton.lua:2: " + text.split()[0] in done.output, done.output)
 
 
+def test_an_alias_that_nobody_would_reach_is_refused():
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "baton.lua")
+        for name in ("cascade", "auto", "both"):
+            path.write_text('return { chains = { both = { "privacy", "cascade" } },\n aliases = { %s = "sim/mini" } }' % name)
+            done = baton("check", path, env=clean_env(HOME=folder))
+            equal(done.returncode, 1, done.output)
+            check(f"baton.lua:2: aliases.{name}: a policy is asked by that name" in done.output, done.output)
+
+
 def test_the_simulator_may_be_configured_as_the_provider_that_it_is():
     text = 'return { models = { ["sim/mini"] = { tier = "expert", input = 0, output = 0 } } }'
     with tempfile.TemporaryDirectory() as folder:

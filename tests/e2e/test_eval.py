@@ -413,8 +413,8 @@ def test_what_is_wrong_is_told():
         equal(baton("eval", "-p", "a", "b", "c").returncode, 2)
 
 
-def test_the_description_in_the_readme_is_one():
-    text = re.search(r"```lua\n-- example: describe.lua\n(.*?)```", (ROOT / "README.md").read_text(), re.S).group(1)
+def test_the_description_in_the_policies_page_is_one():
+    text = re.search(r"```lua\n-- example: describe.lua\n(.*?)```", (ROOT / "policies/README.md").read_text(), re.S).group(1)
     rows = [{"question": f"q{i}", "topic": i, "ok:small": i % 2, "ok:large": 1, "ans:small": "a", "ans:large": "b",
              "out_chars:small": 40, "out_chars:large": 80, "ok:other": 1} for i in range(6)]  # fmt: skip
     with Folder(rows, described=text) as folder:

@@ -315,6 +315,10 @@ def test_a_signal_an_admin_call_and_a_command_reload():
         equal(baton("reload", "--admin", gateway.admin_address).returncode, 0)
         equal(text_of(gateway), "by command")
 
+        done = baton("reload", "--admin", gateway.address)
+        equal(done.returncode, 1)
+        check("this is no admin API" in done.stderr, done.output)
+
         put(gateway, mine="\nreturn )\n")
         done = baton("reload", "--admin", gateway.admin_address)
         equal(done.returncode, 1)

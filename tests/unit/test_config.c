@@ -242,6 +242,8 @@ static void test_wrong_values(void)
         {"tls = true", "tls: must be a table"},
         {"limits = { body = '1' }", "limits.body: must be a number from 1024 to 1073741824 bytes"},
         {"limits = { body = 1 }", "limits.body: must be a number"},
+        {"limits = { body = 5000.5 }", "limits.body: must be a whole number, not 5000.5"},
+        {"workers = 2.5", "workers: must be a whole number, not 2.5"},
         {"limits = { body = 1e300 }", "limits.body: must be a number"},
         {"limits = { body = -1 }", "limits.body: must be a number"},
         {"limits = { body = 0/0 }", "limits.body: must be a number"},
