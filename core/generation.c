@@ -3,6 +3,7 @@
 #include "generation_parts.h"
 
 #include "lua_err.h"
+#include "lua_strict.h"
 #include "lua_view.h"
 #include "modules.h"
 #include "sandbox.h"
@@ -48,8 +49,8 @@ static bool is_chunk(lua_State *L, const char *file)
     return true;
 }
 
-/* Pushes the chunk that makes module 'name': "codec.openai" is scripts/codec/openai.lua. */
-static bool push_chunk(lua_State *L, const char *name)
+/* Pushes the chunk that makes module 'name': "codec.openai" is scripts/codec/openai.lua. 'ours': it is no user's. */
+static bool push_chunk(lua_State *L, const char *name, bool *ours)
 {
     static const char *const folders[] = {"scripts/", "policies/"};
 
@@ -62,6 +63,7 @@ static bool push_chunk(lua_State *L, const char *name)
         if (is_chunk(L, file)) {
             lua_replace(L, -4);
             lua_pop(L, 2);
+            *ours = i == 0;
             return true;
         }
         lua_pop(L, 3);
@@ -74,11 +76,12 @@ static bool push_chunk(lua_State *L, const char *name)
 static void load_module(lua_State *L, const char *name)
 {
     lua_CFunction open = modules_find(name);
+    bool ours = true;
 
     if (open) {
         lua_pushcfunction(L, open);
         lua_call(L, 0, 1);
-    } else if (push_chunk(L, name)) {
+    } else if (push_chunk(L, name, &ours)) {
         lua_pushstring(L, name);
         lua_call(L, 1, 1);
         if (lua_isnil(L, -1))
@@ -93,6 +96,9 @@ static void load_module(lua_State *L, const char *name)
     char what[96];
     snprintf(what, sizeof what, "module '%.64s'", name);
     lua_view(L, what);
+    if (ours &&
+        !strchr(name, '.')) /* "codec.x" and the like: records, with members that may be missing */
+        lua_strict(L, what);
 }
 
 /* __close of the mark below: a module that failed is not one that is being loaded. */

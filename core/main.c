@@ -92,7 +92,7 @@ int command_failed(const char *name, const struct err *err)
 
 int command_usage(const char *name, const char *message)
 {
-    fprintf(stderr, "baton %s: %s\n'baton %s --help' shows the usage\n", name, message, name);
+    fprintf(stderr, "baton %s: %s\n'baton %s --help' shows its options\n", name, message, name);
     return 2;
 }
 

@@ -54,8 +54,7 @@ static int read_one(const struct command *c, int argc, char **argv, int i, struc
     const struct option *o = find(c, arg, eq ? (size_t)(eq - arg) : strlen(arg));
 
     if (!o)
-        return err_set(err, ERR_BAD_REQUEST, "unknown option '%s'; 'baton %s --help' lists them",
-                       arg, c->name);
+        return err_set(err, ERR_BAD_REQUEST, "unknown option '%s'", arg);
     if (o->kind == OPTION_FLAG) {
         if (eq)
             return err_set(err, ERR_BAD_REQUEST, "%s takes no value", o->name);

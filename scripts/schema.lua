@@ -44,11 +44,10 @@ end
 -- structured outputs, "openai" or "anthropic"; err.code is "bad_request" where it cannot be said there. A
 -- copy.
 function schema.strict(value, provider)
-   local make = strict[provider]
-   if not make then
+   if provider ~= "openai" and provider ~= "anthropic" then
       errors.raise(("schema.strict: no provider '%s' (openai, anthropic)"):format(tostring(provider)))
    end
-   return make(value)
+   return strict[provider](value)
 end
 
 return schema

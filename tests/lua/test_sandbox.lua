@@ -56,6 +56,16 @@ t.case("globals are read-only", function()
    t.raises(function() for name in pairs(_G) do _G[name] = nil end end, "read-only")
 end)
 
+t.case("what a module does not have is told with what it has", function()
+   local llm, policy = require "llm", require "policy"
+   t.raises(function() return llm.sream("sim/mini") end, -- luacheck: ignore
+      "tests/lua/test_sandbox.lua:")
+   t.raises(function() return llm.sream end, "module 'llm' has no 'sream' (it has: chat, ") -- luacheck: ignore
+   t.raises(function() return policy[7] end, "module 'policy' has no 'number'")
+   t.raises(function() return require("clock").nwo() end, "module 'clock' has no 'nwo'") -- of C
+   t.equal(require("config").nothing, nil) -- data
+end)
+
 t.case("libraries and modules are read-only", function()
    t.raises(function() string.format = nil end, "string is read-only (writing 'format')")
    t.raises(function() table.x = 1 end, "table is read-only")
